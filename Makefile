@@ -1,0 +1,46 @@
+# Thin wrappers: what they do is in runtime/ and pyproject.toml.
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := runtime services tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run deps zipkin test lint format unit e2e clean clean-state
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+setup: ## Get everything that is needed onto this machine (done by run, deps and test too)
+	@$(PYTHON) -m runtime setup
+
+run: ## Start the whole system; Ctrl-C stops it
+	@$(PYTHON) -m runtime run
+
+deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in another terminal
+	@$(PYTHON) -m runtime deps
+
+zipkin: ## Start Zipkin on port 9411, to see the traces
+	@$(PYTHON) -m runtime zipkin
+
+test: setup lint unit e2e ## Run every check and test, as CI does
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: setup ## Format the code and fix what can be fixed by itself
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+unit: setup ## Run the unit tests, with coverage
+	$(BIN)/pytest tests/unit --cov --cov-report=term-missing:skip-covered
+
+e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
+	$(BIN)/pytest tests/e2e
+
+clean: ## Remove the virtual environment, caches and log files; the orders stay
+	rm -rf .venv .dapr .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-state: ## Remove all orders and workflows (Redis's and the scheduler's data together)
+	@$(PYTHON) -m runtime clean-state

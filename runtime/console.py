@@ -1,0 +1,65 @@
+"""What the set-up says while it works, and how it runs a command that takes long."""
+
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runtime.errors import LaunchError
+
+REPORT_EVERY_S = 10.0
+TAIL_LINES = 15
+
+
+def say(text: str) -> None:
+    """Print one line at once, so that it is seen without a terminal too."""
+    print(text, flush=True)
+
+
+def tail(log: Path, lines: int = TAIL_LINES) -> str:
+    """Return the last lines of a log file, empty when there is none."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def run_logged(
+    command: Sequence[str | Path],
+    what: str,
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a command into a log file and say every few seconds that it is still at work."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    say(f"{what} ...")
+    with log.open("wb") as out:
+        child = subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait(child, what, began)
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    if child.returncode != 0:
+        raise LaunchError(f"{what} failed with exit code {child.returncode}; the end of {log}:\n{tail(log)}")
+
+
+def _wait(child: "subprocess.Popen[bytes]", what: str, began: float) -> None:
+    """Wait for the child, with a line of progress now and then."""
+    while True:
+        try:
+            child.wait(REPORT_EVERY_S)
+            return
+        except subprocess.TimeoutExpired:
+            say(f"  still {what[0].lower()}{what[1:]}, {elapsed(time.monotonic() - began)}")
+
+
+def elapsed(seconds: float) -> str:
+    """Return a duration as a person says it."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,115 @@
+"""Redis, placement and scheduler: used where they run already, started where they do not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.children import Child
+from runtime.console import say
+from runtime.dapr import Dapr
+from runtime.ports import HOST, ControlPorts, grpc_answers, http_ok, redis_answers, redis_setting
+from runtime.redis import ensure_redis
+
+SERVICES = ("redis", "placement", "scheduler")
+START_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one service is started and how it shows that it answers."""
+
+    command: list[str | Path]
+    answers: Callable[[], bool]
+
+
+def already_running(ports: ControlPorts) -> set[str]:
+    """Return which of the services answer already, by the protocol that they speak."""
+    answers = {
+        "redis": redis_answers(ports.redis),
+        "placement": grpc_answers(ports.placement),
+        "scheduler": grpc_answers(ports.scheduler),
+    }
+    return {name for name, yes in answers.items() if yes}
+
+
+def say_what_is_used(names: set[str], ports: ControlPorts) -> None:
+    """Say which services are used though somebody else started them, and what that means for the orders."""
+    for name in sorted(names):
+        port = getattr(ports, name)
+        say(f"Using the {name} that already answers on port {port}; it is left running at the end.")
+    if "redis" in names and redis_setting(ports.redis, "appendonly") == "no":
+        say("  That Redis keeps no append-only file: orders may be lost when it is killed.")
+    if ("redis" in names) != ("scheduler" in names):
+        say("  Redis and scheduler hold two halves of the workflows: remove the data of both or of neither.")
+
+
+def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) -> list[Child]:
+    """Start the named services together and wait until each answers; when one fails, all stop."""
+    plans = {name: _plan(name, dapr, ports, state_dir) for name in names}
+    children: list[Child] = []
+    try:
+        for name, plan in plans.items():
+            children.append(Child(name, plan.command, state_dir))
+        for child in children:
+            child.wait_until(plans[child.name].answers, START_TIMEOUT_S)
+    except BaseException:
+        for child in reversed(children):
+            child.stop()
+        raise
+    return children
+
+
+def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> _Plan:
+    """Return how to start a service and how to see that it is up."""
+    folder = state_dir / name
+    if name == "redis":
+        folder.mkdir(parents=True, exist_ok=True)
+        return _Plan(_redis_command(ports, folder), lambda: redis_answers(ports.redis))
+    if name == "placement":
+        url = f"http://{HOST}:{ports.placement_health}/healthz"
+        return _Plan(_placement_command(dapr, ports), lambda: http_ok(url))
+    url = f"http://{HOST}:{ports.scheduler_health}/healthz"
+    return _Plan(_scheduler_command(dapr, ports, folder), lambda: http_ok(url))
+
+
+def _redis_command(ports: ControlPorts, folder: Path) -> list[str | Path]:
+    """Return Redis's command: every write is on disk before it is answered."""
+    return [
+        ensure_redis(),
+        *("--bind", HOST, "--port", str(ports.redis), "--dir", folder),
+        *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+        # A changed title would overwrite the environment, and with it our mark.
+        *("--set-proc-title", "no", "--daemonize", "no"),
+    ]
+
+
+def _placement_command(dapr: Dapr, ports: ControlPorts) -> list[str | Path]:
+    """Return placement's command; its table is rebuilt from the sidecars, so it keeps nothing on disk."""
+    return [
+        dapr.binary("placement"),
+        *_listening(ports.placement, ports.placement_health, ports.placement_metrics),
+        f"--initial-cluster=dapr-placement-0={HOST}:{ports.placement_raft}",
+    ]
+
+
+def _scheduler_command(dapr: Dapr, ports: ControlPorts, folder: Path) -> list[str | Path]:
+    """Return the scheduler's command with its embedded etcd on the state folder."""
+    return [
+        dapr.binary("scheduler"),
+        *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
+        # Sidecars are told this address; without it they would be told the machine's outward one.
+        f"--override-broadcast-host-port={HOST}:{ports.scheduler}",
+        f"--etcd-data-dir={folder}",
+        f"--etcd-client-port={ports.etcd_client}",
+        f"--etcd-client-listen-address={HOST}",
+        f"--etcd-initial-cluster=dapr-scheduler-server-0=http://{HOST}:{ports.etcd_peer}",
+    ]
+
+
+def _listening(port: int, health: int, metrics: int) -> list[str]:
+    """Return the flags that placement and scheduler share: their ports, on the loopback only."""
+    return [
+        *(f"--port={port}", f"--listen-address={HOST}"),
+        *(f"--healthz-port={health}", f"--healthz-listen-address={HOST}"),
+        *(f"--metrics-port={metrics}", f"--metrics-listen-address={HOST}"),
+    ]

