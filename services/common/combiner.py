@@ -1,0 +1,52 @@
+"""Group commit: what several threads want written at once goes out in one write."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Op = TypeVar("Op")
+R = TypeVar("R")
+
+
+class _Ticket(Generic[Op, R]):
+    def __init__(self, operation: Op) -> None:
+        self.operation = operation
+        self.result: list[R] = []
+        self.error: BaseException | None = None
+
+
+class Combiner(Generic[Op, R]):
+    """Hands operations to `apply` in batches: whoever gets the turn applies all that wait.
+
+    `apply` answers with one result for each operation, in their order. Nothing waits for a batch to fill:
+    a lone operation is applied at once.
+    """
+
+    def __init__(self, apply: Callable[[Sequence[Op]], Sequence[R]]) -> None:
+        self._apply = apply
+        self._guard = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[_Ticket[Op, R]] = []
+
+    def submit(self, operation: Op) -> R:
+        """Return the result of the operation once it is applied, or raise what `apply` raised."""
+        ticket = _Ticket[Op, R](operation)
+        with self._guard:
+            self._waiting.append(ticket)
+        with self._turn:
+            if not ticket.result and ticket.error is None:
+                self._apply_waiting()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result[0]
+
+    def _apply_waiting(self) -> None:
+        with self._guard:
+            batch, self._waiting = self._waiting, []
+        try:
+            results = self._apply([ticket.operation for ticket in batch])
+            for ticket, result in zip(batch, results, strict=True):
+                ticket.result = [result]
+        except BaseException as error:  # noqa: BLE001 - each waiting thread raises it itself
+            for ticket in batch:
+                ticket.error = error

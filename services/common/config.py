@@ -1,0 +1,79 @@
+"""Configuration of a service: environment variables, read once and validated at start."""
+
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from services.common.money import minor_units
+
+
+def _seconds(value: Any) -> Any:
+    return float(value) if isinstance(value, str) else value
+
+
+def _money(value: Any) -> Any:
+    return minor_units(Decimal(value)) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
+"""A duration in seconds."""
+
+Money = Annotated[int, BeforeValidator(_money), Field(ge=0)]
+"""An amount: major units ("1000.00") in the environment, minor units (100000) in the program."""
+
+
+class ServiceConfig(BaseModel):
+    """What every service is told; each field is the environment variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    app_port: int = Field(ge=1, le=65535)
+    app_host: str = "127.0.0.1"
+    dapr_http_port: int = Field(default=3500, ge=1, le=65535)
+    dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
+    call_timeout: Seconds = 5.0
+    state_store: str = "statestore"
+    server_threads: int = Field(default=16, ge=1, le=512)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+
+C = TypeVar("C", bound=ServiceConfig)
+
+
+class ConfigurationError(Exception):
+    """The environment holds a value that the service cannot run with."""
+
+
+def read(kind: type[C], environ: Mapping[str, str], **defaults: object) -> C:
+    """Build the configuration `kind` from the environment.
+
+    `defaults` are the service's own defaults, such as its port. Raises ConfigurationError with one line
+    for each wrong variable.
+    """
+    values = dict(defaults)
+    values.update({name: environ[name.upper()] for name in kind.model_fields if environ.get(name.upper())})
+    try:
+        return kind.model_validate(values)
+    except (ValidationError, ValueError, ArithmeticError) as error:
+        raise ConfigurationError(_explain(error)) from error
+
+
+def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) -> C:
+    """Build the configuration, or end the process with status 2 and a sentence for each wrong variable."""
+    try:
+        return read(kind, environ, **defaults)
+    except ConfigurationError as error:
+        sys.stderr.write(f"configuration: {error}\n")
+        sys.exit(2)
+
+
+def _explain(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"a value is not a number: {error}"
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}" for item in error.errors()
+    )

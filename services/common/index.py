@@ -1,0 +1,196 @@
+"""An index in the state store: newest first, flat in cost however much it holds, without a key all writers fight for.
+
+Entries lie in pages of a fixed size; pages follow each other in a lane; a lane's head names its last page and the
+pages that still hold open entries. An entry's id chooses its lane, so that a put repeated after a crash, by any
+process, finds what the first try left. Writers in one process share writes (group commit); readers merge the lanes.
+
+Keys: `<name>/<lane>` is a head, `<name>/<lane>/<page>` a page. A page is written before its head, and both are
+derived from what is read just before, so any write may be repeated after a crash.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from pydantic import BaseModel, Field
+
+from services.common.clock import Clock, utc_now
+from services.common.combiner import Combiner
+from services.common.documents import ConflictError, Documents, Stored
+from services.common.sidecar import TransientError
+
+LANES = 4
+PAGE_SIZE = 50
+_MAX_ATTEMPTS = 20
+_CLOSED_SECONDS = 60
+_LOOK_BACK = 2
+"""How many pages before the last are searched for what a try before a crash may have appended."""
+
+
+class Place(BaseModel):
+    """Where an entry lies; it never moves."""
+
+    lane: int
+    page: int
+
+
+class Entry(BaseModel):
+    """One line of an index: `rev` grows with each change, `open` says whether more changes are expected.
+
+    `place` is set on what was read, and not stored.
+    """
+
+    id: str
+    at: str
+    rev: int = 0
+    open: bool = False
+    data: dict[str, Any] = Field(default_factory=dict)
+    place: Place | None = Field(default=None, exclude=True)
+
+
+class Head(BaseModel):
+    """The state of a lane: its last page, how many open entries each page has that has any, and what was closed.
+
+    `closed` counts, by the status that entries were closed with and by Unix second, for the last minute.
+    """
+
+    last: int = 0
+    open: dict[int, int] = Field(default_factory=dict)
+    closed: dict[str, dict[int, int]] = Field(default_factory=dict)
+
+
+class Page(BaseModel):
+    """The entries of a page, oldest first."""
+
+    entries: list[Entry] = Field(default_factory=list)
+
+    def find(self, entry_id: str) -> int | None:
+        """Return the position of an entry, or None."""
+        return next((i for i, entry in enumerate(self.entries) if entry.id == entry_id), None)
+
+
+@dataclass(frozen=True)
+class _Put:
+    entry: Entry
+    place: Place | None
+
+
+def head_key(name: str, lane: int) -> str:
+    """Return the key of a lane's head."""
+    return f"{name}/{lane}"
+
+
+def page_key(name: str, lane: int, page: int) -> str:
+    """Return the key of a page."""
+    return f"{name}/{lane}/{page}"
+
+
+class Index:
+    """The writing side of an index; `index_reader.IndexReader` is the reading side."""
+
+    def __init__(self, documents: Documents, name: str, clock: Clock = utc_now) -> None:
+        self._lanes = [_Lane(documents, name, lane, clock) for lane in range(LANES)]
+
+    def put(self, entry: Entry, place: Place | None = None) -> Place:
+        """Append the entry, or with its place replace an older revision of it; return where it lies.
+
+        Repeating a put changes nothing. Raises TransientError.
+        """
+        lane = place.lane if place else crc32(entry.id.encode()) % LANES
+        return self._lanes[lane].combiner.submit(_Put(entry, place))
+
+
+class _Lane:
+    def __init__(self, documents: Documents, name: str, lane: int, clock: Clock) -> None:
+        self._documents, self._name, self._lane, self._clock = documents, name, lane, clock
+        self._last_seen = 0
+        self.combiner: Combiner[_Put, Place] = Combiner(self._apply)
+
+    def _apply(self, puts: Sequence[_Put]) -> Sequence[Place]:
+        for _ in range(_MAX_ATTEMPTS):
+            batch = _Batch(self._lane, int(self._clock().timestamp()), *self._read(puts))
+            places = [batch.put(put.entry, put.place) for put in puts]
+            try:
+                self._write(batch)
+            except ConflictError:
+                continue
+            self._last_seen = batch.head.last
+            return places
+        raise TransientError(f"index {self._name} is being written by too many at once")
+
+    def _read(self, puts: Sequence[_Put]) -> tuple[Stored | None, dict[int, Stored | None]]:
+        """Read the head, the pages that the batch names, and the last pages with room for what it appends."""
+        named = {put.place.page for put in puts if put.place}
+        appends = sum(put.place is None for put in puts)
+        last = self._last_seen
+        for _ in range(_MAX_ATTEMPTS):
+            fresh = range(max(last - _LOOK_BACK, 0), last + 2 + appends // PAGE_SIZE) if appends else range(0)
+            pages = sorted(named | set(fresh))
+            found = self._documents.load_many([head_key(self._name, self._lane), *map(self._page_key, pages)])
+            head = found.get(head_key(self._name, self._lane))
+            stored = {page: found.get(self._page_key(page)) for page in pages}
+            # A crash may have left pages that the head does not name yet; they count.
+            actual = max([Head.model_validate_json(head.data).last if head else 0, *(p for p in fresh if stored[p])])
+            if actual == last or not appends:
+                return head, stored
+            last = actual
+        raise TransientError(f"index {self._name} grows faster than it can be read")
+
+    def _write(self, batch: "_Batch") -> None:
+        for number in sorted(batch.dirty):
+            stored = batch.stored[number]
+            data = batch.pages[number].model_dump_json(exclude_defaults=True).encode()
+            self._documents.save(self._page_key(number), data, stored.etag if stored else None)
+        if batch.head != batch.head_before or batch.stored_head is None:
+            stored = batch.stored_head
+            key = head_key(self._name, self._lane)
+            self._documents.save(key, batch.head.model_dump_json().encode(), stored.etag if stored else None)
+
+    def _page_key(self, page: int) -> str:
+        return page_key(self._name, self._lane, page)
+
+
+class _Batch:
+    """Applies puts to what was read; pure."""
+
+    def __init__(self, lane: int, now: int, stored_head: Stored | None, stored: dict[int, Stored | None]) -> None:
+        self.lane, self.now, self.stored_head, self.stored = lane, now, stored_head, stored
+        self.head_before = Head.model_validate_json(stored_head.data) if stored_head else Head()
+        self.head = self.head_before.model_copy(deep=True)
+        self.pages = {
+            number: Page.model_validate_json(found.data) if found else Page() for number, found in stored.items()
+        }
+        self.head.last = max([self.head.last, *(number for number, found in stored.items() if found)])
+        self.dirty: set[int] = set()
+
+    def put(self, entry: Entry, place: Place | None) -> Place:
+        number = place.page if place else self._number_for(entry)
+        page = self.pages[number]
+        position = page.find(entry.id)
+        if position is None:
+            page.entries.append(entry)
+            self.dirty.add(number)
+        elif page.entries[position].rev < entry.rev:
+            if page.entries[position].open and not entry.open:
+                self._count_closed(str(entry.data.get("status")))
+            page.entries[position] = entry
+            self.dirty.add(number)
+        # Counted anew at each touch: a crash between page and head is mended by the repeated put.
+        count = sum(kept.open for kept in page.entries)
+        self.head.open.pop(number, None)
+        if count:
+            self.head.open[number] = count
+        return Place(lane=self.lane, page=number)
+
+    def _count_closed(self, status: str) -> None:
+        recent = {at: n for at, n in self.head.closed.get(status, {}).items() if at > self.now - _CLOSED_SECONDS}
+        self.head.closed[status] = recent | {self.now: recent.get(self.now, 0) + 1}
+
+    def _number_for(self, entry: Entry) -> int:
+        for number in range(self.head.last, self.head.last - _LOOK_BACK - 1, -1):
+            if number in self.pages and self.pages[number].find(entry.id) is not None:
+                return number  # appended before, by a try whose caller never heard of it
+        while len(self.pages[self.head.last].entries) >= PAGE_SIZE:
+            self.head.last += 1
+        return self.head.last

@@ -1,0 +1,72 @@
+"""Structured logs on standard output; each line carries the order id and the trace id when they are known."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from services.common import tracing
+from services.common.clock import rfc3339, utc_now
+
+_order_id: ContextVar[str | None] = ContextVar("order_id", default=None)
+_OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Return the logger of a module; give fields by `extra={...}`."""
+    return logging.getLogger(name)
+
+
+@contextmanager
+def about_order(order_id: str) -> Iterator[None]:
+    """Put the order id on every line that is logged inside."""
+    token = _order_id.set(order_id)
+    try:
+        yield
+    finally:
+        _order_id.reset(token)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    known = {"orderId": _order_id.get(), "traceId": tracing.trace_id()}
+    extra = {key: value for key, value in record.__dict__.items() if key not in _OWN_FIELDS}
+    return {key: value for key, value in (known | extra).items() if value is not None}
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": rfc3339(utc_now()),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= _fields(record)
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
+        line = f"{rfc3339(utc_now())} {record.levelname:<7} {record.getMessage()}{fields}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def set_up(level: str, form: str) -> None:
+    """Send every log line of the process to standard output, as `text` or `json`."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # The workflow SDK logs two lines for each step of each workflow; its warnings say something.
+    logging.getLogger("durabletask-worker").setLevel(logging.WARNING)
+    # The HTTP client logs each connection; only its warnings say something.
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # A full thread queue is waitress's way of saying "busy"; it is a load figure, not a fault.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

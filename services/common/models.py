@@ -1,0 +1,39 @@
+"""The two base classes of everything that is read or written as JSON."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Wire(BaseModel):
+    """A JSON object with camelCase names, immutable; fields that it does not know are ignored."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    def wire(self) -> dict[str, Any]:
+        """Return the object as it goes over the wire."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Request(Wire):
+    """A request's body: strict, so that "1" is no number and 1 no string."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True)
+
+
+def _printable(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    if not text.isprintable():
+        raise ValueError("must hold printable characters only")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+"""A short text that a person may have typed: a customer id, an SKU, an approver."""
+
+MAX_QUANTITY = 1000
+
+Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+"""How many of an SKU one order may hold."""

@@ -1,0 +1,21 @@
+"""Money: integer minor units (cents) everywhere; major units only where a person or a client writes them."""
+
+from decimal import Decimal
+
+CURRENCY = "USD"
+_MINOR_PER_MAJOR = 100
+
+
+def minor_units(amount: Decimal) -> int:
+    """Turn major units into minor units. Raises ValueError for fractions of a cent and for non-numbers."""
+    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
+        raise ValueError("not an amount of money")
+    scaled = amount * _MINOR_PER_MAJOR
+    if scaled != scaled.to_integral_value():
+        raise ValueError("an amount has at most two decimals")
+    return int(scaled)
+
+
+def percent_half_up(amount: int, percent: int) -> int:
+    """Return `percent` of a non-negative amount in minor units, halves rounded up."""
+    return (amount * percent + 50) // 100

@@ -1,0 +1,33 @@
+"""The one place that says how long and how often things are tried again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dapr.ext.workflow import RetryPolicy
+
+UNTIL_DONE = RetryPolicy(
+    first_retry_interval=timedelta(milliseconds=500),
+    backoff_coefficient=2.0,
+    max_retry_interval=timedelta(seconds=10),
+    # The engine wants a number; this one lasts for days. An order never gives up a step because a part is down,
+    # and an undo never gives up at all.
+    max_number_of_attempts=100_000,
+)
+"""For every activity: what keeps failing is tried again until it works."""
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Growing pauses between tries, in seconds."""
+
+    first: float
+    factor: float
+    longest: float
+
+    def pause(self, tries: int) -> float:
+        """Return the pause after this many tries."""
+        return min(self.first * self.factor ** min(tries - 1, 30), self.longest)
+
+
+BUSINESS = Backoff(first=0.5, factor=2.0, longest=5.0)
+"""Between tries of a step that has a deadline in the story: a charge, a booking."""

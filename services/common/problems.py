@@ -1,0 +1,102 @@
+"""Errors as RFC 9457 problem details, one form for every service."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Flask, Response, json
+from werkzeug.exceptions import HTTPException
+
+from services.common.logs import get_logger
+
+log = get_logger(__name__)
+
+_TITLES = {
+    400: "Malformed request",
+    404: "Not found",
+    409: "Conflict with the current state",
+    413: "Request too large",
+    415: "Unsupported media type",
+    422: "Invalid field",
+    503: "Temporarily unavailable",
+}
+
+
+class Problem(Exception):
+    """An answer other than success.
+
+    `code` is stable and for programs, `detail` is for people; `errors` lists every wrong field as
+    `{"field", "detail"}`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        errors: Sequence[dict[str, str]] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.errors, self.retry_after = list(errors), retry_after
+
+    def body(self) -> dict[str, Any]:
+        """Return the problem-details object."""
+        body: dict[str, Any] = {
+            "type": f"urn:oms:problem:{self.code}",
+            "title": _TITLES.get(self.status, "Request failed"),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        return body | {"errors": self.errors} if self.errors else body
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """Return the 422 that names every wrong field, given as (field, what is wrong)."""
+    listed = [{"field": field, "detail": detail} for field, detail in errors]
+    return Problem(422, "invalidField", "; ".join(f"{f}: {d}" for f, d in errors), listed)
+
+
+def not_found(what: str, key: str) -> Problem:
+    """Return the 404 for a thing that does not exist."""
+    return Problem(404, "notFound", f"there is no {what} {key!r}")
+
+
+def conflict(code: str, detail: str) -> Problem:
+    """Return the 409 for a move that the current state does not allow."""
+    return Problem(409, code, detail)
+
+
+def unavailable(detail: str) -> Problem:
+    """Return the 503 for something that works again after a while."""
+    return Problem(503, "unavailable", detail, retry_after=1)
+
+
+def respond(problem: Problem) -> Response:
+    """Turn a problem into its HTTP answer."""
+    answer = Response(json.dumps(problem.body()), problem.status, content_type="application/problem+json")
+    if problem.retry_after is not None:
+        answer.headers["Retry-After"] = str(problem.retry_after)
+    return answer
+
+
+def register(app: Flask) -> None:
+    """Make every error of `app` a problem; no stack trace leaves the service."""
+
+    @app.errorhandler(Problem)
+    def _problem(error: Problem) -> Response:
+        return respond(error)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = error.code or 500
+        answer = respond(Problem(status, f"http{status}", error.description or error.name))
+        allowed = error.get_headers() if status == 405 else []
+        answer.headers.extend([(name, value) for name, value in allowed if name == "Allow"])
+        return answer
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> Response:
+        log.error("unexpected error", exc_info=error)
+        return respond(Problem(500, "internal", "an unexpected error; the log of the service has the details"))

@@ -1,0 +1,32 @@
+"""A bounded memory of what was used last; forgetting costs time, never truth."""
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Recent(Generic[V]):
+    """Keeps the values of the `size` keys that were used last. Threads may share it."""
+
+    def __init__(self, size: int = 10_000) -> None:
+        self._size = size
+        self._values: OrderedDict[str, V] = OrderedDict()
+        self._guard = Lock()
+
+    def get(self, key: str) -> V | None:
+        """Return the value, or None if it is not remembered."""
+        with self._guard:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: str, value: V) -> V:
+        """Remember the value and return it."""
+        with self._guard:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value

@@ -1,0 +1,125 @@
+"""The one client of the Dapr sidecar: service invocation, publishing and health, always with a deadline."""
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+from dapr.clients.grpc.client import DaprGrpcClient
+from dapr.conf import settings
+
+from services.common import tracing
+from services.common.config import ServiceConfig
+from services.common.logs import get_logger
+
+log = get_logger(__name__)
+
+_CONNECT_TIMEOUT = 2.0
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class TransientError(Exception):
+    """A call that may succeed later: nobody answered, or the answer was "not now"."""
+
+
+class RefusedError(Exception):
+    """A call that was understood and refused; the same call again gets the same answer."""
+
+    def __init__(self, service: str, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"{service} answered {status}: {body.get('detail') or body}")
+        self.service, self.status, self.body = service, status, body
+
+
+class Sidecar:
+    """The sidecar of this process. Connects when first used; threads may share it."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._base = f"http://127.0.0.1:{config.dapr_http_port}/v1.0"
+        self._grpc_address = f"127.0.0.1:{config.dapr_grpc_port}"
+        self._timeout = config.call_timeout
+        self._threads = threading.local()
+        self._connecting = threading.Lock()
+        self._grpc: DaprGrpcClient | None = None
+        # The SDK applies this deadline to each of its calls; without it a call may hang for ever.
+        vars(settings).update(
+            DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
+            DAPR_HTTP_PORT=config.dapr_http_port,
+            DAPR_GRPC_PORT=config.dapr_grpc_port,
+        )
+
+    def healthy(self) -> bool:
+        """Tell whether the sidecar is up and its components are initialised."""
+        try:
+            answer = self._session().get(f"{self._base}/healthz/outbound", timeout=_CONNECT_TIMEOUT)
+        except requests.RequestException:
+            return False
+        return answer.ok
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what the sidecar says of itself. Raises TransientError when it does not answer."""
+        return self._json("sidecar", self._send("GET", f"{self._base}/metadata", None))
+
+    def invoke(self, service: str, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Call `path` of another service and return its JSON object.
+
+        Raises TransientError when it may work later and RefusedError when it will not.
+        """
+        answer = self._send(method, f"{self._base}/invoke/{service}/method/{path.lstrip('/')}", body)
+        return self._json(service, answer)
+
+    def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
+        """Publish CloudEvents, all or an error: after an error some may have been published.
+
+        Raises TransientError; publish again then, with the same event ids.
+        """
+        for event in events:
+            try:
+                self.grpc().publish_event(
+                    pubsub, topic, json.dumps(event), data_content_type="application/cloudevents+json"
+                )
+            except Exception as error:
+                raise TransientError(f"publishing to {topic} failed: {error}") from error
+
+    def grpc(self) -> DaprGrpcClient:
+        """Return the SDK's client. Raises TransientError while the sidecar is not up."""
+        if self._grpc is None:
+            with self._connecting:
+                if self._grpc is None:
+                    # The SDK's constructor waits for the sidecar for up to a minute and prints; ask first.
+                    if not self.healthy():
+                        raise TransientError("the sidecar is not up yet")
+                    self._grpc = DaprGrpcClient(self._grpc_address)
+        return self._grpc
+
+    def _session(self) -> requests.Session:
+        # A session is not meant to be shared by threads; one each keeps its connection open.
+        if not hasattr(self._threads, "session"):
+            session = requests.Session()
+            session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+            self._threads.session = session
+        kept: requests.Session = self._threads.session
+        return kept
+
+    def _send(self, method: str, url: str, body: object) -> requests.Response:
+        try:
+            return self._session().request(
+                method,
+                url,
+                json=body,
+                headers=tracing.outgoing_headers(),
+                timeout=(_CONNECT_TIMEOUT, self._timeout),
+            )
+        except requests.RequestException as error:
+            raise TransientError(f"no answer: {error.__class__.__name__}") from error
+
+    def _json(self, service: str, answer: requests.Response) -> dict[str, Any]:
+        if answer.status_code in _TRANSIENT_STATUSES:
+            raise TransientError(f"{service} answered {answer.status_code}")
+        try:
+            body = answer.json() if answer.content else {}
+        except ValueError as error:
+            raise TransientError(f"{service} answered {answer.status_code} without JSON") from error
+        if not answer.ok:
+            raise RefusedError(service, answer.status_code, body if isinstance(body, dict) else {})
+        return body if isinstance(body, dict) else {"items": body}

@@ -1,0 +1,125 @@
+"""What every service's Flask application has: health, errors, request parsing, tracing, and its server."""
+
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import waitress
+from flask import Flask, Response, jsonify, request
+from pydantic import ValidationError
+
+from services.common import logs, problems, tracing
+from services.common.config import ServiceConfig
+from services.common.index_reader import BadCursorError, Slice
+from services.common.models import Request
+from services.common.problems import Problem, invalid, unavailable
+from services.common.sidecar import TransientError
+
+MAX_BODY = 256 * 1024
+_SERVER_MAX_BODY = 16 * 1024 * 1024
+_JSON = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
+
+T = TypeVar("T", bound=Request)
+
+
+def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
+    """Return an application that answers `/healthz`, and `/readyz` by what `ready` says, and makes errors problems."""
+    app = Flask(name, static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    problems.register(app)
+    tracing.register(app)
+    log = logs.get_logger(name)
+
+    @app.errorhandler(TransientError)
+    def _transient(error: TransientError) -> Response:
+        log.warning("answered 503", extra={"cause": str(error)})
+        return problems.respond(unavailable("something this needs is not reachable right now"))
+
+    @app.errorhandler(BadCursorError)
+    def _cursor(_error: BadCursorError) -> Response:
+        return problems.respond(invalid(("cursor", "is not a cursor of this list")))
+
+    @app.get("/healthz")
+    def _alive() -> Response:
+        return jsonify(status="alive")
+
+    @app.get("/readyz")
+    def _ready() -> Response:
+        if ready():
+            return jsonify(status="ready")
+        raise unavailable("not connected to the sidecar yet")
+
+    return app
+
+
+def serve(app: Flask, config: ServiceConfig) -> None:
+    """Run the application on a production server until the process is told to stop."""
+    logs.set_up(config.log_level, config.log_format)
+    waitress.serve(
+        app,
+        host=config.app_host,
+        port=config.app_port,
+        threads=config.server_threads,
+        max_request_body_size=_SERVER_MAX_BODY,
+        clear_untrusted_proxy_headers=True,
+        ident=None,
+    )
+
+
+def read_object() -> dict[str, Any]:
+    """Return the request's JSON object. Raises the problems 400, 413 and 415."""
+    if not _JSON.fullmatch(request.mimetype or ""):
+        raise Problem(415, "unsupportedMediaType", "the body must be application/json")
+    try:
+        # Numbers with a point stay exact; NaN and Infinity are not JSON.
+        body = json.loads(request.get_data(), parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError, ArithmeticError) as error:
+        raise Problem(400, "malformedJson", "the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise Problem(400, "notAnObject", "the body is not a JSON object")
+    return body
+
+
+def read_body(kind: type[T]) -> T:
+    """Return the request's body as `kind`. Raises the problems 400, 413, 415, and 422 with every wrong field."""
+    return parse(kind, read_object())
+
+
+def parse(kind: type[T], body: dict[str, Any]) -> T:
+    """Turn a JSON object into `kind`. Raises the 422 that names every wrong field."""
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        found = [
+            (".".join(str(part) for part in item["loc"]) or "body", _sentence(item["msg"])) for item in error.errors()
+        ]
+        raise invalid(*found) from error
+
+
+def read_limit(default: int = 100, most: int = 1000) -> int:
+    """Return the query's `limit`. Raises the 422 for anything but a whole number from 1 to `most`."""
+    text = request.args.get("limit", str(default))
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
+        raise invalid(("limit", f"must be a whole number from 1 to {most}"))
+    return int(text)
+
+
+def paginated(items: list[dict[str, Any]], page: Slice) -> Response:
+    """Answer a list, with the RFC 8288 link to the next page where there is one."""
+    answer = jsonify(items)
+    if page.cursor:
+        kept = [(key, value) for key, value in request.args.items(multi=True) if key != "cursor"]
+        query = urlencode([*kept, ("cursor", page.cursor)])
+        answer.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
+    return answer
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
