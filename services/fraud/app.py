@@ -1,0 +1,44 @@
+"""The fraud service: a spending limit, a tally for each customer, a maintenance switch.
+
+It simulates a fraud check: the limit is its only rule.
+"""
+
+import os
+from collections.abc import Callable
+
+from flask import Flask
+
+from services.common.clock import Clock, utc_now
+from services.common.config import ServiceConfig, read_or_exit
+from services.common.documents import DaprDocuments, Documents
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app, serve
+from services.fraud import routes
+from services.fraud.store import FraudStore
+
+
+class FraudConfig(ServiceConfig):
+    """Fraud has no settings of its own in the environment."""
+
+
+def create_app(
+    config: FraudConfig,
+    documents: Documents,
+    clock: Clock = utc_now,
+    ready: Callable[[], bool] = lambda: True,
+) -> Flask:
+    """Return the application."""
+    app = create_base_app("fraud", ready)
+    routes.register(app, FraudStore(documents, clock))
+    return app
+
+
+def main() -> None:
+    """Run the service, configured by the environment."""
+    config = read_or_exit(FraudConfig, os.environ, app_port=3005, dapr_http_port=3505, dapr_grpc_port=3605)
+    sidecar = Sidecar(config)
+    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+
+
+if __name__ == "__main__":
+    main()

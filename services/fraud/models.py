@@ -1,0 +1,108 @@
+"""What fraud reads, answers and keeps. Amounts are in minor units."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from services.common.models import Name, Request, Wire
+from services.common.once import Marked
+
+Amount = Annotated[int, Field(ge=0, le=10**15)]
+
+ChargeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
+"""The caller's idempotency key for a charge; safe in a URL."""
+
+
+class Outcome(StrEnum):
+    """What became of a check; `pending` and `reversing` are under way."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    REVERSING = "reversing"
+    REVERSED = "reversed"
+
+
+class LimitRequest(Request):
+    """The body of `POST /limit`; 0 is no limit."""
+
+    limit: Amount
+
+
+class MaintenanceRequest(Request):
+    """The body of `POST /maintenance`."""
+
+    enabled: bool = True
+
+
+class CheckRequest(Request):
+    """The body of `POST /check`; without a charge id every call counts by itself."""
+
+    customer_id: Name
+    charge: Amount
+    charge_id: ChargeId | None = None
+
+
+class ReversePath(Request):
+    """The charge id in the path of a reversal."""
+
+    charge_id: ChargeId
+
+
+class TallyPath(Request):
+    """The customer in the path of a tally."""
+
+    customer_id: Name
+
+
+class Settings(BaseModel):
+    """The switches of all customers; tallies of an earlier `epoch` count as zero."""
+
+    limit: int = 0
+    maintenance_mode: bool = False
+    epoch: int = 0
+
+
+class Tally(Marked):
+    """What a customer was charged since the reset that began the epoch."""
+
+    epoch: int = 0
+    tally: int = 0
+
+
+class Check(BaseModel):
+    """A charge id and what became of it; one that was reversed before it was asked for has no customer."""
+
+    charge_id: str
+    customer_id: str | None = None
+    charge: int = 0
+    outcome: Outcome = Outcome.PENDING
+    epoch: int = 0
+
+
+class SettingsAnswer(Wire):
+    """The answer of everything that shows or changes settings."""
+
+    limit: int
+    maintenance_mode: bool
+
+
+class CheckAnswer(Wire):
+    """The answer to a check."""
+
+    declined: bool
+
+
+class ReversalAnswer(Wire):
+    """The answer to a reversal: `reversed`, or `declined` where there was nothing to take off."""
+
+    charge_id: str
+    outcome: Outcome
+
+
+class TallyAnswer(Wire):
+    """A customer's tally as it counts now."""
+
+    customer_id: str
+    tally: int

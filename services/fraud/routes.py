@@ -1,0 +1,56 @@
+"""Fraud's HTTP interface: parse, call, answer."""
+
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from services.common.web import parse, read_body, read_object
+from services.fraud import domain
+from services.fraud.models import (
+    CheckRequest,
+    LimitRequest,
+    MaintenanceRequest,
+    ReversePath,
+    Settings,
+    TallyPath,
+)
+from services.fraud.store import FraudStore
+
+
+def register(app: Flask, store: FraudStore) -> None:
+    """Add fraud's routes to the application."""
+
+    @app.get("/settings")
+    def _settings() -> Response:
+        return _answer(store.settings())
+
+    @app.post("/limit")
+    def _limit() -> Response:
+        return _answer(store.set_limit(read_body(LimitRequest).limit))
+
+    @app.post("/maintenance")
+    def _maintenance() -> Response:
+        body: dict[str, Any] = read_object() if request.get_data() else {}
+        return _answer(store.set_maintenance(parse(MaintenanceRequest, body).enabled))
+
+    @app.post("/reset")
+    def _reset() -> Response:
+        return _answer(store.reset())
+
+    @app.post("/check")
+    def _check() -> Response:
+        return jsonify(domain.answer(store.check(read_body(CheckRequest))).wire())
+
+    @app.post("/check/<charge_id>/reverse")
+    def _reverse(charge_id: str) -> Response:
+        path = parse(ReversePath, {"chargeId": charge_id})
+        return jsonify(domain.reversal_answer(store.reverse(path.charge_id)).wire())
+
+    @app.get("/tally/<customer_id>")
+    def _tally(customer_id: str) -> Response:
+        path = parse(TallyPath, {"customerId": customer_id})
+        return jsonify(domain.show_tally(path.customer_id, *store.tally(path.customer_id)).wire())
+
+
+def _answer(settings: Settings) -> Response:
+    return jsonify(domain.show_settings(settings).wire())

@@ -1,0 +1,63 @@
+"""The inventory service: catalogue, stock in each warehouse, reservations."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from flask import Flask
+
+from services.common.clock import Clock, utc_now
+from services.common.config import ServiceConfig, read_or_exit
+from services.common.documents import DaprDocuments, Documents
+from services.common.logs import get_logger
+from services.common.sidecar import Sidecar, TransientError
+from services.common.web import create_base_app, serve
+from services.inventory import routes
+from services.inventory.store import InventoryStore
+
+log = get_logger(__name__)
+
+_RETRY_AFTER = 1.0
+
+
+class InventoryConfig(ServiceConfig):
+    """Inventory has no settings of its own."""
+
+
+def create_app(
+    config: InventoryConfig,
+    documents: Documents,
+    clock: Clock = utc_now,
+    ready: Callable[[], bool] = lambda: True,
+) -> Flask:
+    """Return the application; the first request that needs the catalogue writes it."""
+    app = create_base_app("inventory", ready)
+    routes.register(app, InventoryStore(documents, clock))
+    return app
+
+
+def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sleep) -> None:
+    """Write the catalogue of the first start once the state store answers; `pause` waits between tries."""
+    store = InventoryStore(documents, utc_now)
+    while True:
+        try:
+            store.seed()
+        except TransientError as error:
+            log.info("the catalogue waits for the state store", extra={"cause": str(error)})
+            pause(_RETRY_AFTER)
+        else:
+            return
+
+
+def main() -> None:
+    """Run the service, configured by the environment."""
+    config = read_or_exit(InventoryConfig, os.environ, app_port=3002, dapr_http_port=3502, dapr_grpc_port=3602)
+    sidecar = Sidecar(config)
+    documents = DaprDocuments(sidecar, config.state_store)
+    threading.Thread(target=seed_when_up, args=(documents,), name="seed", daemon=True).start()
+    serve(create_app(config, documents, ready=sidecar.healthy), config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""What inventory reads, answers and keeps. Prices are in minor units."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from services.common.ids import FulfillmentId, OrderId
+from services.common.models import Name, Quantity, Request, Wire
+from services.common.money import CURRENCY
+from services.common.once import Marked
+from services.inventory.seed import read_seed
+
+
+def _known_location(text: str) -> str:
+    locations = read_seed().locations
+    if text not in locations:
+        raise ValueError(f"must be one of {', '.join(locations)}")
+    return text
+
+
+UnitPrice = Annotated[int, Field(ge=1, le=10_000_000)]
+RestockQuantity = Annotated[int, Field(ge=1, le=10_000_000)]
+Location = Annotated[str, AfterValidator(_known_location)]
+
+
+class FulfillmentStatus(StrEnum):
+    """Where a fulfillment's goods are; `releasing` and `committing` are decided and being carried out."""
+
+    RESERVED = "reserved"
+    RELEASING = "releasing"
+    RELEASED = "released"
+    COMMITTING = "committing"
+    COMMITTED = "committed"
+    UNAVAILABLE = "unavailable"
+
+
+class Ending(StrEnum):
+    """What may become of reserved goods: back on the shelf, or to the courier."""
+
+    RELEASE = "release"
+    COMMIT = "commit"
+
+
+class ItemPath(Request):
+    """The SKU in the path of a request."""
+
+    sku: Name
+
+
+class ItemRequest(Request):
+    """The body of `PUT /inventory/{sku}`, with the SKU of its path."""
+
+    sku: Name
+    name: Name | None = None
+    brand: Name | None = None
+    unit_price: UnitPrice
+
+
+class RestockRequest(Request):
+    """The body of `POST /inventory/{sku}/restock`, with its Idempotency-Key header."""
+
+    warehouse: Location
+    quantity: RestockQuantity
+    idempotency_key: Name | None = Field(default=None, alias="Idempotency-Key")
+
+
+class LineRequest(Request):
+    """Goods that an order wants."""
+
+    sku: Name
+    quantity: Quantity
+
+
+class ReserveRequest(Request):
+    """The body of `POST /reservations`."""
+
+    order_id: OrderId
+    lines: list[LineRequest] = Field(min_length=1, max_length=100)
+
+
+class EndRequest(Request):
+    """The body of release and commit; without `fulfillments` it means all that are still reserved."""
+
+    order_id: OrderId
+    fulfillments: list[FulfillmentId] | None = Field(default=None, max_length=200)
+
+
+class Line(Wire):
+    """A quantity of one SKU; the lines of an order or a fulfillment name each SKU once."""
+
+    sku: str
+    quantity: int
+
+
+class Stock(BaseModel):
+    """What lies in one location, and how much of that is promised to orders: 0 <= reserved <= on_hand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    on_hand: int = 0
+    reserved: int = 0
+
+    @property
+    def available(self) -> int:
+        """What can still be promised."""
+        return self.on_hand - self.reserved
+
+
+class Item(Marked):
+    """A SKU with its stock in every location."""
+
+    sku: str
+    name: str
+    brand: str
+    unit_price: int
+    stock: dict[str, Stock]
+
+
+class Catalogue(BaseModel):
+    """The SKUs that exist, sorted; items are never deleted."""
+
+    skus: list[str] = Field(default_factory=list)
+
+
+class Restock(BaseModel):
+    """A restock with an idempotency key."""
+
+    key: str
+    sku: str
+    warehouse: str
+    quantity: int
+    done: bool = False
+
+
+class Fulfillment(Wire):
+    """Goods of an order in one location; in none, they are what no warehouse had."""
+
+    id: str
+    location: str | None = None
+    items: list[Line]
+    status: FulfillmentStatus
+
+
+class Reservation(BaseModel):
+    """An order's reservation; `fulfillments` is None until all stock is taken.
+
+    `known` are the SKUs that were in the catalogue when the order came. One without lines was released before
+    it was ever asked for.
+    """
+
+    order_id: str
+    lines: list[Line] = Field(default_factory=list)
+    known: list[str] = Field(default_factory=list)
+    fulfillments: list[Fulfillment] | None = None
+
+
+class WarehouseAnswer(Wire):
+    """Stock of an item in one location."""
+
+    location: str
+    on_hand: int
+    reserved: int
+    available: int
+
+
+class ItemAnswer(Wire):
+    """An item as it is shown."""
+
+    sku: str
+    name: str
+    brand: str
+    unit_price: int
+    currency: str = CURRENCY
+    warehouses: list[WarehouseAnswer]
+
+
+class ReservationAnswer(Wire):
+    """A reservation as it is shown."""
+
+    order_id: str
+    fulfillments: list[Fulfillment] | None
