@@ -1,0 +1,47 @@
+"""The billing service: invoices, the payment ledger, and the payment provider behind them."""
+
+import os
+from collections.abc import Callable
+from typing import Literal
+
+from flask import Flask
+
+from services.billing import routes
+from services.billing.provider import PaymentProvider, make_provider
+from services.billing.store import BillingStore
+from services.common.clock import Clock, utc_now
+from services.common.config import ServiceConfig, read_or_exit
+from services.common.documents import DaprDocuments, Documents
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app, serve
+
+
+class BillingConfig(ServiceConfig):
+    """Billing's own settings."""
+
+    payment_provider: Literal["simulated"] = "simulated"
+
+
+def create_app(
+    config: BillingConfig,
+    documents: Documents,
+    clock: Clock = utc_now,
+    ready: Callable[[], bool] = lambda: True,
+    provider: PaymentProvider | None = None,
+) -> Flask:
+    """Return the application; `provider` takes the place of the configured one."""
+    app = create_base_app("billing", ready)
+    chosen = provider or make_provider(config.payment_provider)
+    routes.register(app, BillingStore(documents, clock, chosen))
+    return app
+
+
+def main() -> None:
+    """Run the service, configured by the environment."""
+    config = read_or_exit(BillingConfig, os.environ, app_port=3003, dapr_http_port=3503, dapr_grpc_port=3603)
+    sidecar = Sidecar(config)
+    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+
+
+if __name__ == "__main__":
+    main()

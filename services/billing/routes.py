@@ -1,0 +1,45 @@
+"""Billing's HTTP interface: parse, call, answer."""
+
+from flask import Flask, Response, jsonify, request
+
+from services.billing import domain
+from services.billing.models import ChargeRequest, InvoiceRequest, LedgerQuery, RefundRequest
+from services.billing.store import BillingStore
+from services.common.ids import is_fulfillment_id
+from services.common.logs import about_order
+from services.common.problems import not_found
+from services.common.web import parse, read_body
+
+
+def register(app: Flask, store: BillingStore) -> None:
+    """Add billing's routes to the application."""
+
+    @app.post("/invoices")
+    def _invoice() -> Response:
+        body = read_body(InvoiceRequest)
+        with about_order(body.order_id):
+            return jsonify(domain.invoice_answer(store.invoice(body)).wire())
+
+    @app.get("/invoices/<fulfillment_id>")
+    def _find_invoice(fulfillment_id: str) -> Response:
+        invoice = store.find_invoice(fulfillment_id) if is_fulfillment_id(fulfillment_id) else None
+        if invoice is None:
+            raise not_found("invoice of fulfillment", fulfillment_id)
+        return jsonify(invoice.wire())
+
+    @app.post("/charges")
+    def _charge() -> Response:
+        body = read_body(ChargeRequest)
+        with about_order(body.order_id):
+            return jsonify(store.charge(body).wire())
+
+    @app.post("/refunds")
+    def _refund() -> Response:
+        body = read_body(RefundRequest)
+        with about_order(body.order_id):
+            return jsonify(refunded=store.refund(body))
+
+    @app.get("/ledger")
+    def _ledger() -> Response:
+        query = parse(LedgerQuery, dict(request.args.items()))
+        return jsonify(store.ledger(query.order_id).wire())

@@ -1,0 +1,43 @@
+"""The shipping service: courier bookings and a maintenance switch."""
+
+import os
+from collections.abc import Callable
+
+from flask import Flask
+
+from services.common.clock import Clock, utc_now
+from services.common.config import ServiceConfig, read_or_exit
+from services.common.documents import DaprDocuments, Documents
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app, serve
+from services.shipping import routes
+from services.shipping.courier import Courier, SimulatedCourier
+from services.shipping.store import ShippingStore
+
+
+class ShippingConfig(ServiceConfig):
+    """Shipping has no settings of its own."""
+
+
+def create_app(
+    config: ShippingConfig,
+    documents: Documents,
+    clock: Clock = utc_now,
+    ready: Callable[[], bool] = lambda: True,
+    courier: Courier | None = None,
+) -> Flask:
+    """Return the application; without a `courier` it books the simulated one."""
+    app = create_base_app("shipping", ready)
+    routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
+    return app
+
+
+def main() -> None:
+    """Run the service, configured by the environment."""
+    config = read_or_exit(ShippingConfig, os.environ, app_port=3004, dapr_http_port=3504, dapr_grpc_port=3604)
+    sidecar = Sidecar(config)
+    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The rules of bookings: what may be booked, and what a cancellation leaves behind."""
+
+from services.common.ids import split_fulfillment_id
+from services.common.problems import conflict, unavailable
+from services.shipping.models import Booking, BookingAnswer, BookingRequest, BookingStatus, Settings
+
+
+def check_same(booking: Booking, request: BookingRequest) -> Booking:
+    """Return the booking if it is what the request asks for.
+
+    Raises the 409 `bookingCancelled` for one that was cancelled and `bookingExists` for other content.
+    """
+    if booking.status is BookingStatus.CANCELLED:
+        raise conflict("bookingCancelled", f"the booking of shipment {booking.id} was cancelled")
+    if (booking.order_id, booking.items) != (request.order_id, tuple(request.items)):
+        raise conflict("bookingExists", f"shipment {booking.id} is booked with other content")
+    return booking
+
+
+def check_active(settings: Settings | None) -> None:
+    """Refuse new bookings during maintenance, by a 503 that says when to try again."""
+    if settings is not None and not settings.active:
+        raise unavailable("shipping takes no bookings at the moment")
+
+
+def make_booking(request: BookingRequest, courier_reference: str, at: str) -> Booking:
+    """Return the booking that the courier has confirmed."""
+    return Booking(
+        id=request.id,
+        order_id=request.order_id,
+        status=BookingStatus.BOOKED,
+        items=tuple(request.items),
+        courier_reference=courier_reference,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def cancel(booking: Booking | None, shipment_id: str, at: str) -> Booking:
+    """Return the booking cancelled, or unchanged if it is; for an unknown one a tombstone that forbids it."""
+    if booking is None:
+        order_id, _ = split_fulfillment_id(shipment_id)
+        return Booking(id=shipment_id, order_id=order_id, status=BookingStatus.CANCELLED, created_at=at, updated_at=at)
+    if booking.status is BookingStatus.CANCELLED:
+        return booking
+    return booking.model_copy(update={"status": BookingStatus.CANCELLED, "updated_at": at})
+
+
+def switch(settings: Settings | None, active: bool) -> Settings:
+    """Return the settings with bookings allowed or not, unchanged if they are so."""
+    return settings if settings is not None and settings.active is active else Settings(active=active)
+
+
+def booking_answer(booking: Booking) -> BookingAnswer:
+    """Return what the maker or canceller of a booking is told."""
+    return BookingAnswer(id=booking.id, status=booking.status, courier_reference=booking.courier_reference)
