@@ -1,0 +1,58 @@
+"""The notifications service: a durable, deduplicated feed of order events, its page and its live stream."""
+
+import os
+from collections.abc import Callable
+
+from flask import Flask
+from pydantic import Field
+
+from services.common.clock import Clock, utc_now
+from services.common.config import Seconds, ServiceConfig, read_or_exit
+from services.common.documents import DaprDocuments, Documents
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app, serve
+from services.notifications import routes
+from services.notifications.store import NotificationsStore
+from services.notifications.stream import EventStreams, StreamSettings
+
+
+class NotificationsConfig(ServiceConfig):
+    """Each open stream holds a server thread, so of the threads at most five in eight may be streams."""
+
+    server_threads: int = Field(default=64, ge=2, le=512)
+    stream_limit: int = Field(default=40, ge=1, le=512)
+    stream_poll: Seconds = 1.0
+    stream_keep_alive: Seconds = 15.0
+    stream_lifetime: Seconds = 600.0
+
+    def stream_settings(self) -> StreamSettings:
+        """Return the settings of the live stream."""
+        return StreamSettings(
+            limit=min(self.stream_limit, self.server_threads * 5 // 8),
+            poll=self.stream_poll,
+            keep_alive=self.stream_keep_alive,
+            lifetime=self.stream_lifetime,
+        )
+
+
+def create_app(
+    config: NotificationsConfig,
+    documents: Documents,
+    clock: Clock = utc_now,
+    ready: Callable[[], bool] = lambda: True,
+) -> Flask:
+    """Return the service's application."""
+    app = create_base_app("notifications", ready)
+    routes.register(app, NotificationsStore(documents, clock), EventStreams(documents, config.stream_settings()))
+    return app
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    config = read_or_exit(NotificationsConfig, os.environ, app_port=3001, dapr_http_port=3501, dapr_grpc_port=3601)
+    sidecar = Sidecar(config)
+    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+
+
+if __name__ == "__main__":
+    main()

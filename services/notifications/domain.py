@@ -1,0 +1,134 @@
+"""What notifications decides: which messages are order events, and what of each is kept."""
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+from services.common.clock import moment, rfc3339
+from services.common.index import Entry
+from services.common.index_reader import BadCursorError, Slice
+from services.notifications.models import (
+    MAX_MESSAGE,
+    MAX_ORDER_EVENTS,
+    ORDER_ID,
+    CloudEvent,
+    DeadLetter,
+    FeedEvent,
+    OrderFeed,
+)
+
+_MAX_EXCERPT = 1000
+_MAX_RAW_ID = 200
+
+
+class UnprocessableError(Exception):
+    """A message that can never become an event of the feed, however often it is delivered."""
+
+
+def is_order_id(text: str) -> bool:
+    """Tell whether the text can be the id of an order."""
+    return re.fullmatch(ORDER_ID, text) is not None
+
+
+def feed_event(event: CloudEvent, received: datetime) -> FeedEvent:
+    """Return what the feed keeps of an event; one that does not say when it happened happened when it came.
+
+    Raises UnprocessableError for a time that is none.
+    """
+    return FeedEvent(
+        id=event.id,
+        type=event.type,
+        order_id=event.data.order_id,
+        fulfillment_id=event.data.fulfillment_id,
+        message=_one_line(event.data.message),
+        actor=event.data.actor,
+        time=rfc3339(received) if event.time is None else _utc(event.time),
+    )
+
+
+def arrival(received: datetime) -> str:
+    """Return what orders the feed: when an event came, to the microsecond, as many come at once."""
+    return received.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def knows(feed: OrderFeed | None, event_id: str) -> bool:
+    """Tell whether the order's feed has the event."""
+    return feed is not None and any(event.id == event_id for event in feed.events)
+
+
+def check_room(feed: OrderFeed | None) -> None:
+    """Raise UnprocessableError when an order has more events than any order can have."""
+    if feed is not None and len(feed.events) >= MAX_ORDER_EVENTS:
+        raise UnprocessableError(f"the order has {MAX_ORDER_EVENTS} events already")
+
+
+def with_event(feed: OrderFeed | None, event: FeedEvent) -> OrderFeed:
+    """Return the order's feed with the event in it, the same object if it was."""
+    if feed is None:
+        return OrderFeed(events=[event])
+    return feed if knows(feed, event.id) else OrderFeed(events=[*feed.events, event])
+
+
+def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
+    """Return some of an order's events, newest first.
+
+    The cursor counts the events that are still to come, from the oldest, so what arrives does not shift it.
+    Raises BadCursorError.
+    """
+    rest = len(feed.events)
+    if cursor:
+        if not re.fullmatch(r"[0-9]{1,6}", cursor) or int(cursor) > rest:
+            raise BadCursorError("not a cursor of this list")
+        rest = int(cursor)
+    first = max(rest - limit, 0)
+    entries = [Entry(id=event.id, at=event.time, data=event.wire()) for event in reversed(feed.events[first:rest])]
+    return Slice(entries, str(first) if first else None)
+
+
+def dead_letter(body: bytes, seen_at: datetime) -> DeadLetter:
+    """Return what is kept of a message that could not be processed, whatever it is."""
+    envelope = _envelope(body)
+    return DeadLetter(
+        id=_readable(envelope.get("id"), _MAX_RAW_ID),
+        type=_readable(envelope.get("type"), _MAX_RAW_ID),
+        excerpt=body.decode("utf-8", "replace")[:_MAX_EXCERPT],
+        seen_at=rfc3339(seen_at),
+    )
+
+
+def dead_letter_key(body: bytes) -> str:
+    """Return the key by which a dead letter is kept once: made of its id, or of its body if it has none."""
+    raw_id = _envelope(body).get("id")
+    named = isinstance(raw_id, str) and raw_id
+    return hashlib.sha256(b"id:" + json.dumps(raw_id).encode() if named else b"body:" + body).hexdigest()
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def _readable(value: object, most: int) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text[:most].encode("utf-8", "replace").decode()
+
+
+def _one_line(message: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in message[:MAX_MESSAGE])
+
+
+def _utc(text: str) -> str:
+    try:
+        when = moment(text)
+        if when.tzinfo is None:
+            raise UnprocessableError("time: has no offset from UTC")
+        return rfc3339(when)
+    except (ValueError, OverflowError) as error:
+        raise UnprocessableError("time: is not an RFC 3339 time") from error

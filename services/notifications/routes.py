@@ -1,0 +1,135 @@
+"""The endpoints of notifications: deliveries from the sidecar, the feed, its live stream and its page."""
+
+from collections.abc import Callable
+
+from dapr.ext.flask import DaprApp
+from flask import Blueprint, Flask, Response, jsonify, render_template, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from services.common.index_reader import BadCursorError, Slice
+from services.common.logs import about_order, get_logger
+from services.common.problems import Problem, invalid
+from services.common.web import paginated, read_body, read_limit
+from services.notifications import domain
+from services.notifications.models import CloudEvent
+from services.notifications.store import NotificationsStore
+from services.notifications.stream import EventStreams
+
+log = get_logger(__name__)
+
+PUBSUB = "orders"
+TOPIC = "order-events"
+DEAD_LETTER_TOPIC = "order-events-dead"
+
+_ANY_SIZE = 2**40
+"""More bytes than the server lets a request have."""
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def register(app: Flask, store: NotificationsStore, streams: EventStreams) -> None:
+    """Add the service's endpoints to the application."""
+    _register_deliveries(app, store, streams)
+    feed = Blueprint("feed", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+    _register_lists(feed, store)
+    _register_stream(feed, streams)
+    _register_page(feed)
+    app.register_blueprint(feed)
+
+
+def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventStreams) -> None:
+    """Subscribe. A state store that fails is answered 503, by which the sidecar delivers again."""
+
+    def order_event() -> Response:
+        try:
+            event = read_body(CloudEvent)
+            with about_order(event.data.order_id):
+                if store.keep_event(event):
+                    streams.stored()
+        except (Problem, RequestEntityTooLarge, domain.UnprocessableError) as error:
+            log.warning("dropped a message that is no order event", extra={"cause": str(error)[:500]})
+            return jsonify(status="DROP")
+        return jsonify(status="SUCCESS")
+
+    def dead_event() -> Response:
+        # The last stop for a message: whatever its size and type, it is not refused.
+        request.max_content_length = _ANY_SIZE
+        store.keep_dead_letter(request.get_data())
+        return jsonify(status="SUCCESS")
+
+    dapr = DaprApp(app)
+    # Metadata is given each time, because the extension's default is one dictionary for all subscriptions.
+    subscribe_events = dapr.subscribe(
+        PUBSUB, TOPIC, metadata={}, route="/internal/events", dead_letter_topic=DEAD_LETTER_TOPIC
+    )
+    subscribe_events(order_event)
+    dapr.subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route="/internal/dead-events")(dead_event)
+
+
+def _register_lists(feed: Blueprint, store: NotificationsStore) -> None:
+    @feed.get("/events")
+    def _events() -> Response:
+        order_id = request.args.get("orderId")
+        if order_id is None:
+            return _list(store.events)
+        return _list(lambda limit, cursor: store.events_of(order_id, limit, cursor), _wrong_order_id(order_id))
+
+    @feed.get("/events/dead")
+    def _dead() -> Response:
+        return _list(store.dead_letters)
+
+
+def _list(read: Callable[[int, str | None], Slice], wrong: list[tuple[str, str]] | None = None) -> Response:
+    """Answer a page of what `read` gives. Raises one 422 for `wrong`, the limit and the cursor."""
+    limit, found = 1, list(wrong or [])
+    try:
+        limit = read_limit()
+    except Problem as problem:
+        found += [(error["field"], error["detail"]) for error in problem.errors]
+    page = Slice([], None)
+    if not wrong:
+        try:
+            page = read(limit, request.args.get("cursor"))
+        except BadCursorError:
+            found.append(("cursor", "is not a cursor of this list"))
+    if found:
+        raise invalid(*found)
+    return paginated([entry.data for entry in page.entries], page)
+
+
+def _register_stream(feed: Blueprint, streams: EventStreams) -> None:
+    @feed.get("/events/stream")
+    def _stream() -> Response:
+        order_id = request.args.get("orderId")
+        if wrong := _wrong_order_id(order_id):
+            raise invalid(*wrong)
+        # A browser that reconnects keeps the address, so its header is the newer of the two.
+        stream = streams.open(request.headers.get("Last-Event-ID") or request.args.get("lastEventId"), order_id)
+        answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
+        answer.call_on_close(stream.close)
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Accel-Buffering"] = "no"
+        return answer
+
+
+def _register_page(feed: Blueprint) -> None:
+    @feed.get("/")
+    def _page() -> str:
+        return render_template("feed.html", order_id=request.args.get("orderId", "").strip()[:40])
+
+    @feed.after_request
+    def _protect(answer: Response) -> Response:
+        answer.headers.extend(_HEADERS)
+        return answer
+
+
+def _wrong_order_id(order_id: str | None) -> list[tuple[str, str]]:
+    if order_id is None or domain.is_order_id(order_id):
+        return []
+    return [("orderId", "must be 1 to 40 letters, digits, '_' and '-', beginning with a letter or digit")]

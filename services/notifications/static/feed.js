@@ -1,0 +1,256 @@
+// The feed page: the newest events, what comes after them, older ones on demand, and dead letters.
+// Everything that came from elsewhere is put into the page as text, never as markup.
+
+const PAGE_SIZE = 100;
+const MOST_ROWS = 1000;
+const REOPEN_AFTER = 3000;
+const DEAD_LETTERS_EVERY = 15000;
+
+const TROUBLE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
+const WAITING = /(customerActionRequired|approvalRequired)/;
+
+const byId = (id) => document.getElementById(id);
+const orderId = new URLSearchParams(location.search).get("orderId")?.trim() ?? "";
+
+function address(path, parameters) {
+  const query = new URLSearchParams(parameters);
+  if (orderId) query.set("orderId", orderId);
+  return `${path}?${query}`.replace(/\?$/, "");
+}
+
+/** Fetches a list; gives its items and the address of the next page, or throws with a sentence for people. */
+async function fetchList(url) {
+  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    const error = new Error(problem.detail ?? `the server answered ${answer.status}`);
+    throw Object.assign(error, { status: answer.status });
+  }
+  const link = /<([^>]+)>;\s*rel="next"/.exec(answer.headers.get("Link") ?? "");
+  const next = link && new URL(link[1], location.href);
+  return { items: await answer.json(), next: next ? next.pathname + next.search : null };
+}
+
+// --- How things read ---
+
+const today = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const otherDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+
+function showTime(element, text) {
+  const when = new Date(text);
+  element.dateTime = text;
+  if (Number.isNaN(when.getTime())) {
+    element.textContent = text;
+    return;
+  }
+  const sameDay = when.toDateString() === new Date().toDateString();
+  element.textContent = (sameDay ? today : otherDay).format(when);
+  element.title = full.format(when);
+}
+
+/** "order.customerActionRequired" reads "Order: customer action required". */
+function typeInWords(type) {
+  const [family, ...rest] = type.split(".");
+  const words = rest.join(" ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
+  return words ? `${family.charAt(0).toUpperCase()}${family.slice(1)}: ${words}` : type;
+}
+
+function eventRow(event) {
+  const row = byId("event-row").content.firstElementChild.cloneNode(true);
+  const part = (name) => row.querySelector(name);
+  row.dataset.id = event.id;
+  row.dataset.family = event.type.split(".")[0];
+  row.dataset.tone = WAITING.test(event.type) ? "waiting" : TROUBLE.test(event.type) ? "trouble" : "";
+  showTime(part("time"), event.time);
+  part(".type").textContent = typeInWords(event.type);
+  part(".type").title = event.type;
+  part(".message").textContent = event.message;
+  part(".order").textContent = event.fulfillmentId ?? event.orderId;
+  part(".order").href = `?${new URLSearchParams({ orderId: event.orderId })}`;
+  part(".order").setAttribute("aria-label", `Order ${event.fulfillmentId ?? event.orderId}`);
+  part(".actor").textContent = event.actor === "system" ? "" : `by ${event.actor}`;
+  return row;
+}
+
+function letterRow(letter) {
+  const row = byId("dead-row").content.firstElementChild.cloneNode(true);
+  showTime(row.querySelector("time"), letter.seenAt);
+  row.querySelector(".type").textContent = letter.type ?? "unknown type";
+  row.querySelector(".id").textContent = letter.id ?? "without id";
+  row.querySelector("pre").textContent = letter.excerpt;
+  return row;
+}
+
+// --- Events ---
+
+const list = byId("events");
+const older = byId("older");
+const note = byId("events-note");
+const shown = new Map();
+let nextEvents = null;
+
+function say(sentence) {
+  note.textContent = sentence;
+  note.hidden = !sentence;
+}
+
+function clear() {
+  list.replaceChildren();
+  shown.clear();
+}
+
+/** Puts an event that came live above all others, once. */
+function addNewest(event) {
+  if (shown.has(event.id)) return;
+  const row = eventRow(event);
+  row.classList.add("fresh");
+  shown.set(event.id, row);
+  list.prepend(row);
+  say("");
+  while (list.children.length > MOST_ROWS) {
+    const last = list.lastElementChild;
+    // What is dropped can be fetched again: the way to it starts anew from the top.
+    nextEvents = address("/events", { limit: MOST_ROWS });
+    shown.delete(last.dataset.id);
+    last.remove();
+  }
+  older.hidden = !nextEvents;
+}
+
+/** Puts fetched events, newest first, where they belong among those shown; tells how many are new. */
+function addFetched(events) {
+  let before = events.map((event) => shown.get(event.id)).find(Boolean) ?? null;
+  let added = 0;
+  for (const event of events) {
+    const known = shown.get(event.id);
+    if (known) {
+      before = known.nextElementSibling;
+      continue;
+    }
+    const row = eventRow(event);
+    shown.set(event.id, row);
+    list.insertBefore(row, before);
+    added += 1;
+  }
+  return added;
+}
+
+/**
+ * Fetches the newest events; without a stream, a list that has fallen too far behind to join on starts over.
+ * Tells whether it makes sense to try again: not when the order id is wrong.
+ */
+async function loadNewest(streaming) {
+  try {
+    const { items, next } = await fetchList(address("/events", { limit: PAGE_SIZE }));
+    if (!streaming && !items.some((event) => shown.has(event.id))) clear();
+    addFetched(items);
+    nextEvents = next;
+    older.hidden = !next;
+    say(shown.size ? "" : orderId ? "No events of this order so far." : "No events so far.");
+  } catch (error) {
+    say(`Events could not be fetched: ${error.message}.`);
+    return error.status !== 422;
+  }
+  return true;
+}
+
+async function loadOlder() {
+  older.disabled = true;
+  const last = list.lastElementChild;
+  try {
+    let added = 0;
+    while (nextEvents && added === 0) {
+      const { items, next } = await fetchList(nextEvents);
+      added = addFetched(items);
+      nextEvents = next;
+    }
+    say("");
+    // The keyboard goes on where the new rows begin.
+    last?.nextElementSibling?.querySelector("a")?.focus();
+  } catch (error) {
+    say(`Older events could not be fetched: ${error.message}.`);
+  } finally {
+    older.disabled = false;
+    older.hidden = !nextEvents;
+  }
+}
+
+// --- The live stream ---
+
+const live = byId("live");
+let lastEventId = null;
+
+function showState(state, words) {
+  if (live.dataset.state === state) return;
+  live.dataset.state = state;
+  live.textContent = words;
+}
+
+/** Opens the stream. While the browser reconnects by itself it resumes by itself; a refused one is opened anew. */
+function follow() {
+  const resumes = lastEventId !== null;
+  let first = true;
+  const source = new EventSource(address("/events/stream", resumes ? { lastEventId } : {}));
+  source.addEventListener("open", () => {
+    showState("live", "Live");
+    if (first && !resumes) {
+      // The list is fetched when the stream stands already, so that nothing falls between the two.
+      clear();
+      loadNewest(true);
+    }
+    first = false;
+  });
+  source.addEventListener("order-event", (message) => {
+    lastEventId = message.lastEventId;
+    addNewest(JSON.parse(message.data));
+  });
+  source.addEventListener("error", async () => {
+    showState("reconnecting", "Reconnecting…");
+    if (source.readyState !== EventSource.CLOSED) return;
+    const again = resumes || !first || (await loadNewest(false));
+    if (again) setTimeout(follow, REOPEN_AFTER);
+    else showState("off", "Not live");
+  });
+}
+
+// --- Dead letters ---
+
+const letters = byId("dead-letters");
+const olderLetters = byId("older-dead");
+let nextLetters = null;
+let newestLetters = "";
+
+async function refreshLetters() {
+  if (document.hidden) return;
+  const { items, next } = await fetchList("/events/dead?limit=20");
+  const text = JSON.stringify(items);
+  if (text === newestLetters) return;
+  newestLetters = text;
+  letters.replaceChildren(...items.map(letterRow));
+  nextLetters = next;
+  olderLetters.hidden = !next;
+  const count = byId("dead-count");
+  count.textContent = next ? `${items.length}+` : String(items.length);
+  count.hidden = items.length === 0;
+  byId("dead-note").textContent = items.length
+    ? "Messages that could not be processed are kept here."
+    : "None: every message so far could be processed.";
+}
+
+async function loadOlderLetters() {
+  const { items, next } = await fetchList(nextLetters);
+  letters.append(...items.map(letterRow));
+  nextLetters = next;
+  olderLetters.hidden = !next;
+}
+
+/** A failure to fetch dead letters is no reason to disturb; the next round tries again. */
+const quietly = (task) => () => task().catch((error) => console.warn(error));
+
+older.addEventListener("click", loadOlder);
+olderLetters.addEventListener("click", quietly(loadOlderLetters));
+setInterval(quietly(refreshLetters), DEAD_LETTERS_EVERY);
+document.addEventListener("visibilitychange", quietly(refreshLetters));
+quietly(refreshLetters)();
+follow();

@@ -1,0 +1,202 @@
+"""The live stream: every open stream follows the feed, and all of them share what is read of it."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.common.documents import Documents, Stored
+from services.common.index_reader import BadCursorError, IndexReader, Slice
+from services.common.logs import get_logger
+from services.common.problems import Problem
+from services.common.sidecar import TransientError
+from services.notifications.store import FEED
+
+log = get_logger(__name__)
+
+_COALESCE = 0.2
+_RETRY_MILLISECONDS = 1000
+_RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """What bounds the streams.
+
+    `limit` streams may be open at once. In seconds: the store is read every `poll`, a stream quiet for
+    `keep_alive` says that it lives, and ends after `lifetime`.
+    """
+
+    limit: int
+    poll: float
+    keep_alive: float
+    lifetime: float
+
+
+class _Reading:
+    """The store as it was read at one moment: each document is loaded once, however many streams ask.
+
+    A cursor made from a reading is good for that reading and all later ones, not for earlier ones.
+    """
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._loading = threading.Lock()
+        self._loaded: dict[str, Stored | None] = {}
+
+    def load(self, key: str) -> Stored | None:
+        return self.load_many([key]).get(key)
+
+    def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
+        with self._loading:
+            missing = [key for key in keys if key not in self._loaded]
+            found = self._documents.load_many(missing)
+            self._loaded.update({key: found.get(key) for key in missing})
+            return {key: hit for key in keys if (hit := self._loaded[key]) is not None}
+
+    def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
+        self._documents.save(key, data, etag, ttl)
+
+
+class _Readings:
+    """Gives all streams the same reading: a new one when something was stored here, else once per poll."""
+
+    def __init__(self, documents: Documents, poll: float) -> None:
+        self._documents, self._poll = documents, poll
+        self._changed = threading.Condition()
+        self._current = _Reading(documents)
+        self._read_at = float("-inf")
+        self._stored = False
+
+    def fresh(self) -> _Reading:
+        """Return a reading that begins now."""
+        with self._changed:
+            return self._renew()
+
+    def after(self, seen: _Reading) -> _Reading:
+        """Wait for a later reading than `seen`, for one poll at most."""
+        with self._changed:
+            while self._current is seen:
+                # Events that come in a burst are read together: not each of them may wake every stream.
+                due = self._read_at + (min(_COALESCE, self._poll) if self._stored else self._poll)
+                if (wait := due - time.monotonic()) > 0:
+                    self._changed.wait(wait)
+                else:
+                    self._renew()
+            return self._current
+
+    def stored(self) -> None:
+        """Say that the feed has something new."""
+        with self._changed:
+            if not self._stored:
+                self._stored = True
+                self._changed.notify_all()
+
+    def _renew(self) -> _Reading:
+        self._current, self._read_at, self._stored = _Reading(self._documents), time.monotonic(), False
+        self._changed.notify_all()
+        return self._current
+
+
+class EventStreams:
+    """Opens streams of server-sent events, a bounded number at once."""
+
+    def __init__(self, documents: Documents, settings: StreamSettings) -> None:
+        self._settings = settings
+        self._readings = _Readings(documents, settings.poll)
+        self._slots = threading.BoundedSemaphore(settings.limit)
+
+    def stored(self) -> None:
+        """Wake the streams: an event was kept by this process."""
+        self._readings.stored()
+
+    def open(self, last_event_id: str | None, order_id: str | None) -> "EventStream":
+        """Open a stream behind `last_event_id`, or behind the newest event where that is missing or unknown.
+
+        The caller closes it. Raises the problem 503 when too many are open, and TransientError.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise Problem(503, "tooManyStreams", "too many streams are open", retry_after=_RETRY_AFTER_SECONDS)
+        try:
+            reading = self._readings.fresh()
+            cursor = _start(reading, last_event_id)
+        except BaseException:
+            self._slots.release()
+            raise
+        return EventStream(self._readings, self._slots, self._settings, reading, cursor, order_id)
+
+
+class EventStream:
+    """One stream; iterating gives its text piece by piece, for as long as a stream may live."""
+
+    def __init__(
+        self,
+        readings: _Readings,
+        slots: threading.BoundedSemaphore,
+        settings: StreamSettings,
+        reading: _Reading,
+        cursor: str,
+        order_id: str | None,
+    ) -> None:
+        self._readings, self._slots, self._settings = readings, slots, settings
+        self._reading, self._cursor, self._order_id = reading, cursor, order_id
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        ends = time.monotonic() + self._settings.lifetime
+        # A browser remembers an id without data, so even a stream that breaks before its first event resumes.
+        yield f"retry: {_RETRY_MILLISECONDS}\nid: {self._cursor}\n\n"
+        spoke = time.monotonic()
+        while time.monotonic() < ends:
+            for text in self._news():
+                yield text
+                spoke = time.monotonic()
+            if time.monotonic() - spoke >= self._settings.keep_alive:
+                yield f": still here\nid: {self._cursor}\n\n"
+                spoke = time.monotonic()
+            self._reading = self._readings.after(self._reading)
+
+    def close(self) -> None:
+        """Give the stream's place to another; may be called more than once."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._slots.release()
+
+    def _news(self) -> Iterator[str]:
+        """Give what the current reading has behind the cursor, and move the cursor behind it."""
+        while True:
+            added = self._follow()
+            for entry, self._cursor in zip(added.entries, added.behind, strict=True):
+                if self._order_id in (None, entry.data.get("orderId")):
+                    yield f"id: {self._cursor}\nevent: order-event\ndata: {json.dumps(entry.data)}\n\n"
+            if added.cursor in (None, self._cursor):
+                return
+            self._cursor = str(added.cursor)
+
+    def _follow(self) -> Slice:
+        reader = IndexReader(self._reading, FEED)
+        try:
+            return reader.follow(self._cursor)
+        except BadCursorError:
+            log.warning("the feed is shorter than it was; a stream goes on from its end")
+        except TransientError as error:
+            log.warning("a stream waits for the state store", extra={"cause": str(error)})
+            return Slice([], None)
+        try:
+            return Slice([], reader.end())
+        except TransientError:
+            return Slice([], None)
+
+
+def _start(reading: _Reading, last_event_id: str | None) -> str:
+    reader = IndexReader(reading, FEED)
+    if last_event_id:
+        try:
+            reader.follow(last_event_id)
+        except BadCursorError:
+            return reader.end()
+        return last_event_id
+    return reader.end()

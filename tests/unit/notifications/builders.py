@@ -1,0 +1,75 @@
+"""What the tests of notifications are made of: the service over a fake store, and events to deliver to it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
+
+from services.notifications.app import NotificationsConfig, create_app
+from tests.fakes import FakeClock, FakeDocuments
+
+OCCURRED = "2026-11-21T08:54:14.123Z"
+
+
+class Service:
+    """Notifications as a client sees it; a second one over the same documents is another replica."""
+
+    def __init__(self, documents: FakeDocuments | None = None, **settings: Any) -> None:
+        self.documents = documents or FakeDocuments()
+        self.clock = FakeClock()
+        settings = {"stream_poll": 0.01, "stream_lifetime": 5.0} | settings
+        self.app = create_app(NotificationsConfig(app_port=3001, **settings), self.documents, self.clock)
+        self.client: FlaskClient = self.app.test_client()
+
+    def deliver(self, event: object, path: str = "/internal/events") -> TestResponse:
+        """Deliver an event as the sidecar does; bytes go as they are."""
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        self.clock.advance(0.001)
+        return self.client.post(path, data=body, content_type="application/cloudevents+json")
+
+    def shown(self, url: str = "/events") -> list[str]:
+        """Return the ids of the listed events."""
+        return [item["id"] for item in self.client.get(url).get_json()]
+
+    def stream(self, url: str = "/events/stream", **headers: str) -> TestResponse:
+        """Open a stream; the caller closes it."""
+        return self.client.get(
+            url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+
+def order_event(number: int = 1, order: str = "A1", **changes: Any) -> dict[str, Any]:
+    """Return the CloudEvent `<order>/<number>`; `changes` replace its fields."""
+    return {
+        "specversion": "1.0",
+        "id": f"{order}/{number}",
+        "type": "order.reserved",
+        "source": "orderprocessing",
+        "subject": order,
+        "time": OCCURRED,
+        "datacontenttype": "application/json",
+        "topic": "order-events",
+        "pubsubname": "orders",
+        "data": {"orderId": order, "message": "Reserved", "actor": "system", "fulfillmentId": f"{order}:1"},
+    } | changes
+
+
+def messages(answer: Response) -> Iterator[dict[str, str]]:
+    """Give a stream's messages as they come, each as its fields."""
+    for piece in answer.iter_encoded():
+        yield dict(
+            line.split(": ", 1) for line in piece.decode().strip().split("\n") if not line.startswith(":")
+        )
+
+
+def events(answer: Response, count: int) -> list[dict[str, str]]:
+    """Return the next events of a stream, without what only keeps it alive."""
+    found: list[dict[str, str]] = []
+    incoming = messages(answer)
+    while len(found) < count:
+        message = next(incoming)
+        found += [message] if "event" in message else []
+    return found
