@@ -1,0 +1,62 @@
+"""The steps of an order as a whole."""
+
+from collections.abc import Callable
+
+from services.orderprocessing import domain
+from services.orderprocessing.activities.tools import Tools
+from services.orderprocessing.contracts import Nothing, OrderProgress, OrderStep
+from services.orderprocessing.ids import order_workflow_id
+from services.orderprocessing.models import ORDER_SCOPE, Order
+from services.orderprocessing.record import heard
+from services.orderprocessing.states import FulfillmentStatus, is_final
+
+
+def reserve(tools: Tools, request: OrderStep) -> OrderProgress:
+    """Announce the order, reserve its goods and decide what comes next."""
+    order = tools.orders.require(request.order_id)
+    announced = request.announced
+    if order.fulfillments is None and not order.cancel:
+        # Before anything that may take long: the order is announced even while inventory is down.
+        announced = tools.announce(order, ORDER_SCOPE, announced)
+        allotments = tools.inventory.reserve(order)
+        return _go_on(
+            tools,
+            OrderStep(order_id=order.id, announced=announced),
+            lambda current, now: domain.reserved(current, allotments, tools.policy, now),
+        )
+    # Cancelled before anything was reserved, or started anew by the reconciler: the record knows how far it is.
+    return advance(tools, request)
+
+
+def advance(tools: Tools, request: OrderStep) -> OrderProgress:
+    """Look what the customer or the approver has said, or whether their time is over, and decide what comes next."""
+    return _go_on(tools, request, lambda current, now: domain.advance(current, tools.policy, now))
+
+
+def _go_on(tools: Tools, request: OrderStep, change: Callable[[Order, str], Order]) -> OrderProgress:
+    order = tools.change(
+        request.order_id,
+        lambda current, now: heard(change(current, now), order_workflow_id(current.id)),
+    )
+    announced = tools.announce(order, ORDER_SCOPE, request.announced)
+    going_on = not order.ending and not is_final(order.status)
+    processing = [one.id for one in order.fulfillments or [] if one.status == FulfillmentStatus.PROCESSING]
+    return OrderProgress(
+        announced=announced,
+        deadline=order.deadline if going_on else None,
+        fulfillments=processing if going_on else [],
+        ending=order.ending is not None,
+    )
+
+
+def release_order(tools: Tools, request: OrderStep) -> Nothing:
+    """Give back everything that is still reserved for the order."""
+    tools.inventory.release(request.order_id)
+    return Nothing()
+
+
+def finish(tools: Tools, request: OrderStep) -> Nothing:
+    """Give the order its final status and announce it."""
+    order = tools.change(request.order_id, domain.finish)
+    tools.announce(order, ORDER_SCOPE, request.announced)
+    return Nothing()

@@ -1,0 +1,77 @@
+"""The steps of a fulfillment's payment."""
+
+from services.common.logs import get_logger
+from services.common.sidecar import RefusedError, TransientError
+from services.orderprocessing import fulfilling
+from services.orderprocessing.activities.tools import Tools
+from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
+from services.orderprocessing.fulfilling import Invoice, Outcome
+from services.orderprocessing.ids import charge_workflow_id
+from services.orderprocessing.models import Order
+from services.orderprocessing.states import PaymentStatus, Reason
+
+log = get_logger(__name__)
+
+
+def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+    """Invoice, screen and charge a fulfillment. Each call has its key, so all three may be repeated."""
+    order = tools.orders.require(request.order_id)
+    _, payment, _ = fulfilling.find(order, request.fulfillment_id)
+    if payment.status == PaymentStatus.PENDING:
+        if order.cancel:
+            return FulfillmentProgress(outcome=Outcome.CANCELLED)
+        try:
+            order = _charge(tools, order, request.fulfillment_id)
+        except (TransientError, RefusedError) as error:
+            log.warning("charge not possible now", extra={"fulfillmentId": request.fulfillment_id, "cause": str(error)})
+            return FulfillmentProgress(outcome=Outcome.UNAVAILABLE)
+    return _progress(tools, request, order)
+
+
+def _charge(tools: Tools, order: Order, fulfillment_id: str) -> Order:
+    one, _, _ = fulfilling.find(order, fulfillment_id)
+    invoice = tools.billing.invoice(order, one)
+    if tools.fraud.declines(order.customer_id, one.id, invoice.total):
+        return _declined(tools, order, one.id, invoice, "Declined: over the customer's spending limit")
+    if not tools.billing.charge(order, one, invoice):
+        return _declined(tools, order, one.id, invoice, "Declined by the card network")
+    return tools.change(order.id, lambda current, now: fulfilling.paid(current, one.id, invoice, now))
+
+
+def _declined(tools: Tools, order: Order, fulfillment_id: str, invoice: Invoice, message: str) -> Order:
+    return tools.change(
+        order.id,
+        lambda current, now: fulfilling.not_paid(
+            current, fulfillment_id, invoice, Reason.PAYMENT_DECLINED, message, now
+        ),
+    )
+
+
+def give_up_charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+    """Record that billing or fraud could not be reached in time."""
+    message = "Billing could not be reached in time"
+    order = tools.change(
+        request.order_id,
+        lambda current, now: fulfilling.not_paid(
+            current, request.fulfillment_id, None, Reason.BILLING_UNAVAILABLE, message, now
+        ),
+    )
+    return _progress(tools, request, order)
+
+
+def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
+    announced = tools.announce(order, charge_workflow_id(request.fulfillment_id), request.announced)
+    _, payment, _ = fulfilling.find(order, request.fulfillment_id)
+    outcome = Outcome.DONE if payment.status == PaymentStatus.SUCCESS else Outcome.FAILED
+    return FulfillmentProgress(outcome=outcome, announced=announced)
+
+
+def refund(tools: Tools, request: FulfillmentStep) -> Nothing:
+    """Give back the charge and take it off the customer's tally, or forbid both if they never came."""
+    amount = tools.billing.refund(request.order_id, request.fulfillment_id)
+    tools.fraud.reverse(request.fulfillment_id)
+    tools.change(
+        request.order_id,
+        lambda current, now: fulfilling.refunded(current, request.fulfillment_id, amount, now),
+    )
+    return Nothing()

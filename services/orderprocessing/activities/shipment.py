@@ -1,0 +1,83 @@
+"""The steps of a fulfillment's shipment, and of giving it back."""
+
+from services.common.logs import get_logger
+from services.common.sidecar import RefusedError, TransientError
+from services.orderprocessing import fulfilling
+from services.orderprocessing.activities.tools import Tools
+from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
+from services.orderprocessing.fulfilling import Outcome, undo_scope
+from services.orderprocessing.ids import shipment_workflow_id
+from services.orderprocessing.models import Order
+from services.orderprocessing.states import ShipmentStatus
+
+log = get_logger(__name__)
+
+
+def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+    """Book the courier for a fulfillment."""
+    order = tools.orders.require(request.order_id)
+    one, _, shipment = fulfilling.find(order, request.fulfillment_id)
+    if shipment.status == ShipmentStatus.PENDING and not order.cancel:
+        tools.orders.list_shipment(order.id, one.id)
+        try:
+            reference = tools.shipping.book(order.id, one)
+        except (TransientError, RefusedError) as error:
+            log.warning("booking not possible now", extra={"fulfillmentId": one.id, "cause": str(error)})
+            return FulfillmentProgress(outcome=Outcome.UNAVAILABLE)
+        if reference is None:  # called off: only an undo does that, and there is none without a cancellation
+            return FulfillmentProgress(outcome=Outcome.CANCELLED)
+        order = tools.change(order.id, lambda current, now: fulfilling.booked(current, one.id, reference, now))
+    return _progress(tools, request, order)
+
+
+def give_up_booking(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+    """Record that no courier could be booked in time."""
+    order = tools.change(
+        request.order_id, lambda current, now: fulfilling.not_booked(current, request.fulfillment_id, now)
+    )
+    return _progress(tools, request, order)
+
+
+def follow_courier(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+    """Do what the courier's reports in the record ask for: hand the stock over, announce, see the end."""
+    order = tools.orders.require(request.order_id)
+    _, _, shipment = fulfilling.find(order, request.fulfillment_id)
+    if shipment.has_left and not shipment.handed_over:
+        tools.inventory.commit(order.id, request.fulfillment_id)
+    order = tools.change(order.id, lambda current, _now: fulfilling.handed_over(current, request.fulfillment_id))
+    return _progress(tools, request, order)
+
+
+def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
+    announced = tools.announce(order, shipment_workflow_id(request.fulfillment_id), request.announced)
+    one, _, shipment = fulfilling.find(order, request.fulfillment_id)
+    if shipment.status == ShipmentStatus.DELIVERED and shipment.handed_over:
+        outcome = Outcome.DONE
+    elif one.reason is not None:
+        outcome = Outcome.FAILED
+    elif shipment.status == ShipmentStatus.CANCELLED or order.cancel:
+        outcome = Outcome.CANCELLED
+    else:
+        outcome = Outcome.WAITING
+    return FulfillmentProgress(outcome=outcome, announced=announced)
+
+
+def cancel_booking(tools: Tools, request: FulfillmentStep) -> Nothing:
+    """Call the courier off, or forbid the booking if it never came."""
+    tools.shipping.cancel(request.fulfillment_id)
+    return Nothing()
+
+
+def release(tools: Tools, request: FulfillmentStep) -> Nothing:
+    """Give the reserved stock back."""
+    tools.inventory.release(request.order_id, request.fulfillment_id)
+    return Nothing()
+
+
+def close(tools: Tools, request: FulfillmentStep) -> Nothing:
+    """End a fulfillment that everything was given back of, and announce the giving back."""
+    order = tools.change(
+        request.order_id, lambda current, now: fulfilling.given_back(current, request.fulfillment_id, now)
+    )
+    tools.announce(order, undo_scope(request.fulfillment_id), request.announced)
+    return Nothing()

@@ -1,0 +1,67 @@
+"""What activities work with, and how each of them ends: the record is changed, then the change is announced."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from services.orderprocessing.clients import Billing, Fraud, Inventory, Shipping
+from services.orderprocessing.domain import Policy
+from services.orderprocessing.ids import event_id
+from services.orderprocessing.models import Order, Step
+from services.orderprocessing.record import steps_to_announce
+from services.orderprocessing.store import OrderStore
+
+TOPIC = "order-events"
+
+
+class Publisher(Protocol):
+    """The part of the sidecar that is needed here."""
+
+    def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
+        """Publish CloudEvents. Raises TransientError."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The services, the store and the broker, as activities use them."""
+
+    orders: OrderStore
+    inventory: Inventory
+    billing: Billing
+    fraud: Fraud
+    shipping: Shipping
+    publisher: Publisher
+    policy: Policy
+    pubsub: str
+
+    def change(self, order_id: str, change: Callable[[Order, str], Order]) -> Order:
+        """Apply a domain function, which also gets the time, to an order's record."""
+        return self.orders.update(order_id, lambda order: change(order, self.orders.now()))
+
+    def announce(self, order: Order, scope: str, announced: int) -> int:
+        """Publish the steps of a scope behind `announced` and return the last one's number.
+
+        The event's id comes from the step, so publishing again after a crash is harmless: a subscriber sees one event.
+        """
+        steps = steps_to_announce(order, scope, announced)
+        if not steps:
+            return announced
+        self.publisher.publish(self.pubsub, TOPIC, [cloud_event(order, step) for step in steps])
+        return steps[-1].seq
+
+
+def cloud_event(order: Order, step: Step) -> dict[str, Any]:
+    """Return the CloudEvent that tells of a step."""
+    data = {"orderId": order.id, "message": step.message, "actor": step.actor}
+    if step.fulfillment_id:
+        data["fulfillmentId"] = step.fulfillment_id
+    return {
+        "specversion": "1.0",
+        "id": event_id(order.id, step.seq),
+        "type": step.type,
+        "source": "orderprocessing",
+        "subject": order.id,
+        "time": step.at,
+        "datacontenttype": "application/json",
+        "data": data,
+    }

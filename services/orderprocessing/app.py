@@ -1,0 +1,94 @@
+"""The orderprocessing service: the order and shipment APIs, and the worker of the workflows behind them."""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from flask import Flask
+from pydantic import Field
+
+from services.common.clock import Clock, utc_now
+from services.common.config import Money, Seconds, ServiceConfig, read_or_exit
+from services.common.documents import DaprDocuments, Documents
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app, serve
+from services.orderprocessing import reconciler
+from services.orderprocessing.activities.tools import Tools
+from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
+from services.orderprocessing.domain import Policy
+from services.orderprocessing.intake import Catalogue
+from services.orderprocessing.lists import Lists
+from services.orderprocessing.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.routes import Observer, order_routes, shipment_routes
+from services.orderprocessing.runtime import Engine, run_worker
+from services.orderprocessing.service import OrderService, Workflows
+from services.orderprocessing.store import OrderStore
+
+
+class OrderProcessingConfig(ServiceConfig):
+    """The shop's rules; durations in seconds."""
+
+    server_threads: int = Field(default=24, ge=1, le=512)
+    order_action_timeout: Seconds = 30.0
+    approval_timeout: Seconds = 24 * 3600.0
+    approval_threshold: Money = 100_000
+    charge_timeout: Seconds = 30.0
+    booking_timeout: Seconds = 30.0
+    reconcile_interval: Seconds = 30.0
+    pubsub: str = "orders"
+
+    def policy(self) -> Policy:
+        """Return the rules that the domain decides by."""
+        return Policy(self.order_action_timeout, self.approval_timeout, self.approval_threshold)
+
+
+class WorkflowEngine(Workflows, Observer, Protocol):
+    """The workflow engine as the APIs use it."""
+
+
+def create_app(
+    orders: OrderStore,
+    invoker: Invoker,
+    engine: WorkflowEngine,
+    clock: Clock = utc_now,
+    ready: Callable[[], bool] = lambda: True,
+) -> tuple[Flask, OrderService]:
+    """Return the application and the use cases behind it, which the reconciler needs too."""
+    app = create_base_app("orderprocessing", ready)
+    service = OrderService(orders, Catalogue(Inventory(invoker).prices), engine)
+    lists = Lists(orders, clock)
+    app.register_blueprint(order_routes(service, lists, engine, clock))
+    app.register_blueprint(shipment_routes(service, lists, engine))
+    return app, service
+
+
+def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Any) -> Tools:
+    """Return what the activities work with."""
+    return Tools(
+        orders=orders,
+        inventory=Inventory(sidecar),
+        billing=Billing(sidecar),
+        fraud=Fraud(sidecar),
+        shipping=Shipping(sidecar),
+        publisher=sidecar,
+        policy=config.policy(),
+        pubsub=config.pubsub,
+    )
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    config = read_or_exit(OrderProcessingConfig, os.environ, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
+    sidecar = Sidecar(config)
+    documents: Documents = DaprDocuments(sidecar, config.state_store)
+    orders = OrderStore(documents)
+    engine = Engine(sidecar, config.charge_timeout, config.booking_timeout)
+    app, service = create_app(orders, sidecar, engine, ready=engine.ready)
+    run_worker(sidecar, WORKFLOWS, bound_activities(create_tools(config, orders, sidecar)))
+    reconciler.run_in_background(reconciler.Reconciler(orders, service), config.reconcile_interval, threading.Event())
+    serve(app, config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Takes a request for an order apart: brings both forms into one, checks it whole, and prices it."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+
+from services.common.models import MAX_QUANTITY, Wire
+from services.common.money import CURRENCY, minor_units
+from services.common.problems import Problem, invalid
+from services.common.sidecar import TransientError
+from services.common.web import parse
+from services.orderprocessing.models import JsonObject, Line, OrderRequest
+
+
+class Draft(Wire):
+    """A checked request: what is ordered, by whom, and the total that the client expects, in minor units."""
+
+    id: str | None
+    customer_id: str
+    items: dict[str, int]
+    total: int | None
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that is equal for requests that mean the same."""
+        meaning = json.dumps([self.customer_id, sorted(self.items.items())], ensure_ascii=True)
+        return hashlib.sha256(meaning.encode()).hexdigest()
+
+
+def read_draft(body: JsonObject) -> Draft:
+    """Check a request in either form. Raises the 422 that names every wrong field."""
+    wrong: list[dict[str, str]] = []
+    total = None
+    try:
+        total = _total(body.get("total"))
+    except ValueError as error:
+        wrong.append({"field": "total", "detail": str(error)})
+    try:
+        request = parse(OrderRequest, _normal_form(body))
+    except Problem as problem:
+        wrong = problem.errors + wrong
+    if wrong:
+        raise invalid(*((one["field"], one["detail"]) for one in wrong))
+    items: dict[str, int] = {}
+    for item in request.items:
+        items[item.sku] = items.get(item.sku, 0) + item.quantity
+    too_many = [sku for sku, quantity in items.items() if quantity > MAX_QUANTITY]
+    if too_many:
+        raise invalid(*(("items", f"{sku!r} adds up to more than {MAX_QUANTITY}") for sku in too_many))
+    return Draft(id=request.id, customer_id=request.customer_id, items=items, total=total)
+
+
+def _normal_form(body: JsonObject) -> JsonObject:
+    normal = {key: value for key, value in body.items() if key in {"id", "customerId", "items"}}
+    if "customerId" not in normal and "customer" in body:
+        normal["customerId"] = body["customer"]
+    items = normal.get("items")
+    if isinstance(items, list):
+        normal["items"] = [{"sku": item, "quantity": 1} if isinstance(item, str) else item for item in items]
+    return normal
+
+
+def _total(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number")
+    try:
+        return minor_units(Decimal(value))
+    except ArithmeticError as error:
+        raise ValueError("not an amount of money") from error
+
+
+class Catalogue:
+    """The prices, read from inventory at most once a second and kept while inventory is away.
+
+    A price that changed a moment ago may be seen a second later; an SKU that is not known, or a total that does not
+    fit, is looked up anew before it is refused.
+    """
+
+    def __init__(self, fetch: Callable[[], dict[str, int]], lifetime: float = 1.0) -> None:
+        self._fetch, self._lifetime = fetch, lifetime
+        self._prices: dict[str, int] = {}
+        self._fetched_at = -lifetime
+        self._guard = Lock()
+
+    def price(self, draft: Draft) -> list[Line]:
+        """Return the draft's lines with their prices.
+
+        Raises the 422 for unknown SKUs and for another total, and TransientError while there is no price list.
+        """
+        prices = self._current(self._lifetime)
+        if _wrong(draft, prices):
+            prices = self._current(0)
+        wrong = _wrong(draft, prices)
+        if wrong:
+            raise invalid(*wrong)
+        return [Line(sku=sku, quantity=quantity, unit_price=prices[sku]) for sku, quantity in draft.items.items()]
+
+    def _current(self, lifetime: float) -> dict[str, int]:
+        with self._guard:
+            if time.monotonic() - self._fetched_at >= lifetime:
+                try:
+                    self._prices = self._fetch()
+                except TransientError:
+                    if not self._prices:
+                        raise
+                self._fetched_at = time.monotonic()
+            return self._prices
+
+
+def _wrong(draft: Draft, prices: dict[str, int]) -> list[tuple[str, str]]:
+    unknown = [("items", f"there is no SKU {sku!r}") for sku in draft.items if sku not in prices]
+    if unknown or draft.total is None:
+        return unknown
+    goods = sum(prices[sku] * quantity for sku, quantity in draft.items.items())
+    if goods == draft.total:
+        return []
+    return [("total", f"the goods cost {goods / 100:.2f} {CURRENCY}, not {draft.total / 100:.2f}")]

@@ -1,0 +1,81 @@
+"""The lists and the figures: orders, shipments, backlogs; read from the indexes, so that none of them grows in cost."""
+
+from services.common.clock import Clock, utc_now
+from services.common.index import Entry
+from services.common.index_reader import Slice
+from services.orderprocessing.domain import summary
+from services.orderprocessing.models import JsonObject, Order
+from services.orderprocessing.states import OrderStatus, PaymentStatus, is_final
+from services.orderprocessing.store import OrderStore
+from services.orderprocessing.views import line_view
+
+_RATE_SECONDS = 30
+_BACKLOG_SAMPLE = 1000
+
+
+class Lists:
+    """Lists of orders and shipments."""
+
+    def __init__(self, orders: OrderStore, clock: Clock = utc_now) -> None:
+        self._orders, self._clock = orders, clock
+
+    def orders(
+        self, limit: int, cursor: str | None, status: OrderStatus | None, customer_id: str | None
+    ) -> tuple[list[JsonObject], Slice]:
+        """Return orders, newest first, and the slice that they are from."""
+        if customer_id is not None:
+            return self._orders_of(customer_id, limit, cursor, status)
+        only_open = status is not None and not is_final(status)
+        found = self._orders.orders.read(
+            limit, cursor, only_open, lambda entry: _there(entry) and status in (None, entry.data["status"])
+        )
+        return [line_view(entry.id, entry.data) for entry in found.entries], found
+
+    def _orders_of(
+        self, customer_id: str, limit: int, cursor: str | None, status: OrderStatus | None
+    ) -> tuple[list[JsonObject], Slice]:
+        found = self._orders.customer_orders(customer_id, limit, cursor)
+        orders = self._orders.get_many([entry.id for entry in found.entries])
+        return [line_view(one.id, summary(one)) for one in orders if status in (None, one.status)], found
+
+    def orders_by_id(self, order_ids: list[str]) -> list[JsonObject]:
+        """Return just these orders, those of them that exist."""
+        return [line_view(order.id, summary(order)) for order in self._orders.get_many(order_ids)]
+
+    def shipments(self, limit: int, cursor: str | None, pending: bool) -> tuple[list[JsonObject], Slice]:
+        """Return shipments, or those that are neither delivered nor cancelled, newest first."""
+        found = self._orders.shipments.read(limit, cursor, pending, _there)
+        return [{"id": entry.id, **entry.data} for entry in found.entries], found
+
+    def order_backlog(self) -> int:
+        """Return how many orders are not final."""
+        return self._orders.orders.open_count()
+
+    def shipment_backlog(self) -> int:
+        """Return how many shipments are neither delivered nor cancelled."""
+        return self._orders.shipments.open_count()
+
+    def charge_backlog(self) -> int:
+        """Return how many fulfillments wait for their charge, counting in the newest 1,000 open orders."""
+        found = self._orders.orders.read(_BACKLOG_SAMPLE, None, only_open=True, match=_processing)
+        return sum(_uncharged(order) for order in self._orders.get_many([entry.id for entry in found.entries]))
+
+    def complete_rate(self) -> float:
+        """Return the orders completed per second over the last 30 seconds."""
+        since = int(self._clock().timestamp()) - _RATE_SECONDS
+        return self._orders.orders.closed_since(OrderStatus.COMPLETED.value, since) / _RATE_SECONDS
+
+
+def _there(entry: Entry) -> bool:
+    return not entry.data.get("gone")
+
+
+def _processing(entry: Entry) -> bool:
+    return entry.data.get("status") == OrderStatus.PROCESSING.value
+
+
+def _uncharged(order: Order) -> int:
+    return sum(
+        one.payment is not None and one.payment.status == PaymentStatus.PENDING and not is_final(one.status)
+        for one in order.fulfillments or []
+    )

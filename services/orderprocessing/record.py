@@ -1,0 +1,53 @@
+"""The bookkeeping of an order's record: timeline, bells, and what is still to be announced. Pure."""
+
+from collections.abc import Sequence
+
+from services.orderprocessing.models import ORDER_SCOPE, Order, Step
+
+SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
+"""Who did a step; an approver goes by name."""
+
+
+class NotAllowedError(Exception):
+    """What was asked for is not possible now; nothing was changed."""
+
+
+def note(
+    order: Order,
+    now: str,
+    kind: str,
+    message: str,
+    *,
+    actor: str = SYSTEM,
+    scope: str = ORDER_SCOPE,
+    fulfillment_id: str | None = None,
+) -> Order:
+    """Add a step to the timeline; every change of an order is one, and so every change counts `rev` up."""
+    step = Step(
+        seq=len(order.timeline) + 1,
+        at=now,
+        type=kind,
+        message=message,
+        actor=actor,
+        scope=scope,
+        fulfillment_id=fulfillment_id,
+    )
+    return order.model_copy(update={"timeline": [*order.timeline, step], "updated_at": now, "rev": order.rev + 1})
+
+
+def ring(order: Order, instances: Sequence[str], now: str) -> Order:
+    """Note that these workflow instances have news to look at."""
+    return order.model_copy(update={"bells": order.bells | dict.fromkeys(instances, now), "rev": order.rev + 1})
+
+
+def heard(order: Order, instance: str) -> Order:
+    """Note that a workflow instance has looked."""
+    if instance not in order.bells:
+        return order
+    bells = {name: since for name, since in order.bells.items() if name != instance}
+    return order.model_copy(update={"bells": bells, "rev": order.rev + 1})
+
+
+def steps_to_announce(order: Order, scope: str, announced: int) -> list[Step]:
+    """Return the steps of a scope behind the last one that was announced."""
+    return [step for step in order.timeline if step.scope == scope and step.seq > announced]

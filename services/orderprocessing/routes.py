@@ -1,0 +1,148 @@
+"""The order and shipment APIs over HTTP: parse, call, answer."""
+
+from typing import Protocol
+
+from flask import Blueprint, Response, jsonify, request
+
+from services.common.clock import Clock
+from services.common.logs import about_order
+from services.common.problems import invalid
+from services.common.web import paginated, read_body, read_limit, read_object
+from services.orderprocessing.intake import read_draft
+from services.orderprocessing.lists import Lists
+from services.orderprocessing.models import ActionRequest, ApprovalRequest, JsonObject, Order, ShipmentRequest
+from services.orderprocessing.service import OrderService
+from services.orderprocessing.states import OrderStatus, ShipmentStatus
+from services.orderprocessing.views import order_view, shipment_view, timeline_view
+
+_MAX_BATCH = 1000
+_MAX_KEY = 255
+
+
+class Observer(Protocol):
+    """The part of the workflow engine that is needed here."""
+
+    def look(self, order_id: str) -> JsonObject | None:
+        """Return what the engine says of an order's workflow, or None when it does not answer in time."""
+
+    def workers(self) -> int:
+        """Return how many workers are connected."""
+
+
+def order_routes(  # noqa: C901 - a list of small views
+    service: OrderService, lists: Lists, engine: Observer, clock: Clock
+) -> Blueprint:
+    """Return the order API."""
+    routes = Blueprint("orders", __name__)
+
+    @routes.post("/orders")
+    def accept() -> tuple[Response, int, dict[str, str]]:
+        draft = read_draft(read_object())
+        order = service.accept(draft, clock(), _idempotency_key())
+        return jsonify(order_view(order, None)), 202, {"Location": f"{request.host_url}orders/{order.id}"}
+
+    @routes.get("/orders")
+    def list_orders() -> Response:
+        if "ids" in request.args:
+            return jsonify(lists.orders_by_id(_ids()))
+        limit, cursor = read_limit(), request.args.get("cursor")
+        items, page = lists.orders(limit, cursor, _status(), request.args.get("customerId"))
+        return paginated(items, page)
+
+    @routes.get("/orders/stats")
+    def order_stats() -> Response:
+        rate = lists.complete_rate()
+        return jsonify(workerCount=engine.workers(), backlog=lists.order_backlog(), completeRate=round(rate, 3))
+
+    @routes.get("/charge/stats")
+    def charge_stats() -> Response:
+        return jsonify(workerCount=engine.workers(), backlog=lists.charge_backlog())
+
+    @routes.get("/orders/<order_id>")
+    def show(order_id: str) -> Response:
+        order = service.order(order_id)
+        return jsonify(order_view(order, engine.look(order_id)))
+
+    @routes.get("/orders/<order_id>/timeline")
+    def timeline(order_id: str) -> Response:
+        return jsonify(timeline_view(service.order(order_id)))
+
+    @routes.post("/orders/<order_id>/action")
+    def act(order_id: str) -> tuple[Response, int]:
+        service.order(order_id)
+        with about_order(order_id):
+            return _accepted(service.act(order_id, read_body(ActionRequest).action))
+
+    @routes.post("/orders/<order_id>/approve")
+    def approve(order_id: str) -> tuple[Response, int]:
+        service.order(order_id)
+        decision = read_body(ApprovalRequest)
+        with about_order(order_id):
+            return _accepted(service.approve(order_id, decision.approver, decision.approved))
+
+    return routes
+
+
+def shipment_routes(service: OrderService, lists: Lists, engine: Observer) -> Blueprint:
+    """Return the shipment API."""
+    routes = Blueprint("shipments", __name__)
+
+    @routes.get("/shipments")
+    def list_shipments() -> Response:
+        return paginated(*lists.shipments(read_limit(), request.args.get("cursor"), pending=False))
+
+    @routes.get("/shipments/pending")
+    def list_pending() -> Response:
+        return paginated(*lists.shipments(read_limit(), request.args.get("cursor"), pending=True))
+
+    @routes.get("/shipments/stats")
+    def shipment_stats() -> Response:
+        return jsonify(workerCount=engine.workers(), backlog=lists.shipment_backlog())
+
+    @routes.get("/shipments/<shipment_id>")
+    def show(shipment_id: str) -> Response:
+        _, one, shipment = service.shipment(shipment_id)
+        return jsonify(shipment_view(one, shipment))
+
+    @routes.post("/shipments/<shipment_id>/status")
+    def report(shipment_id: str) -> tuple[Response, int]:
+        order, _, _ = service.shipment(shipment_id)
+        status = ShipmentStatus(read_body(ShipmentRequest).status)
+        with about_order(order.id):
+            service.report(shipment_id, status)
+        _, one, shipment = service.shipment(shipment_id)
+        return jsonify(shipment_view(one, shipment)), 202
+
+    return routes
+
+
+def _accepted(order: Order) -> tuple[Response, int]:
+    return jsonify(order_view(order, None)), 202
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    # The IETF draft writes the key as a quoted string; a bare one is what most clients send.
+    key = key.strip().strip('"')
+    if not 1 <= len(key) <= _MAX_KEY or not key.isprintable():
+        raise invalid(("Idempotency-Key", f"must hold 1 to {_MAX_KEY} printable characters"))
+    return key
+
+
+def _ids() -> list[str]:
+    ids = [one for one in request.args.get("ids", "").split(",") if one]
+    if len(ids) > _MAX_BATCH:
+        raise invalid(("ids", f"at most {_MAX_BATCH} at once"))
+    return ids
+
+
+def _status() -> OrderStatus | None:
+    text = request.args.get("status")
+    if text is None:
+        return None
+    try:
+        return OrderStatus(text)
+    except ValueError as error:
+        raise invalid(("status", f"must be one of {', '.join(OrderStatus)}")) from error

@@ -1,0 +1,163 @@
+"""What the API does: take orders in, show them, and take decisions and reports for them.
+
+A decision is one compare-and-set on the order's record, which settles every race; ringing the workflows that wait for
+it comes after, and is made up for by the reconciler where a crash comes between.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from services.common.clock import rfc3339
+from services.common.ids import split_fulfillment_id
+from services.common.logs import get_logger
+from services.common.problems import Problem, conflict, not_found
+from services.common.sidecar import TransientError
+from services.orderprocessing import domain, fulfilling
+from services.orderprocessing.ids import (
+    charge_workflow_id,
+    new_order_id,
+    order_workflow_id,
+    shipment_workflow_id,
+)
+from services.orderprocessing.intake import Catalogue, Draft
+from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Order, Shipment
+from services.orderprocessing.record import CUSTOMER, NotAllowedError, note, ring
+from services.orderprocessing.states import OrderStatus, ShipmentStatus, is_final
+from services.orderprocessing.store import OrderStore
+
+log = get_logger(__name__)
+
+
+class Workflows(Protocol):
+    """The part of the workflow engine that is needed here."""
+
+    def start(self, order_id: str) -> None:
+        """Start an order's workflow, once. Raises TransientError."""
+
+    def ring(self, instances: Sequence[str]) -> None:
+        """Ring the bell of workflow instances. Raises TransientError."""
+
+
+class OrderService:
+    """The use cases of the order and shipment APIs."""
+
+    def __init__(self, orders: OrderStore, catalogue: Catalogue, workflows: Workflows) -> None:
+        self._orders, self._catalogue, self._workflows = orders, catalogue, workflows
+
+    def accept(self, draft: Draft, now: datetime, key: str | None) -> Order:
+        """Take an order in, once; return it when no crash can lose it any more.
+
+        Raises the problems 409 and 422, and TransientError when nothing was accepted.
+        """
+        order_id = draft.id or new_order_id(now)
+        known = self._orders.get(order_id) if draft.id else None
+        # What was accepted once stays accepted, whatever happened to the catalogue since.
+        lines = [] if known else self._catalogue.price(draft)
+        if key is not None:
+            order_id = self._claim(key, draft, order_id)
+            known = self._orders.get(order_id)
+        if known is None:
+            at = rfc3339(now)
+            order = Order(
+                id=order_id,
+                customer_id=draft.customer_id,
+                fingerprint=draft.fingerprint,
+                received_at=at,
+                updated_at=at,
+                items=lines,
+                bells={order_workflow_id(order_id): at},
+            )
+            order = note(order, at, "order.received", "Order received", actor=CUSTOMER)
+            known = self._orders.create(order) or self._orders.require(order_id)
+        if known.fingerprint != draft.fingerprint:
+            raise conflict("orderExists", f"there is another order {order_id!r} with other content")
+        self.start(known)
+        return known
+
+    def start(self, order: Order) -> None:
+        """Start the workflow of an order that has none yet. If that fails now, the reconciler does it."""
+        if order.status != OrderStatus.PENDING or order.fulfillments is not None or is_final(order.status):
+            return
+        try:
+            self._workflows.start(order.id)
+        except TransientError as error:
+            log.warning("the workflow starts later", extra={"cause": str(error)})
+
+    def order(self, order_id: str) -> Order:
+        """Return an order. Raises the 404."""
+        order = self._orders.get(order_id)
+        if order is None:
+            raise not_found("order", order_id)
+        return order
+
+    def act(self, order_id: str, action: str) -> Order:
+        """Take the customer's decision. Raises the problems 404 and 409."""
+        self.order(order_id)
+        return self._decide(order_id, lambda order, now: domain.act(order, action, now), _all_sleepers)
+
+    def approve(self, order_id: str, approver: str, approved: bool) -> Order:
+        """Take the approver's decision. Raises the problems 404 and 409."""
+        self.order(order_id)
+        return self._decide(order_id, lambda order, now: domain.approve(order, approver, approved, now), _all_sleepers)
+
+    def shipment(self, shipment_id: str) -> tuple[Order, Fulfillment, Shipment]:
+        """Return a shipment with its order. Raises the 404."""
+        try:
+            order_id, _ = split_fulfillment_id(shipment_id)
+        except ValueError as error:
+            raise not_found("shipment", shipment_id) from error
+        order = self._orders.get(order_id)
+        one = order.fulfillment(shipment_id) if order else None
+        if order is None or one is None or one.shipment is None:
+            raise not_found("shipment", shipment_id)
+        return order, one, one.shipment
+
+    def report(self, shipment_id: str, status: ShipmentStatus) -> Order:
+        """Take the courier's report. Raises the problems 404 and 409."""
+        order, _, _ = self.shipment(shipment_id)
+        return self._decide(
+            order.id,
+            lambda current, now: fulfilling.courier_reports(current, shipment_id, status, now),
+            lambda _order: [shipment_workflow_id(shipment_id)],
+        )
+
+    def _decide(
+        self, order_id: str, change: Callable[[Order, str], Order], sleepers: Callable[[Order], list[str]]
+    ) -> Order:
+        def decided(order: Order) -> Order:
+            now = self._orders.now()
+            after = change(order, now)
+            return order if after is order else ring(after, sleepers(order), now)
+
+        try:
+            order = self._orders.update(order_id, decided)
+        except NotAllowedError as error:
+            raise conflict("notAllowed", str(error)) from error
+        self.ring(order)
+        return order
+
+    def ring(self, order: Order) -> None:
+        """Ring every workflow that has news of this order. If that fails now, the reconciler does it."""
+        try:
+            self._workflows.ring(list(order.bells))
+        except TransientError as error:
+            log.warning("the workflow hears of it later", extra={"cause": str(error)})
+
+    def _claim(self, key: str, draft: Draft, order_id: str) -> str:
+        meaning = json.dumps([draft.id, draft.fingerprint])
+        fingerprint = hashlib.sha256(meaning.encode()).hexdigest()
+        claim = self._orders.claim_key(key, IdempotencyRecord(fingerprint=fingerprint, order_id=order_id))
+        if claim.fingerprint != fingerprint:
+            raise Problem(422, "idempotencyKeyReused", "this Idempotency-Key came with other content before")
+        return claim.order_id
+
+
+def _all_sleepers(order: Order) -> list[str]:
+    """Return the workflows that may be waiting for a decision on an order: itself, or those of its fulfillments."""
+    if order.status != OrderStatus.PROCESSING:
+        return [order_workflow_id(order.id)]
+    going_on = [one.id for one in order.fulfillments or [] if not is_final(one.status)]
+    return [name(one) for one in going_on for name in (charge_workflow_id, shipment_workflow_id)]

@@ -1,0 +1,20 @@
+"""The charge workflow: one fulfillment is invoiced, screened and charged, once, or not at all."""
+
+from collections.abc import Generator
+from typing import Any
+
+from dapr.ext.workflow import DaprWorkflowContext
+
+from services.orderprocessing.contracts import CHARGE, GIVE_UP_CHARGE, FulfillmentRun, FulfillmentStep
+from services.orderprocessing.fulfilling import Outcome
+from services.orderprocessing.workflows.flow import try_until
+
+
+def charge_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
+    """Charge, trying for as long as the deadline allows while billing or fraud cannot be reached."""
+    run = FulfillmentRun.model_validate(payload)
+    progress = yield from try_until(ctx, CHARGE, run)
+    if progress.outcome == Outcome.UNAVAILABLE:
+        step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
+        progress = yield from GIVE_UP_CHARGE(ctx, step)
+    return progress.wire()

@@ -1,0 +1,102 @@
+"""The few forms that workflows are made of; deterministic, like all workflow code."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from dapr.ext.workflow import DaprWorkflowContext, when_any
+
+from services.common.policies import BUSINESS
+from services.orderprocessing.contracts import (
+    ActivityCall,
+    Flow,
+    FulfillmentProgress,
+    FulfillmentRun,
+    FulfillmentStep,
+)
+from services.orderprocessing.fulfilling import Outcome
+from services.orderprocessing.ids import BELL
+
+R = TypeVar("R")
+
+
+def wait_for_bell(ctx: DaprWorkflowContext, until: datetime | None = None) -> Generator[Any, Any, None]:
+    """Sleep until the bell rings or the time comes. It may ring for nothing: the caller looks at the record."""
+    if until is None:
+        yield ctx.wait_for_external_event(BELL)
+        return
+    with suppress(TimeoutError):
+        yield ctx.wait_for_external_event(BELL, timeout=max(until - now(ctx), timedelta(milliseconds=1)))
+
+
+def try_until(
+    ctx: DaprWorkflowContext,
+    call: ActivityCall[FulfillmentStep, FulfillmentProgress],
+    run: FulfillmentRun,
+) -> Flow[FulfillmentProgress]:
+    """Repeat a step, with growing pauses, while it finds its service unavailable and there is time.
+
+    The bell ends a pause early: the step then finds in the record what it rang for.
+    """
+    deadline = now(ctx) + timedelta(seconds=run.timeout)
+    step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
+    tries = 0
+    while True:
+        progress = yield from call(ctx, step)
+        tries += 1
+        wake = now(ctx) + timedelta(seconds=BUSINESS.pause(tries))
+        if progress.outcome != Outcome.UNAVAILABLE or now(ctx) >= deadline:
+            return progress
+        yield from wait_for_bell(ctx, min(wake, deadline))
+
+
+def concurrently(flows: Sequence[Generator[Any, Any, R]]) -> Generator[Any, Any, list[R]]:
+    """Run flows side by side and return their results in order, once all have ended.
+
+    An error in one is raised after the others have ended, so that nothing is undone while a sibling still acts.
+    """
+    runners = [_Runner(flow) for flow in flows]
+    while waiting := [runner for runner in runners if runner.task is not None]:
+        yield when_any([runner.task for runner in waiting])
+        for runner in waiting:
+            runner.advance()
+    for runner in runners:
+        if runner.error is not None:
+            raise runner.error
+    return [runner.result[0] for runner in runners]
+
+
+class _Runner(Generic[R]):
+    """One of the flows that run side by side: the task that it waits for, then its result or its error."""
+
+    def __init__(self, flow: Generator[Any, Any, R]) -> None:
+        self._flow = flow
+        self.result: list[R] = []
+        self.error: Exception | None = None
+        self.task: Any = None
+        self._resume(lambda: next(flow))
+
+    def advance(self) -> None:
+        """Give the flow the outcome of its task, if there is one yet."""
+        task = self.task
+        if not task.is_complete:
+            return
+        if task.is_failed:
+            self._resume(lambda: self._flow.throw(task.get_exception()))
+        else:
+            self._resume(lambda: self._flow.send(task.get_result()))
+
+    def _resume(self, step: Callable[[], Any]) -> None:
+        self.task = None
+        try:
+            self.task = step()
+        except StopIteration as end:
+            self.result = [end.value]
+        except Exception as error:  # noqa: BLE001 - raised when the siblings have ended
+            self.error = error
+
+
+def now(ctx: DaprWorkflowContext) -> datetime:
+    """Return the workflow's time, the same at every replay; without a zone, in UTC."""
+    return ctx.current_utc_datetime

@@ -1,0 +1,24 @@
+"""The shipment workflow: one fulfillment is booked with the courier and followed until it is delivered."""
+
+from collections.abc import Generator
+from typing import Any
+
+from dapr.ext.workflow import DaprWorkflowContext
+
+from services.orderprocessing.contracts import BOOK, FOLLOW_COURIER, GIVE_UP_BOOKING, FulfillmentRun, FulfillmentStep
+from services.orderprocessing.fulfilling import Outcome
+from services.orderprocessing.workflows.flow import try_until, wait_for_bell
+
+
+def shipment_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
+    """Book, trying until the deadline while shipping is unavailable, then follow the courier's reports."""
+    run = FulfillmentRun.model_validate(payload)
+    step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
+    progress = yield from try_until(ctx, BOOK, run)
+    if progress.outcome == Outcome.UNAVAILABLE:
+        progress = yield from GIVE_UP_BOOKING(ctx, step)
+    while progress.outcome == Outcome.WAITING:
+        yield from wait_for_bell(ctx)
+        step = step.model_copy(update={"announced": progress.announced})
+        progress = yield from FOLLOW_COURIER(ctx, step)
+    return progress.wire()
