@@ -65,10 +65,19 @@ def check_room(feed: OrderFeed | None) -> None:
 
 
 def with_event(feed: OrderFeed | None, event: FeedEvent) -> OrderFeed:
-    """Return the order's feed with the event in it, the same object if it was."""
+    """Return the order's feed with the event in it, oldest first; the same object if it was in it.
+
+    The broker delivers in no particular order, so the place is by the time of the event.
+    """
     if feed is None:
         return OrderFeed(events=[event])
-    return feed if knows(feed, event.id) else OrderFeed(events=[*feed.events, event])
+    return feed if knows(feed, event.id) else OrderFeed(events=sorted([*feed.events, event], key=_chronology))
+
+
+def _chronology(event: FeedEvent) -> tuple[str, int]:
+    # Steps of one moment are told apart by the number that orderprocessing puts behind the slash of the id.
+    number = event.id.rpartition("/")[2]
+    return event.time, int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
 
 
 def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:

@@ -20,7 +20,7 @@ from services.orderprocessing.models import (
     Payment,
     Shipment,
 )
-from services.orderprocessing.record import CUSTOMER, NotAllowedError, note
+from services.orderprocessing.record import CANCEL_REQUESTED, CUSTOMER, NotAllowedError, note
 from services.orderprocessing.states import (
     FulfillmentStatus,
     OrderStatus,
@@ -174,7 +174,7 @@ def act(order: Order, action: str, now: str) -> Order:
         order = order.model_copy(update={"amend": True})
         return note(order, now, "order.amended", "The customer goes on without what is missing", actor=CUSTOMER)
     order = order.model_copy(update={"cancel": True})
-    return note(order, now, "order.cancelRequested", "The customer cancels", actor=CUSTOMER)
+    return note(order, now, CANCEL_REQUESTED, "The customer cancels", actor=CUSTOMER)
 
 
 def approve(order: Order, approver: str, approved: bool, now: str) -> Order:

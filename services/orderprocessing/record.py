@@ -7,6 +7,8 @@ from services.orderprocessing.models import ORDER_SCOPE, Order, Step
 SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
 """Who did a step; an approver goes by name."""
 
+CANCEL_REQUESTED = "order.cancelRequested"
+
 
 class NotAllowedError(Exception):
     """What was asked for is not possible now; nothing was changed."""

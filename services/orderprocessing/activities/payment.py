@@ -19,6 +19,7 @@ def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     _, payment, _ = fulfilling.find(order, request.fulfillment_id)
     if payment.status == PaymentStatus.PENDING:
         if order.cancel:
+            tools.announce_cancellation(order)
             return FulfillmentProgress(outcome=Outcome.CANCELLED)
         try:
             order = _charge(tools, order, request.fulfillment_id)

@@ -56,6 +56,7 @@ def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> Fulfillme
     elif one.reason is not None:
         outcome = Outcome.FAILED
     elif shipment.status == ShipmentStatus.CANCELLED or order.cancel:
+        tools.announce_cancellation(order)
         outcome = Outcome.CANCELLED
     else:
         outcome = Outcome.WAITING

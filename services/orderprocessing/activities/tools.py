@@ -8,7 +8,7 @@ from services.orderprocessing.clients import Billing, Fraud, Inventory, Shipping
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.ids import event_id
 from services.orderprocessing.models import Order, Step
-from services.orderprocessing.record import steps_to_announce
+from services.orderprocessing.record import CANCEL_REQUESTED, steps_to_announce
 from services.orderprocessing.store import OrderStore
 
 TOPIC = "order-events"
@@ -48,6 +48,11 @@ class Tools:
             return announced
         self.publisher.publish(self.pubsub, TOPIC, [cloud_event(order, step) for step in steps])
         return steps[-1].seq
+
+    def announce_cancellation(self, order: Order) -> None:
+        """Publish that the customer cancels, at once and not only when everything is given back."""
+        steps = [step for step in order.timeline if step.type == CANCEL_REQUESTED]
+        self.publisher.publish(self.pubsub, TOPIC, [cloud_event(order, step) for step in steps])
 
 
 def cloud_event(order: Order, step: Step) -> dict[str, Any]:
