@@ -76,7 +76,10 @@ class Sidecar:
         for event in events:
             try:
                 self.grpc().publish_event(
-                    pubsub, topic, json.dumps(event), data_content_type="application/cloudevents+json"
+                    pubsub,
+                    topic,
+                    json.dumps(event | tracing.outgoing_headers()),
+                    data_content_type="application/cloudevents+json",
                 )
             except Exception as error:
                 raise TransientError(f"publishing to {topic} failed: {error}") from error
@@ -89,7 +92,7 @@ class Sidecar:
                     # The SDK's constructor waits for the sidecar for up to a minute and prints; ask first.
                     if not self.healthy():
                         raise TransientError("the sidecar is not up yet")
-                    self._grpc = DaprGrpcClient(self._grpc_address)
+                    self._grpc = DaprGrpcClient(self._grpc_address, interceptors=[tracing.TraceInterceptor()])
         return self._grpc
 
     def _session(self) -> requests.Session:

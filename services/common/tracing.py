@@ -4,6 +4,10 @@ The sidecars make the spans; the services only pass `traceparent` on. The workfl
 trace context into the OpenTelemetry context, so that is where it is kept.
 """
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import grpc
 from flask import Flask, g, request
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -22,6 +26,32 @@ def trace_id() -> str | None:
     """Return the current trace id in hexadecimal, or None outside a trace."""
     span = trace.get_current_span().get_span_context()
     return f"{span.trace_id:032x}" if span.is_valid else None
+
+
+class _CallDetails(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: Any
+    credentials: Any
+    wait_for_ready: bool | None
+    compression: Any
+
+
+class TraceInterceptor(grpc.UnaryUnaryClientInterceptor):
+    """Puts the current trace on every gRPC call, so that a state operation shows where it belongs."""
+
+    def intercept_unary_unary(self, continuation: Callable[..., Any], client_call_details: Any, request: Any) -> Any:
+        """Pass the call on with `traceparent` among its metadata."""
+        metadata = [*(client_call_details.metadata or ()), *outgoing_headers().items()]
+        details = _CallDetails(
+            client_call_details.method,
+            client_call_details.timeout,
+            metadata,
+            client_call_details.credentials,
+            client_call_details.wait_for_ready,
+            client_call_details.compression,
+        )
+        return continuation(details, request)
 
 
 def register(app: Flask) -> None:
