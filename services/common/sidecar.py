@@ -41,6 +41,7 @@ class Sidecar:
         self._threads = threading.local()
         self._connecting = threading.Lock()
         self._grpc: DaprGrpcClient | None = None
+        tracing.instrument()
         # The SDK applies this deadline to each of its calls; without it a call may hang for ever.
         vars(settings).update(
             DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
@@ -92,7 +93,7 @@ class Sidecar:
                     # The SDK's constructor waits for the sidecar for up to a minute and prints; ask first.
                     if not self.healthy():
                         raise TransientError("the sidecar is not up yet")
-                    self._grpc = DaprGrpcClient(self._grpc_address, interceptors=[tracing.TraceInterceptor()])
+                    self._grpc = DaprGrpcClient(self._grpc_address)
         return self._grpc
 
     def _session(self) -> requests.Session:

@@ -4,12 +4,9 @@ The sidecars make the spans; the services only pass `traceparent` on. The workfl
 trace context into the OpenTelemetry context, so that is where it is kept.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import grpc
 from flask import Flask, g, request
 from opentelemetry import context, trace
+from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _propagator = TraceContextTextMapPropagator()
@@ -28,30 +25,11 @@ def trace_id() -> str | None:
     return f"{span.trace_id:032x}" if span.is_valid else None
 
 
-class _CallDetails(NamedTuple):
-    method: str
-    timeout: float | None
-    metadata: Any
-    credentials: Any
-    wait_for_ready: bool | None
-    compression: Any
-
-
-class TraceInterceptor(grpc.UnaryUnaryClientInterceptor):
-    """Puts the current trace on every gRPC call, so that a state operation shows where it belongs."""
-
-    def intercept_unary_unary(self, continuation: Callable[..., Any], client_call_details: Any, request: Any) -> Any:
-        """Pass the call on with `traceparent` among its metadata."""
-        metadata = [*(client_call_details.metadata or ()), *outgoing_headers().items()]
-        details = _CallDetails(
-            client_call_details.method,
-            client_call_details.timeout,
-            metadata,
-            client_call_details.credentials,
-            client_call_details.wait_for_ready,
-            client_call_details.compression,
-        )
-        return continuation(details, request)
+def instrument() -> None:
+    """Make every gRPC client of the process, the SDK's too, send the current trace along; once is enough."""
+    instrumentor = GrpcInstrumentorClient()  # type: ignore[no-untyped-call]
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument()
 
 
 def register(app: Flask) -> None:

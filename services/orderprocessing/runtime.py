@@ -62,7 +62,8 @@ class Engine:
         )
         try:
             state = asked.result(timeout=_LOOK_TIMEOUT)
-        except (FutureTimeoutError, TransientError, grpc.RpcError):
+        except (FutureTimeoutError, TransientError, grpc.RpcError) as error:
+            log.info("the engine does not say how a workflow is", extra={"cause": str(error) or "no answer in time"})
             asked.cancel()
             return None
         if state is None:
@@ -91,7 +92,7 @@ class Engine:
             if self._client is None:
                 if not self._sidecar.healthy():
                     raise TransientError("the sidecar is not up yet")
-                self._client = DaprWorkflowClient(logger_options=_sdk_logging())
+                self._client = DaprWorkflowClient(logger_options=_sdk_logging("CRITICAL"))
             return self._client
 
 
@@ -103,7 +104,7 @@ def run_worker(
     def connect() -> None:
         while not sidecar.healthy():
             pause.wait(_RETRY_PAUSE)
-        worker = WorkflowRuntime(logger_options=_sdk_logging())
+        worker = WorkflowRuntime(logger_options=_sdk_logging("WARNING"))
         for workflow in workflows:
             worker.register_workflow(workflow)
         for activity in activities:
@@ -117,9 +118,12 @@ def run_worker(
     return thread
 
 
-def _sdk_logging() -> LoggerOptions:
-    """Return logging for the SDK: through our root logger, and not a second time through a handler of its own."""
-    return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
+def _sdk_logging(level: str) -> LoggerOptions:
+    """Return logging for the SDK: through our root logger, and not a second time through a handler of its own.
+
+    The client says as an error what its caller also gets as an exception and deals with, so it is told to be quiet.
+    """
+    return LoggerOptions(log_level=level, log_handler=logging.NullHandler())
 
 
 def _code(error: grpc.RpcError) -> Any:
