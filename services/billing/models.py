@@ -4,16 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.ids import FulfillmentId, OrderId, check_owner
-from services.common.models import Name, Request, Wire
+from services.common.models import GoodsLine, Name, Request, Wire
 from services.common.money import CURRENCY
 
 UnitPrice = Annotated[int, Field(ge=0, le=10**12)]
 Amount = Annotated[int, Field(ge=0, le=10**20)]
-# An order may name a SKU on several lines, which a fulfillment may have joined: 100 lines of 1,000.
-LineQuantity = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ChargeStatus(StrEnum):
@@ -39,14 +37,9 @@ class EntryType(StrEnum):
     REFUND = "refund"
 
 
-class Line(Request):
+class Line(GoodsLine):
     """Goods on an invoice, with the unit price that was agreed when the order was accepted."""
 
-    # Read from requests and kept in records, which write a field's own name.
-    model_config = ConfigDict(populate_by_name=True)
-
-    sku: Name
-    quantity: LineQuantity
     unit_price: UnitPrice
 
 

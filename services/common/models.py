@@ -33,6 +33,20 @@ def _printable(text: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
 """A short text that a person may have typed: a customer id, an SKU, an approver."""
 
+LineQuantity = Annotated[int, Field(ge=1, le=100_000)]
+"""How many of an SKU one fulfillment may hold: an order may name it on several lines, 100 lines of 1,000."""
+
+
+class GoodsLine(Request):
+    """Goods of one SKU, as one service tells another of them; read from requests and kept in records."""
+
+    # Records are written with the field's own names.
+    model_config = ConfigDict(populate_by_name=True)
+
+    sku: Name
+    quantity: LineQuantity
+
+
 MAX_QUANTITY = 1000
 
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]

@@ -88,6 +88,11 @@ def read_body(kind: type[T]) -> T:
     return parse(kind, read_object())
 
 
+def read_optional_object() -> dict[str, Any]:
+    """Return the request's JSON object, or an empty one when there is no body. Raises like `read_object`."""
+    return read_object() if request.get_data() else {}
+
+
 def parse(kind: type[T], body: dict[str, Any]) -> T:
     """Turn a JSON object into `kind`. Raises the 422 that names every wrong field."""
     try:

@@ -1,10 +1,8 @@
 """Fraud's HTTP interface: parse, call, answer."""
 
-from typing import Any
+from flask import Flask, Response, jsonify
 
-from flask import Flask, Response, jsonify, request
-
-from services.common.web import parse, read_body, read_object
+from services.common.web import parse, read_body, read_optional_object
 from services.fraud import domain
 from services.fraud.models import (
     CheckRequest,
@@ -30,7 +28,7 @@ def register(app: Flask, store: FraudStore) -> None:
 
     @app.post("/maintenance")
     def _maintenance() -> Response:
-        body: dict[str, Any] = read_object() if request.get_data() else {}
+        body = read_optional_object()
         return _answer(store.set_maintenance(parse(MaintenanceRequest, body).enabled))
 
     @app.post("/reset")

@@ -1,7 +1,5 @@
 """Inventory's HTTP interface: parse, call, answer."""
 
-from typing import Any
-
 from flask import Flask, Response, jsonify, request
 from pydantic import TypeAdapter, ValidationError
 
@@ -9,7 +7,7 @@ from services.common.ids import OrderId
 from services.common.logs import about_order
 from services.common.models import Name
 from services.common.problems import not_found
-from services.common.web import parse, read_body, read_object
+from services.common.web import parse, read_body, read_object, read_optional_object
 from services.inventory import domain, reserving
 from services.inventory.models import Ending, EndRequest, ItemRequest, ReserveRequest, RestockRequest
 from services.inventory.store import InventoryStore
@@ -69,7 +67,7 @@ def _register_reservations(app: Flask, store: InventoryStore) -> None:
         return _end(order_id, Ending.COMMIT)
 
     def _end(order_id: str, end: Ending) -> Response:
-        body: dict[str, Any] = read_object() if request.get_data() else {}
+        body = read_optional_object()
         asked = parse(EndRequest, body | {"orderId": order_id})
         with about_order(asked.order_id):
             reservation = store.end(asked.order_id, end, asked.fulfillments)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.shipping.models import Line
+from services.common.models import GoodsLine
 
 
 class Courier(Protocol):
@@ -13,7 +13,7 @@ class Courier(Protocol):
     Both operations are idempotent by the shipment id, and raise TransientError when out of reach.
     """
 
-    def book(self, shipment_id: str, items: Sequence[Line]) -> str:
+    def book(self, shipment_id: str, items: Sequence[GoodsLine]) -> str:
         """Book a shipment's pick-up once and return the courier's reference; asked again, the same one."""
 
     def cancel(self, shipment_id: str) -> None:
@@ -30,7 +30,7 @@ class SimulatedCourier:
     References are derived from the shipment id, so that the same shipment gets the same one.
     """
 
-    def book(self, shipment_id: str, items: Sequence[Line]) -> str:
+    def book(self, shipment_id: str, items: Sequence[GoodsLine]) -> str:
         """Return the reference that a booking would have."""
         return f"CR-{hashlib.sha256(shipment_id.encode()).hexdigest()[:10]}"
 

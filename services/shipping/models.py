@@ -1,15 +1,11 @@
 """What shipping reads, answers and keeps."""
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.ids import FulfillmentId, OrderId, check_owner
-from services.common.models import Name, Request, Wire
-
-# An order may name a SKU on several lines, which a fulfillment may have joined: 100 lines of 1,000.
-LineQuantity = Annotated[int, Field(ge=1, le=100_000)]
+from services.common.models import GoodsLine, Request, Wire
 
 
 class BookingStatus(StrEnum):
@@ -19,22 +15,12 @@ class BookingStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Line(Request):
-    """Goods in a shipment."""
-
-    # Read from requests and kept in records, which write a field's own name.
-    model_config = ConfigDict(populate_by_name=True)
-
-    sku: Name
-    quantity: LineQuantity
-
-
 class BookingRequest(Request):
     """The body of `POST /bookings`; `id` is the shipment's."""
 
     id: FulfillmentId
     order_id: OrderId
-    items: list[Line] = Field(min_length=1, max_length=100)
+    items: list[GoodsLine] = Field(min_length=1, max_length=100)
 
     @field_validator("order_id")
     @classmethod
@@ -54,7 +40,7 @@ class Booking(Wire):
     id: str
     order_id: str
     status: BookingStatus
-    items: tuple[Line, ...] = ()
+    items: tuple[GoodsLine, ...] = ()
     courier_reference: str | None = None
     created_at: str
     updated_at: str

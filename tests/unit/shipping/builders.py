@@ -6,9 +6,9 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from services.common.models import GoodsLine
 from services.common.sidecar import TransientError
 from services.shipping.app import ShippingConfig, create_app
-from services.shipping.models import Line
 from tests.fakes import FakeClock, FakeDocuments
 
 REFERENCE = "CR-A1:1"
@@ -24,7 +24,7 @@ class FakeCourier:
         self.after_booking: Callable[[], None] = lambda: None
         self._guard = threading.Lock()
 
-    def book(self, shipment_id: str, items: Sequence[Line]) -> str:
+    def book(self, shipment_id: str, items: Sequence[GoodsLine]) -> str:
         with self._guard:
             self._answer()
             if shipment_id not in self.cancelled:

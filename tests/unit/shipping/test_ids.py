@@ -8,9 +8,7 @@ def test_a_fulfillment_id_is_made_and_taken_apart() -> None:
     assert split_fulfillment_id("A1-176:12") == ("A1-176", 12)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "A1", "A1:", "A1:0", "A1:01", "A1:12345", "A1:1\n", ":1", "-a:1", "a:1:1", "é:1"]
-)
+@pytest.mark.parametrize("text", ["", "A1", "A1:", "A1:0", "A1:01", "A1:12345", "A1:1\n", ":1", "-a:1", "a:1:1", "é:1"])
 def test_other_text_is_no_fulfillment_id(text: str) -> None:
     assert not is_fulfillment_id(text)
     with pytest.raises(ValueError, match="is not a fulfillment id"):
