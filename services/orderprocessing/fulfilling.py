@@ -76,8 +76,12 @@ def _moved(shipment: Shipment, status: ShipmentStatus, now: str, **changes: obje
 
 
 def paid(order: Order, fulfillment_id: str, invoice: Invoice, now: str) -> Order:
-    """Record that the charge went through."""
-    return _payment(order, fulfillment_id, PaymentStatus.SUCCESS, invoice, None, "Payment received", now)
+    """Record that the charge went through; the shipment starts here."""
+    after = _payment(order, fulfillment_id, PaymentStatus.SUCCESS, invoice, None, "Payment received", now)
+    if after is order:
+        return order
+    one, _, shipment = find(after, fulfillment_id)
+    return replace(after, one.model_copy(update={"shipment": shipment.model_copy(update={"started_at": now})}))
 
 
 def not_paid(
@@ -120,7 +124,8 @@ def listed(order: Order, fulfillment_id: str, place: Place) -> Order:
 def booked(order: Order, fulfillment_id: str, courier_reference: str, now: str) -> Order:
     """Record the courier's booking."""
     one, _, shipment = find(order, fulfillment_id)
-    if shipment.status != ShipmentStatus.PENDING:
+    if one.reason is not None or shipment.status != ShipmentStatus.PENDING:
+        # Given up in the meantime: this booking came late, and its undo calls it off.
         return order
     shipment = _moved(shipment, ShipmentStatus.BOOKED, now, courier_reference=courier_reference)
     order = replace(order, one.model_copy(update={"shipment": shipment}))
@@ -142,7 +147,7 @@ def courier_reports(order: Order, fulfillment_id: str, status: ShipmentStatus, n
     one, _, shipment = find(order, fulfillment_id)
     if shipment.status == status:
         return order
-    if order.cancel or is_final(one.status):
+    if order.cancel or one.reason is not None or is_final(one.status):
         raise NotAllowedError(f"the shipment is {shipment.status.value} and its order takes no reports")
     try:
         shipment = _moved(shipment, status, now)

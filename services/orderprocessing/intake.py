@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from threading import Lock
@@ -60,7 +61,9 @@ def _normal_form(body: JsonObject) -> JsonObject:
         normal["customerId"] = body["customer"]
     items = normal.get("items")
     if isinstance(items, list):
-        normal["items"] = [{"sku": item, "quantity": 1} if isinstance(item, str) else item for item in items]
+        counts = Counter(item for item in items if isinstance(item, str))
+        strings = [{"sku": sku, "quantity": count} for sku, count in counts.items()]
+        normal["items"] = strings + [item for item in items if not isinstance(item, str)]
     return normal
 
 

@@ -1,5 +1,7 @@
 """The lists and the figures: orders, shipments, backlogs; read from the indexes, so that none of them grows in cost."""
 
+from collections.abc import Sequence
+
 from services.common.clock import Clock, utc_now
 from services.common.index import Entry
 from services.common.index_reader import Slice
@@ -29,14 +31,22 @@ class Lists:
         found = self._orders.orders.read(
             limit, cursor, only_open, lambda entry: _there(entry) and status in (None, entry.data["status"])
         )
-        return [line_view(entry.id, entry.data) for entry in found.entries], found
+        accepted = self._accepted(found.entries)
+        return [line_view(entry.id, entry.data) for entry in found.entries if entry.id in accepted], found
+
+    def _accepted(self, entries: Sequence[Entry]) -> set[str]:
+        """Return the ids behind the lines, without those that were never accepted: a crash came after the line."""
+        young = [entry.id for entry in entries if entry.data["status"] == OrderStatus.PENDING.value]
+        missing = set(young) - {order.id for order in self._orders.get_many(young)}
+        return {entry.id for entry in entries} - missing
 
     def _orders_of(
         self, customer_id: str, limit: int, cursor: str | None, status: OrderStatus | None
     ) -> tuple[list[JsonObject], Slice]:
         found = self._orders.customer_orders(customer_id, limit, cursor)
         orders = self._orders.get_many([entry.id for entry in found.entries])
-        return [line_view(one.id, summary(one)) for one in orders if status in (None, one.status)], found
+        theirs = [one for one in orders if one.customer_id == customer_id and status in (None, one.status)]
+        return [line_view(one.id, summary(one)) for one in theirs], found
 
     def orders_by_id(self, order_ids: list[str]) -> list[JsonObject]:
         """Return just these orders, those of them that exist."""

@@ -74,12 +74,13 @@ class Payment(Wire):
 
 
 class Shipment(Wire):
-    """The goods on their way; `place` is where the list of shipments has it."""
+    """The goods on their way, since `started_at`; `place` is where the list of shipments has it."""
 
     id: str
     status: ShipmentStatus = ShipmentStatus.PENDING
     courier_reference: str | None = None
     updated_at: str
+    started_at: str | None = None
     handed_over: bool = False
     place: Place | None = None
 

@@ -48,12 +48,15 @@ class Engine:
 
     def ring(self, instances: Sequence[str]) -> None:
         """Ring the bell of workflow instances; one that has ended hears nothing. Raises TransientError."""
+        client, failed = self._connected(), {}
         for instance in instances:
             try:
-                self._connected().raise_workflow_event(instance, BELL)
+                client.raise_workflow_event(instance, BELL)
             except grpc.RpcError as error:
                 if _code(error) != grpc.StatusCode.NOT_FOUND and "no such instance" not in str(error):
-                    raise TransientError(f"ringing {instance} failed: {_code(error)}") from error
+                    failed[instance] = _code(error)
+        if failed:
+            raise TransientError(f"ringing failed: {failed}")
 
     def look(self, order_id: str) -> JsonObject | None:
         """Return what the engine says of an order's workflow, or None when it does not say so within a second."""

@@ -13,7 +13,8 @@ from typing import Protocol
 from services.common.clock import rfc3339
 from services.common.ids import split_fulfillment_id
 from services.common.logs import get_logger
-from services.common.problems import Problem, conflict, not_found
+from services.common.money import CURRENCY
+from services.common.problems import Problem, conflict, invalid, not_found
 from services.common.sidecar import TransientError
 from services.orderprocessing import domain, fulfilling
 from services.orderprocessing.ids import (
@@ -23,12 +24,26 @@ from services.orderprocessing.ids import (
     shipment_workflow_id,
 )
 from services.orderprocessing.intake import Catalogue, Draft
-from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Order, Shipment
+from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Line, Order, Shipment
 from services.orderprocessing.record import CUSTOMER, NotAllowedError, note, ring
 from services.orderprocessing.states import OrderStatus, ShipmentStatus, is_final
 from services.orderprocessing.store import OrderStore
 
 log = get_logger(__name__)
+
+
+def new_order(order_id: str, draft: Draft, lines: list[Line], now: str) -> Order:
+    """Return the record of an order as it is accepted, with the bell of the workflow that is to start."""
+    order = Order(
+        id=order_id,
+        customer_id=draft.customer_id,
+        fingerprint=draft.fingerprint,
+        received_at=now,
+        updated_at=now,
+        items=lines,
+        bells={order_workflow_id(order_id): now},
+    )
+    return note(order, now, "order.received", "Order received", actor=CUSTOMER)
 
 
 class Workflows(Protocol):
@@ -52,28 +67,21 @@ class OrderService:
 
         Raises the problems 409 and 422, and TransientError when nothing was accepted.
         """
-        order_id = draft.id or new_order_id(now)
-        known = self._orders.get(order_id) if draft.id else None
+        claim = self._orders.claimed_key(key) if key is not None else None
+        order_id = claim.order_id if claim else draft.id or new_order_id(now)
+        known = self._orders.get(order_id) if claim or draft.id else None
         # What was accepted once stays accepted, whatever happened to the catalogue since.
-        lines = [] if known else self._catalogue.price(draft)
+        lines = known.items if known else self._catalogue.price(draft)
         if key is not None:
             order_id = self._claim(key, draft, order_id)
             known = self._orders.get(order_id)
         if known is None:
-            at = rfc3339(now)
-            order = Order(
-                id=order_id,
-                customer_id=draft.customer_id,
-                fingerprint=draft.fingerprint,
-                received_at=at,
-                updated_at=at,
-                items=lines,
-                bells={order_workflow_id(order_id): at},
-            )
-            order = note(order, at, "order.received", "Order received", actor=CUSTOMER)
+            order = new_order(order_id, draft, lines, rfc3339(now))
             known = self._orders.create(order) or self._orders.require(order_id)
         if known.fingerprint != draft.fingerprint:
             raise conflict("orderExists", f"there is another order {order_id!r} with other content")
+        if draft.total not in (None, known.goods_total):
+            raise invalid(("total", f"the goods cost {known.goods_total / 100:.2f} {CURRENCY}"))
         self.start(known)
         return known
 

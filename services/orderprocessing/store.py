@@ -89,12 +89,15 @@ class OrderStore:
         """Return ids of a customer's orders, newest first."""
         return IndexReader(self._documents, _customer_key(customer_id)).read(limit, cursor)
 
+    def claimed_key(self, key: str) -> IdempotencyRecord | None:
+        """Return what an Idempotency-Key is bound to, or None."""
+        return self._keys.get(_key_id(key))
+
     def claim_key(self, key: str, claim: IdempotencyRecord) -> IdempotencyRecord:
         """Bind an Idempotency-Key to an order for a day, and return what it is bound to."""
-        key_id = hashlib.sha256(key.encode()).hexdigest()
-        if self._keys.create(key_id, claim, ttl=_IDEMPOTENCY_TTL):
+        if self._keys.create(_key_id(key), claim, ttl=_IDEMPOTENCY_TTL):
             return claim
-        return self._keys.get(key_id) or claim
+        return self._keys.get(_key_id(key)) or claim
 
     def drop_line(self, entry: Entry, of_shipments: bool) -> None:
         """Take a line that points nowhere off the list of orders, or of shipments."""
@@ -117,6 +120,10 @@ class OrderStore:
         return self._customers.get(key) or self._customers.put(key, Index(self._documents, key, self._clock))
 
 
+def _key_id(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def _customer_key(customer_id: str) -> str:
     # Hashed: a customer id may hold characters that a key may not, and keys are seen by operators.
     return f"customer/{hashlib.sha256(customer_id.encode()).hexdigest()[:32]}"
@@ -130,5 +137,5 @@ def _shipment_entry(order: Order, one: Fulfillment) -> Entry:
     status = one.shipment.status if one.shipment else ShipmentStatus.CANCELLED
     updated_at = one.shipment.updated_at if one.shipment else order.updated_at
     data = {"status": status.value, "orderId": order.id, "updatedAt": updated_at}
-    # The date is the order's, which no retry changes.
-    return Entry(id=one.id, at=order.received_at, rev=order.rev, open=not is_final(status), data=data)
+    started_at = one.shipment.started_at if one.shipment else None
+    return Entry(id=one.id, at=started_at or order.received_at, rev=order.rev, open=not is_final(status), data=data)
