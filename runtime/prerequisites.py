@@ -107,7 +107,10 @@ def _scheduler_command(dapr: Dapr, ports: ControlPorts, folder: Path) -> list[st
 
 
 def _listening(port: int, health: int, metrics: int) -> list[str]:
-    """Return the flags that placement and scheduler share: their ports, on the loopback only."""
+    """Return the flags that placement and scheduler share: their ports, on the loopback only.
+
+    Of the health port only the number is heeded: Dapr 1.18 answers health checks on every address.
+    """
     return [
         *(f"--port={port}", f"--listen-address={HOST}"),
         *(f"--healthz-port={health}", f"--healthz-listen-address={HOST}"),

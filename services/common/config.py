@@ -15,11 +15,14 @@ def _seconds(value: Any) -> Any:
 
 
 def _money(value: Any) -> Any:
-    return minor_units(Decimal(value)) if isinstance(value, str) else value
+    try:
+        return minor_units(Decimal(value)) if isinstance(value, str) else value
+    except ArithmeticError as error:
+        raise ValueError("not an amount of money") from error
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, allow_inf_nan=False)]
-"""A duration in seconds."""
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=10 * 366 * 24 * 3600, allow_inf_nan=False)]
+"""A duration in seconds, up to ten years."""
 
 Money = Annotated[int, BeforeValidator(_money), Field(ge=0)]
 """An amount: major units ("1000.00") in the environment, minor units (100000) in the program."""
@@ -58,7 +61,7 @@ def read(kind: type[C], environ: Mapping[str, str], **defaults: object) -> C:
     values.update({name: environ[name.upper()] for name in kind.model_fields if environ.get(name.upper())})
     try:
         return kind.model_validate(values)
-    except (ValidationError, ValueError, ArithmeticError) as error:
+    except ValidationError as error:
         raise ConfigurationError(_explain(error)) from error
 
 
@@ -71,9 +74,7 @@ def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) 
         sys.exit(2)
 
 
-def _explain(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return f"a value is not a number: {error}"
+def _explain(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}" for item in error.errors()
     )

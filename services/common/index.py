@@ -74,6 +74,7 @@ class Page(BaseModel):
 class _Put:
     entry: Entry
     place: Place | None
+    drop: bool = False
 
 
 def head_key(name: str, lane: int) -> str:
@@ -100,6 +101,11 @@ class Index:
         lane = place.lane if place else crc32(entry.id.encode()) % LANES
         return self._lanes[lane].combiner.submit(_Put(entry, place))
 
+    def drop(self, entry: Entry) -> None:
+        """Blank an entry that was read here, so that readers pass over it and its id may be put again."""
+        if entry.place is not None:
+            self._lanes[entry.place.lane].combiner.submit(_Put(entry, entry.place, drop=True))
+
 
 class _Lane:
     def __init__(self, documents: Documents, name: str, lane: int, clock: Clock) -> None:
@@ -110,7 +116,7 @@ class _Lane:
     def _apply(self, puts: Sequence[_Put]) -> Sequence[Place]:
         for _ in range(_MAX_ATTEMPTS):
             batch = _Batch(self._lane, int(self._clock().timestamp()), *self._read(puts))
-            places = [batch.put(put.entry, put.place) for put in puts]
+            places = [batch.apply(put) for put in puts]
             try:
                 self._write(batch)
             except ConflictError:
@@ -164,17 +170,19 @@ class _Batch:
         self.head.last = max([self.head.last, *(number for number, found in stored.items() if found)])
         self.dirty: set[int] = set()
 
-    def put(self, entry: Entry, place: Place | None) -> Place:
-        number = place.page if place else self._number_for(entry)
+    def apply(self, put: _Put) -> Place:
+        number = put.place.page if put.place else self._number_for(put.entry)
         page = self.pages[number]
-        position = page.find(entry.id)
-        if position is None:
-            page.entries.append(entry)
+        position = page.find(put.entry.id)
+        if put.drop:
+            self._blank(number, position)
+        elif position is None:
+            page.entries.append(put.entry)
             self.dirty.add(number)
-        elif page.entries[position].rev < entry.rev:
-            if page.entries[position].open and not entry.open:
-                self._count_closed(str(entry.data.get("status")))
-            page.entries[position] = entry
+        elif page.entries[position].rev < put.entry.rev:
+            if page.entries[position].open and not put.entry.open:
+                self._count_closed(str(put.entry.data.get("status")))
+            page.entries[position] = put.entry
             self.dirty.add(number)
         # Counted anew at each touch: a crash between page and head is mended by the repeated put.
         count = sum(kept.open for kept in page.entries)
@@ -182,6 +190,13 @@ class _Batch:
         if count:
             self.head.open[number] = count
         return Place(lane=self.lane, page=number)
+
+    def _blank(self, number: int, position: int | None) -> None:
+        if position is not None:
+            entries = self.pages[number].entries
+            # The line stays, as cursors count lines.
+            entries[position] = Entry(id="", at=entries[position].at)
+            self.dirty.add(number)
 
     def _count_closed(self, status: str) -> None:
         recent = {at: n for at, n in self.head.closed.get(status, {}).items() if at > self.now - _CLOSED_SECONDS}

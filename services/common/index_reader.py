@@ -95,7 +95,7 @@ class IndexReader:
                 break
             newest = max(ready, key=lambda lane: lane.buffer[-1].at)
             entry = newest.buffer.pop()
-            if match(entry) and (entry.open or not only_open):
+            if entry.id and (entry.open or not only_open) and match(entry):
                 found.append(entry)
         reached = {lane.number: lane.position() for lane in lanes}
         positions = [reached.get(lane) for lane in range(LANES)]

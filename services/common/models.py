@@ -9,7 +9,8 @@ from pydantic.alias_generators import to_camel
 class Wire(BaseModel):
     """A JSON object with camelCase names, immutable; fields that it does not know are ignored."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    # An error that ends up in a log must not carry the value that was wrong: it may be a customer's.
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, hide_input_in_errors=True)
 
     def wire(self) -> dict[str, Any]:
         """Return the object as it goes over the wire."""
@@ -47,7 +48,5 @@ class GoodsLine(Request):
     quantity: LineQuantity
 
 
-MAX_QUANTITY = 1000
-
-Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
-"""How many of an SKU one order may hold."""
+Quantity = Annotated[int, Field(ge=1, le=1000)]
+"""How many of an SKU one line of an order may hold."""

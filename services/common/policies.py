@@ -8,9 +8,10 @@ from dapr.ext.workflow import RetryPolicy
 UNTIL_DONE = RetryPolicy(
     first_retry_interval=timedelta(milliseconds=500),
     backoff_coefficient=2.0,
-    max_retry_interval=timedelta(seconds=10),
-    # The engine wants a number; this one lasts for days. An order never gives up a step because a part is down,
-    # and an undo never gives up at all.
+    # Every try adds to the workflow's history, which may grow to 4 MiB: a minute between tries makes that days, not
+    # hours. After a short outage the pause is short too, as it doubles from half a second.
+    max_retry_interval=timedelta(minutes=1),
+    # The engine wants a number; this one is two months of minutes, longer than any outage of a part.
     max_number_of_attempts=100_000,
 )
 """For every activity: what keeps failing is tried again until it works."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.common.ids import FulfillmentId, OrderId
-from services.common.models import Name, Quantity, Request, Wire
+from services.common.models import LineQuantity, Name, Request, Wire
 from services.common.money import CURRENCY
 from services.common.once import Marked
 from services.inventory.seed import read_seed
@@ -69,7 +69,7 @@ class LineRequest(Request):
     """Goods that an order wants."""
 
     sku: Name
-    quantity: Quantity
+    quantity: LineQuantity
 
 
 class ReserveRequest(Request):

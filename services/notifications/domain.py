@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from services.common.clock import moment, rfc3339
+from services.common.ids import ORDER_ID_PATTERN
 from services.common.index import Entry
 from services.common.index_reader import BadCursorError, Slice
 from services.notifications.models import (
     MAX_MESSAGE,
     MAX_ORDER_EVENTS,
-    ORDER_ID,
     CloudEvent,
     DeadLetter,
     FeedEvent,
@@ -29,7 +29,7 @@ class UnprocessableError(Exception):
 
 def is_order_id(text: str) -> bool:
     """Tell whether the text can be the id of an order."""
-    return re.fullmatch(ORDER_ID, text) is not None
+    return re.fullmatch(ORDER_ID_PATTERN, text) is not None
 
 
 def feed_event(event: CloudEvent, received: datetime) -> FeedEvent:

@@ -4,9 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from services.common.ids import OrderId
 from services.common.models import Name, Request, Wire
-
-ORDER_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 
 MAX_MESSAGE = 500
 """How many characters of a message are kept."""
@@ -21,7 +20,6 @@ def _well_formed(text: str) -> str:
     return text
 
 
-OrderId = Annotated[str, Field(pattern=f"^{ORDER_ID}$")]
 Text = Annotated[str, AfterValidator(_well_formed)]
 
 

@@ -20,7 +20,7 @@ from services.orderprocessing.domain import Policy
 from services.orderprocessing.intake import Catalogue
 from services.orderprocessing.lists import Lists
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
-from services.orderprocessing.routes import Observer, order_routes, shipment_routes
+from services.orderprocessing.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
 from services.orderprocessing.runtime import Engine, run_worker
 from services.orderprocessing.service import OrderService, Workflows
 from services.orderprocessing.store import OrderStore
@@ -36,7 +36,6 @@ class OrderProcessingConfig(ServiceConfig):
     charge_timeout: Seconds = 30.0
     booking_timeout: Seconds = 30.0
     reconcile_interval: Seconds = 30.0
-    pubsub: str = "orders"
 
     def policy(self) -> Policy:
         """Return the rules that the domain decides by."""
@@ -59,7 +58,9 @@ def create_app(
     service = OrderService(orders, Catalogue(Inventory(invoker).prices), engine)
     lists = Lists(orders, clock)
     app.register_blueprint(order_routes(service, lists, engine, clock))
-    app.register_blueprint(shipment_routes(service, lists, engine))
+    app.register_blueprint(decision_routes(service))
+    app.register_blueprint(figure_routes(lists, engine))
+    app.register_blueprint(shipment_routes(service, lists))
     return app, service
 
 
@@ -73,7 +74,6 @@ def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Any
         shipping=Shipping(sidecar),
         publisher=sidecar,
         policy=config.policy(),
-        pubsub=config.pubsub,
     )
 
 

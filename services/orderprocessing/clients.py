@@ -1,16 +1,14 @@
 """The other services as activities see them: one method for each call, every one of them idempotent by its key."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from services.common.sidecar import RefusedError
 from services.orderprocessing.domain import Allotment
 from services.orderprocessing.fulfilling import Invoice
 from services.orderprocessing.ids import charge_key
-from services.orderprocessing.models import Fulfillment, Line, Order
-
-JsonObject = dict[str, Any]
+from services.orderprocessing.models import Fulfillment, JsonObject, Line, Order
 
 
 class Invoker(Protocol):

@@ -104,8 +104,13 @@ def _end(order: Order, status: OrderStatus, reason: Reason) -> Order:
 def _drop_unavailable(order: Order, now: str) -> Order:
     for one in order.fulfillments or []:
         if one.status == FulfillmentStatus.UNAVAILABLE:
-            order = replace(order, closed(one, FulfillmentStatus.CANCELLED, Reason.NOT_AVAILABLE, now))
+            order = _cancel(order, one, Reason.NOT_AVAILABLE, "Dropped: no warehouse has these", now)
     return order
+
+
+def _cancel(order: Order, one: Fulfillment, reason: Reason | None, message: str, now: str) -> Order:
+    order = replace(order, closed(one, FulfillmentStatus.CANCELLED, reason, now))
+    return note(order, now, "fulfillment.cancelled", message, fulfillment_id=one.id)
 
 
 def _next(order: Order, policy: Policy, now: str) -> Order:
@@ -153,20 +158,21 @@ def _nothing_has_left(order: Order) -> bool:
 
 def actions(order: Order) -> list[str]:
     """Return what the customer may do now."""
-    if order.cancel or (order.amend and order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED):
+    if order.cancel or order.ending or is_final(order.status) or not _nothing_has_left(order):
         return []
-    if order.ending or is_final(order.status) or not _nothing_has_left(order):
-        return []
-    if order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED and can_amend(order):
+    if order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED and can_amend(order) and not order.amend:
         return ["amend", "cancel"]
     return ["cancel"]
 
 
 def act(order: Order, action: str, now: str) -> Order:
-    """Take the customer's decision; the same decision again changes nothing. Raises NotAllowedError."""
-    if (action == "cancel" and order.cancel) or (action == "amend" and order.amend):
-        if is_final(order.status):
-            raise NotAllowedError(f"the order is {order.status.value}")
+    """Take the customer's decision; the same again, while it is being carried out, changes nothing.
+
+    Raises NotAllowedError.
+    """
+    amending = order.amend and order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED
+    cancelling = order.cancel and not is_final(order.status)
+    if (action == "amend" and amending and not order.cancel) or (action == "cancel" and cancelling):
         return order
     if action not in actions(order):
         raise NotAllowedError(f"{action} is not possible now: the order is {order.status.value}")
@@ -197,7 +203,7 @@ def finish(order: Order, now: str) -> Order:
     status, reason = _outcome(order)
     for one in order.fulfillments or []:
         if not is_final(one.status):
-            order = replace(order, closed(one, FulfillmentStatus.CANCELLED, reason, now))
+            order = _cancel(order, one, reason, "Cancelled with the order", now)
     order = order.model_copy(update={"reason": reason, "completed_at": now, "bells": {}})
     return _move(order, status, _FAREWELLS[status], now)
 

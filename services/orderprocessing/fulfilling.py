@@ -9,7 +9,7 @@ from enum import StrEnum
 from services.common.index import Place
 from services.orderprocessing.ids import charge_workflow_id, shipment_workflow_id
 from services.orderprocessing.models import Fulfillment, Order, Payment, Shipment
-from services.orderprocessing.record import COURIER, NotAllowedError, heard, note
+from services.orderprocessing.record import COURIER, SYSTEM, NotAllowedError, heard, note
 from services.orderprocessing.states import (
     FulfillmentStatus,
     IllegalMoveError,
@@ -101,7 +101,7 @@ def _payment(
     now: str,
 ) -> Order:
     one, payment, _ = find(order, fulfillment_id)
-    if payment.status != PaymentStatus.PENDING:
+    if payment.status != PaymentStatus.PENDING or is_final(one.status):
         return order
     check_move(payment.status, status)
     amounts = vars(invoice) if invoice else {}
@@ -199,8 +199,6 @@ def given_back(order: Order, fulfillment_id: str, now: str) -> Order:
     return note(order, now, f"fulfillment.{status.value}", message, scope=scope, fulfillment_id=fulfillment_id)
 
 
-def _shipment_step(
-    order: Order, kind: str, message: str, fulfillment_id: str, now: str, actor: str = "system"
-) -> Order:
+def _shipment_step(order: Order, kind: str, message: str, fulfillment_id: str, now: str, actor: str = SYSTEM) -> Order:
     scope = shipment_workflow_id(fulfillment_id)
     return note(order, now, kind, message, actor=actor, scope=scope, fulfillment_id=fulfillment_id)

@@ -3,13 +3,12 @@
 import hashlib
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-from services.common.models import MAX_QUANTITY, Wire
+from services.common.models import Wire
 from services.common.money import CURRENCY, minor_units
 from services.common.problems import Problem, invalid
 from services.common.sidecar import TransientError
@@ -40,31 +39,49 @@ def read_draft(body: JsonObject) -> Draft:
         total = _total(body.get("total"))
     except ValueError as error:
         wrong.append({"field": "total", "detail": str(error)})
+    normal, places = _normal_form(body)
     try:
-        request = parse(OrderRequest, _normal_form(body))
+        request = parse(OrderRequest, normal)
     except Problem as problem:
-        wrong = problem.errors + wrong
+        wrong = [one | {"field": _as_sent(one["field"], body, places)} for one in problem.errors] + wrong
     if wrong:
         raise invalid(*((one["field"], one["detail"]) for one in wrong))
     items: dict[str, int] = {}
     for item in request.items:
         items[item.sku] = items.get(item.sku, 0) + item.quantity
-    too_many = [sku for sku, quantity in items.items() if quantity > MAX_QUANTITY]
-    if too_many:
-        raise invalid(*(("items", f"{sku!r} adds up to more than {MAX_QUANTITY}") for sku in too_many))
     return Draft(id=request.id, customer_id=request.customer_id, items=items, total=total)
 
 
-def _normal_form(body: JsonObject) -> JsonObject:
+def _normal_form(body: JsonObject) -> tuple[JsonObject, list[int]]:
+    """Bring both forms into one; also return, for each item of it, where the client sent it."""
     normal = {key: value for key, value in body.items() if key in {"id", "customerId", "items"}}
     if "customerId" not in normal and "customer" in body:
         normal["customerId"] = body["customer"]
-    items = normal.get("items")
-    if isinstance(items, list):
-        counts = Counter(item for item in items if isinstance(item, str))
-        strings = [{"sku": sku, "quantity": count} for sku, count in counts.items()]
-        normal["items"] = strings + [item for item in items if not isinstance(item, str)]
-    return normal
+    if not isinstance(body.get("items"), list):
+        return normal, []
+    items: list[Any] = []
+    places: list[int] = []
+    strings: dict[str, JsonObject] = {}
+    for place, item in enumerate(body["items"]):
+        if isinstance(item, str) and item in strings:
+            strings[item]["quantity"] += 1
+            continue
+        if isinstance(item, str):
+            strings[item] = {"sku": item, "quantity": 1}
+        items.append(strings[item] if isinstance(item, str) else item)
+        places.append(place)
+    return normal | {"items": items}, places
+
+
+def _as_sent(field: str, body: JsonObject, places: list[int]) -> str:
+    """Name a wrong field as the client's own form has it."""
+    if field == "customerId" and "customerId" not in body and "customer" in body:
+        return "customer"
+    parts = field.split(".")
+    if parts[0] != "items" or len(parts) == 1:
+        return field
+    place = places[int(parts[1])]
+    return f"items.{place}" if isinstance(body["items"][place], str) else ".".join(["items", str(place), *parts[2:]])
 
 
 def _total(value: Any) -> int | None:

@@ -28,17 +28,15 @@ class Lists:
         if customer_id is not None:
             return self._orders_of(customer_id, limit, cursor, status)
         only_open = status is not None and not is_final(status)
-        found = self._orders.orders.read(
-            limit, cursor, only_open, lambda entry: _there(entry) and status in (None, entry.data["status"])
-        )
-        accepted = self._accepted(found.entries)
-        return [line_view(entry.id, entry.data) for entry in found.entries if entry.id in accepted], found
+        found = self._orders.orders.read(limit, cursor, only_open, lambda one: status in (None, one.data["status"]))
+        return self._lines(found.entries), found
 
-    def _accepted(self, entries: Sequence[Entry]) -> set[str]:
-        """Return the ids behind the lines, without those that were never accepted: a crash came after the line."""
+    def _lines(self, entries: Sequence[Entry]) -> list[JsonObject]:
+        """Return what the lines show; of pending ones the order itself, which a crash may have kept from being."""
         young = [entry.id for entry in entries if entry.data["status"] == OrderStatus.PENDING.value]
-        missing = set(young) - {order.id for order in self._orders.get_many(young)}
-        return {entry.id for entry in entries} - missing
+        orders = {order.id: summary(order) for order in self._orders.get_many(young)}
+        shown = {entry.id: entry.data for entry in entries if entry.id not in young} | orders
+        return [line_view(entry.id, shown[entry.id]) for entry in entries if entry.id in shown]
 
     def _orders_of(
         self, customer_id: str, limit: int, cursor: str | None, status: OrderStatus | None
@@ -50,11 +48,11 @@ class Lists:
 
     def orders_by_id(self, order_ids: list[str]) -> list[JsonObject]:
         """Return just these orders, those of them that exist."""
-        return [line_view(order.id, summary(order)) for order in self._orders.get_many(order_ids)]
+        return [line_view(order.id, summary(order)) for order in self._orders.get_many(list(dict.fromkeys(order_ids)))]
 
     def shipments(self, limit: int, cursor: str | None, pending: bool) -> tuple[list[JsonObject], Slice]:
         """Return shipments, or those that are neither delivered nor cancelled, newest first."""
-        found = self._orders.shipments.read(limit, cursor, pending, _there)
+        found = self._orders.shipments.read(limit, cursor, pending)
         return [{"id": entry.id, **entry.data} for entry in found.entries], found
 
     def order_backlog(self) -> int:
@@ -74,10 +72,6 @@ class Lists:
         """Return the orders completed per second over the last 30 seconds."""
         since = int(self._clock().timestamp()) - _RATE_SECONDS
         return self._orders.orders.closed_since(OrderStatus.COMPLETED.value, since) / _RATE_SECONDS
-
-
-def _there(entry: Entry) -> bool:
-    return not entry.data.get("gone")
 
 
 def _processing(entry: Entry) -> bool:

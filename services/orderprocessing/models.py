@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.common.ids import OrderId
 from services.common.index import Place
@@ -27,6 +27,13 @@ class OrderRequest(Request):
     id: OrderId | None = None
     customer_id: Name
     items: Annotated[list[ItemRequest], Field(min_length=1, max_length=100)]
+
+    @field_validator("id")
+    @classmethod
+    def _not_a_path(cls, order_id: str | None) -> str | None:
+        if order_id == "stats":
+            raise ValueError("is the name of another resource")
+        return order_id
 
 
 class ActionRequest(Request):

@@ -14,6 +14,7 @@ from services.common.logs import about_order, get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.models import Order
 from services.orderprocessing.service import OrderService
+from services.orderprocessing.states import is_final
 from services.orderprocessing.store import OrderStore
 
 log = get_logger(__name__)
@@ -22,7 +23,7 @@ _PAGE = 100
 _GRACE = timedelta(seconds=15)
 """What is younger may still be under way in another thread or replica, or wait its turn under load."""
 _ORPHAN_AGE = timedelta(minutes=5)
-"""Far longer than any request or step takes between a list's line and the record that it points to."""
+"""Far longer than a request or a step takes between a list's line and the record that it points to."""
 
 
 class Reconciler:
@@ -32,7 +33,10 @@ class Reconciler:
         self._orders, self._service = orders, service
 
     def run_once(self, now: datetime) -> int:
-        """Mend what a crash left behind some seconds before `now`; return how much that was."""
+        """Mend what a crash left behind some seconds before `now`; return how much that was.
+
+        Stops at the first call that gets no answer, with TransientError: the next ones would not either.
+        """
         return self._mend_orders(now) + self._mend_shipments(now)
 
     def _mend_orders(self, now: datetime) -> int:
@@ -61,12 +65,10 @@ class Reconciler:
         return mended
 
     def _reach(self, order: Order, now: datetime) -> bool:
-        late = rfc3339(now - _GRACE)
-        if not any(since <= late for since in order.bells.values()):
+        if not _overdue(order, rfc3339(now - _GRACE)):
             return False
-        log.warning("workflow not reached before, trying again", extra={"bells": sorted(order.bells)})
-        self._service.start(order)
-        self._service.ring(order)
+        log.warning("the workflow should have moved on, reviving it", extra={"bells": sorted(order.bells)})
+        self._service.revive(order)
         return True
 
     def _drop(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
@@ -76,6 +78,16 @@ class Reconciler:
         log.warning("a line of a list points nowhere, dropping it", extra={"entryId": entry.id})
         self._orders.drop_line(entry, of_shipments)
         return True
+
+
+def _overdue(order: Order, late: str) -> bool:
+    """Tell whether the order's workflow has missed something: a bell, a deadline, a decision, the last delivery."""
+    if any(since <= late for since in order.bells.values()):
+        return True
+    if order.deadline is not None:
+        return order.deadline <= late
+    all_ended = order.fulfillments is not None and all(is_final(one.status) for one in order.fulfillments)
+    return order.updated_at <= late and (order.cancel or order.ending is not None or all_ended)
 
 
 def _pages(index: IndexReader) -> Iterator[list[Entry]]:

@@ -24,7 +24,7 @@ def note(
     scope: str = ORDER_SCOPE,
     fulfillment_id: str | None = None,
 ) -> Order:
-    """Add a step to the timeline; every change of an order is one, and so every change counts `rev` up."""
+    """Add a step to the timeline. Like every other change of an order it counts `rev` up."""
     step = Step(
         seq=len(order.timeline) + 1,
         at=now,

@@ -29,9 +29,7 @@ class Observer(Protocol):
         """Return how many workers are connected."""
 
 
-def order_routes(  # noqa: C901 - a list of small views
-    service: OrderService, lists: Lists, engine: Observer, clock: Clock
-) -> Blueprint:
+def order_routes(service: OrderService, lists: Lists, engine: Observer, clock: Clock) -> Blueprint:
     """Return the order API."""
     routes = Blueprint("orders", __name__)
 
@@ -49,15 +47,6 @@ def order_routes(  # noqa: C901 - a list of small views
         items, page = lists.orders(limit, cursor, _status(), request.args.get("customerId"))
         return paginated(items, page)
 
-    @routes.get("/orders/stats")
-    def order_stats() -> Response:
-        rate = lists.complete_rate()
-        return jsonify(workerCount=engine.workers(), backlog=lists.order_backlog(), completeRate=round(rate, 3))
-
-    @routes.get("/charge/stats")
-    def charge_stats() -> Response:
-        return jsonify(workerCount=engine.workers(), backlog=lists.charge_backlog())
-
     @routes.get("/orders/<order_id>")
     def show(order_id: str) -> Response:
         order = service.order(order_id)
@@ -66,6 +55,13 @@ def order_routes(  # noqa: C901 - a list of small views
     @routes.get("/orders/<order_id>/timeline")
     def timeline(order_id: str) -> Response:
         return jsonify(timeline_view(service.order(order_id)))
+
+    return routes
+
+
+def decision_routes(service: OrderService) -> Blueprint:
+    """Return what the customer and the approver decide by."""
+    routes = Blueprint("decisions", __name__)
 
     @routes.post("/orders/<order_id>/action")
     def act(order_id: str) -> tuple[Response, int]:
@@ -83,7 +79,27 @@ def order_routes(  # noqa: C901 - a list of small views
     return routes
 
 
-def shipment_routes(service: OrderService, lists: Lists, engine: Observer) -> Blueprint:
+def figure_routes(lists: Lists, engine: Observer) -> Blueprint:
+    """Return the figures."""
+    routes = Blueprint("figures", __name__)
+
+    @routes.get("/orders/stats")
+    def order_stats() -> Response:
+        rate = lists.complete_rate()
+        return jsonify(workerCount=engine.workers(), backlog=lists.order_backlog(), completeRate=round(rate, 3))
+
+    @routes.get("/charge/stats")
+    def charge_stats() -> Response:
+        return jsonify(workerCount=engine.workers(), backlog=lists.charge_backlog())
+
+    @routes.get("/shipments/stats")
+    def shipment_stats() -> Response:
+        return jsonify(workerCount=engine.workers(), backlog=lists.shipment_backlog())
+
+    return routes
+
+
+def shipment_routes(service: OrderService, lists: Lists) -> Blueprint:
     """Return the shipment API."""
     routes = Blueprint("shipments", __name__)
 
@@ -94,10 +110,6 @@ def shipment_routes(service: OrderService, lists: Lists, engine: Observer) -> Bl
     @routes.get("/shipments/pending")
     def list_pending() -> Response:
         return paginated(*lists.shipments(read_limit(), request.args.get("cursor"), pending=True))
-
-    @routes.get("/shipments/stats")
-    def shipment_stats() -> Response:
-        return jsonify(workerCount=engine.workers(), backlog=lists.shipment_backlog())
 
     @routes.get("/shipments/<shipment_id>")
     def show(shipment_id: str) -> Response:

@@ -26,7 +26,7 @@ from services.orderprocessing.ids import (
 from services.orderprocessing.intake import Catalogue, Draft
 from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Line, Order, Shipment
 from services.orderprocessing.record import CUSTOMER, NotAllowedError, note, ring
-from services.orderprocessing.states import OrderStatus, ShipmentStatus, is_final
+from services.orderprocessing.states import OrderStatus, ShipmentStatus
 from services.orderprocessing.store import OrderStore
 
 log = get_logger(__name__)
@@ -87,12 +87,20 @@ class OrderService:
 
     def start(self, order: Order) -> None:
         """Start the workflow of an order that has none yet. If that fails now, the reconciler does it."""
-        if order.status != OrderStatus.PENDING or order.fulfillments is not None or is_final(order.status):
+        if order.status != OrderStatus.PENDING or order.fulfillments is not None:
             return
         try:
             self._workflows.start(order.id)
         except TransientError as error:
             log.warning("the workflow starts later", extra={"cause": str(error)})
+
+    def revive(self, order: Order) -> None:
+        """Start the workflow of an order if it does not run, and ring whatever may sleep. Raises TransientError.
+
+        A workflow that starts anew finds everything in the record that is done.
+        """
+        self._workflows.start(order.id)
+        self._workflows.ring(sorted({*order.bells, *_all_sleepers(order)}))
 
     def order(self, order_id: str) -> Order:
         """Return an order. Raises the 404."""
@@ -144,10 +152,10 @@ class OrderService:
             order = self._orders.update(order_id, decided)
         except NotAllowedError as error:
             raise conflict("notAllowed", str(error)) from error
-        self.ring(order)
+        self._ring(order)
         return order
 
-    def ring(self, order: Order) -> None:
+    def _ring(self, order: Order) -> None:
         """Ring every workflow that has news of this order. If that fails now, the reconciler does it."""
         try:
             self._workflows.ring(list(order.bells))
@@ -167,5 +175,5 @@ def _all_sleepers(order: Order) -> list[str]:
     """Return the workflows that may be waiting for a decision on an order: itself, or those of its fulfillments."""
     if order.status != OrderStatus.PROCESSING:
         return [order_workflow_id(order.id)]
-    going_on = [one.id for one in order.fulfillments or [] if not is_final(one.status)]
-    return [name(one) for one in going_on for name in (charge_workflow_id, shipment_workflow_id)]
+    with_goods = [one.id for one in order.fulfillments or [] if one.shipment]
+    return [name(one) for one in with_goods for name in (charge_workflow_id, shipment_workflow_id)]

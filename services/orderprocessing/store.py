@@ -52,8 +52,8 @@ class OrderStore:
     def create(self, order: Order) -> Order | None:
         """Keep a new order; return it, or None if there is one with its id.
 
-        Lists come first, the order last: a crash between leaves a line that points nowhere, which readers pass
-        over and the reconciler takes out, but never an order that no list has.
+        Lists come first, the order last: a crash between leaves a line that points nowhere, which lists do not show
+        and the reconciler takes out, but never an order that no list has.
         """
         place = self._order_index.put(_order_entry(order))
         entry = Entry(id=order.id, at=order.received_at)
@@ -101,8 +101,7 @@ class OrderStore:
 
     def drop_line(self, entry: Entry, of_shipments: bool) -> None:
         """Take a line that points nowhere off the list of orders, or of shipments."""
-        gone = entry.model_copy(update={"rev": entry.rev + 1, "open": False, "data": entry.data | {"gone": True}})
-        (self._shipment_index if of_shipments else self._order_index).put(gone, entry.place)
+        (self._shipment_index if of_shipments else self._order_index).drop(entry)
 
     def _list(self, order: Order) -> None:
         """Bring the lists up to date; a repeat costs nothing, and after a crash it is what mends them."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from services.common.sidecar import TransientError
 from services.orderprocessing import domain
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.contracts import Nothing, OrderProgress, OrderStep
@@ -18,7 +19,12 @@ def reserve(tools: Tools, request: OrderStep) -> OrderProgress:
     if order.fulfillments is None and not order.cancel:
         # Before anything that may take long: the order is announced even while inventory is down.
         announced = tools.announce(order, ORDER_SCOPE, announced)
-        allotments = tools.inventory.reserve(order)
+        try:
+            allotments = tools.inventory.reserve(order)
+        except TransientError:
+            # The engine tries again; meanwhile nobody need think that this workflow never started.
+            tools.change(order.id, lambda current, _now: heard(current, order_workflow_id(current.id)))
+            raise
         return _go_on(
             tools,
             OrderStep(order_id=order.id, announced=announced),

@@ -11,6 +11,7 @@ from services.orderprocessing.models import Order, Step
 from services.orderprocessing.record import CANCEL_REQUESTED, steps_to_announce
 from services.orderprocessing.store import OrderStore
 
+PUBSUB = "orders"
 TOPIC = "order-events"
 
 
@@ -32,7 +33,6 @@ class Tools:
     shipping: Shipping
     publisher: Publisher
     policy: Policy
-    pubsub: str
 
     def change(self, order_id: str, change: Callable[[Order, str], Order]) -> Order:
         """Apply a domain function, which also gets the time, to an order's record."""
@@ -46,13 +46,13 @@ class Tools:
         steps = steps_to_announce(order, scope, announced)
         if not steps:
             return announced
-        self.publisher.publish(self.pubsub, TOPIC, [cloud_event(order, step) for step in steps])
+        self.publisher.publish(PUBSUB, TOPIC, [cloud_event(order, step) for step in steps])
         return steps[-1].seq
 
     def announce_cancellation(self, order: Order) -> None:
         """Publish that the customer cancels, at once and not only when everything is given back."""
         steps = [step for step in order.timeline if step.type == CANCEL_REQUESTED]
-        self.publisher.publish(self.pubsub, TOPIC, [cloud_event(order, step) for step in steps])
+        self.publisher.publish(PUBSUB, TOPIC, [cloud_event(order, step) for step in steps])
 
 
 def cloud_event(order: Order, step: Step) -> dict[str, Any]:
