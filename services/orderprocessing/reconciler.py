@@ -22,6 +22,8 @@ log = get_logger(__name__)
 _PAGE = 100
 _GRACE = timedelta(seconds=15)
 """What is younger may still be under way in another thread or replica, or wait its turn under load."""
+_STANDSTILL = timedelta(minutes=2)
+"""After this without a step, an order that waits for nobody is asked for: its workflow may be gone."""
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between a list's line and the record that it points to."""
 
@@ -66,6 +68,8 @@ class Reconciler:
 
     def _reach(self, order: Order, now: datetime) -> bool:
         if not _overdue(order, rfc3339(now - _GRACE)):
+            if order.updated_at <= rfc3339(now - _STANDSTILL) and not _waits_for_somebody(order):
+                self._service.restart(order)
             return False
         log.warning("the workflow should have moved on, reviving it", extra={"bells": sorted(order.bells)})
         self._service.revive(order)
@@ -88,6 +92,13 @@ def _overdue(order: Order, late: str) -> bool:
         return order.deadline <= late
     all_ended = order.fulfillments is not None and all(is_final(one.status) for one in order.fulfillments)
     return order.updated_at <= late and (order.cancel or order.ending is not None or all_ended)
+
+
+def _waits_for_somebody(order: Order) -> bool:
+    """Tell whether it is for a person to act: the customer, the approver, or the courier of every open fulfillment."""
+    going_on = [one for one in order.fulfillments or [] if not is_final(one.status)]
+    with_courier = [one for one in going_on if one.reason is None and one.shipment and one.shipment.courier_reference]
+    return order.deadline is not None or (going_on != [] and with_courier == going_on)
 
 
 def _pages(index: IndexReader) -> Iterator[list[Entry]]:

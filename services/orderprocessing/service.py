@@ -94,6 +94,10 @@ class OrderService:
         except TransientError as error:
             log.warning("the workflow starts later", extra={"cause": str(error)})
 
+    def restart(self, order: Order) -> None:
+        """Start the workflow of an order if it does not run. Raises TransientError."""
+        self._workflows.start(order.id)
+
     def revive(self, order: Order) -> None:
         """Start the workflow of an order if it does not run, and ring whatever may sleep. Raises TransientError.
 
