@@ -66,6 +66,8 @@ def set_up(level: str, form: str) -> None:
     root.setLevel(level)
     # The workflow SDK logs two lines for each step of each workflow; its warnings say something.
     logging.getLogger("durabletask-worker").setLevel(logging.WARNING)
+    # What the workflow client logs as an error it also raises, and its caller deals with it.
+    logging.getLogger("DaprWorkflowClient").setLevel(logging.CRITICAL)
     # The HTTP client logs each connection; only its warnings say something.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     # A full thread queue is waitress's way of saying "busy"; it is a load figure, not a fault.

@@ -95,7 +95,7 @@ class Engine:
             if self._client is None:
                 if not self._sidecar.healthy():
                     raise TransientError("the sidecar is not up yet")
-                self._client = DaprWorkflowClient(logger_options=_sdk_logging("CRITICAL"))
+                self._client = DaprWorkflowClient(logger_options=_sdk_logging())
             return self._client
 
 
@@ -107,7 +107,7 @@ def run_worker(
     def connect() -> None:
         while not sidecar.healthy():
             pause.wait(_RETRY_PAUSE)
-        worker = WorkflowRuntime(logger_options=_sdk_logging("WARNING"))
+        worker = WorkflowRuntime(logger_options=_sdk_logging())
         for workflow in workflows:
             worker.register_workflow(workflow)
         for activity in activities:
@@ -121,12 +121,9 @@ def run_worker(
     return thread
 
 
-def _sdk_logging(level: str) -> LoggerOptions:
-    """Return logging for the SDK: through our root logger, and not a second time through a handler of its own.
-
-    The client says as an error what its caller also gets as an exception and deals with, so it is told to be quiet.
-    """
-    return LoggerOptions(log_level=level, log_handler=logging.NullHandler())
+def _sdk_logging() -> LoggerOptions:
+    """Return logging for the SDK: through our root logger, and not a second time through a handler of its own."""
+    return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
 
 def _code(error: grpc.RpcError) -> Any:

@@ -1,0 +1,99 @@
+"""The system as its clients see it: every call over HTTP, straight to the services' ports."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+Json = dict[str, Any]
+
+_TIMEOUT = (3.0, 20.0)
+
+
+class Shop:
+    """One running system. Threads may share it."""
+
+    def __init__(self, address_of: Callable[[str], str], sidecar_of: Callable[[str], str]) -> None:
+        self.address_of, self.sidecar_of = address_of, sidecar_of
+        self._threads = threading.local()
+
+    def call(self, service: str, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
+        """Send a request and return whatever comes back."""
+        if body is not None:
+            options["json"] = body
+        url = self.address_of(service) + path
+        return self._session().request(method, url, timeout=_TIMEOUT, **options)
+
+    def get(self, service: str, path: str, **query: Any) -> Any:
+        """Return the JSON of a GET that must succeed."""
+        answer = self.call(service, "GET", path, params=query)
+        assert answer.status_code == 200, f"GET {service} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def post(self, service: str, path: str, body: object, expect: int = 200, **options: Any) -> Any:
+        """Return the JSON of a POST that must be answered with `expect`."""
+        answer = self.call(service, "POST", path, body, **options)
+        assert answer.status_code == expect, f"POST {service} {path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def order(self, order_id: str) -> Json:
+        """Return an order."""
+        found: Json = self.get("orderprocessing", f"/orders/{order_id}")
+        return found
+
+    def timeline(self, order_id: str) -> list[Json]:
+        """Return an order's steps, oldest first."""
+        steps: list[Json] = self.get("orderprocessing", f"/orders/{order_id}/timeline")
+        return steps
+
+    def feed(self, order_id: str) -> list[Json]:
+        """Return an order's events, newest first."""
+        events: list[Json] = self.get("notifications", "/events", orderId=order_id, limit=1000)
+        return events
+
+    def place(self, body: Json, expect: int = 202, **options: Any) -> Json:
+        """Send an order in."""
+        answer: Json = self.post("orderprocessing", "/orders", body, expect, **options)
+        return answer
+
+    def act(self, order_id: str, action: str, expect: int = 202) -> Json:
+        """Send the customer's decision."""
+        answer: Json = self.post("orderprocessing", f"/orders/{order_id}/action", {"action": action}, expect)
+        return answer
+
+    def approve(self, order_id: str, approved: bool = True, expect: int = 202) -> Json:
+        """Send the approver's decision."""
+        body = {"approver": "Chris", "approved": approved}
+        answer: Json = self.post("orderprocessing", f"/orders/{order_id}/approve", body, expect)
+        return answer
+
+    def report(self, shipment_id: str, status: str, expect: int = 202) -> Json:
+        """Send the courier's report."""
+        answer: Json = self.post("orderprocessing", f"/shipments/{shipment_id}/status", {"status": status}, expect)
+        return answer
+
+    def publish(self, body: object) -> requests.Response:
+        """Publish a CloudEvent to the topic of order events, through a sidecar."""
+        url = f"{self.sidecar_of('orderprocessing')}/v1.0/publish/orders/order-events"
+        headers = {"Content-Type": "application/cloudevents+json"}
+        return self._session().post(url, json=body, headers=headers, timeout=_TIMEOUT)
+
+    def pages(self, service: str, path: str, **query: Any) -> list[list[Json]]:
+        """Return all pages of a list, following the links."""
+        answer = self.call(service, "GET", path, params=query)
+        pages = []
+        while True:
+            assert answer.status_code == 200, answer.text
+            pages.append(answer.json())
+            if "next" not in answer.links:
+                return pages
+            answer = self._session().get(answer.links["next"]["url"], timeout=_TIMEOUT)
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._threads, "session"):
+            session = requests.Session()
+            session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+            self._threads.session = session
+        kept: requests.Session = self._threads.session
+        return kept

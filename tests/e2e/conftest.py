@@ -1,0 +1,67 @@
+"""What all end-to-end tests share: one running system, a customer for each test, and the stories told on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import Shop
+from tests.e2e.collector import Collector
+from tests.e2e.groups import Storyteller, System
+from tests.e2e.launch import SHORT, make_stack, running
+from tests.e2e.shopper import Shopper
+
+PORT_OFFSET = 2000
+_HERE = Path(__file__).parent
+_LOGS = pytest.StashKey[Path]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker("e2e")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    folder = item.config.stash.get(_LOGS, None)
+    if report.failed and folder is not None:
+        report.sections.append(("logs of the system", f"{folder}/.dapr/logs and {folder}/logs"))
+    return report
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def system(
+    tmp_path_factory: pytest.TempPathFactory, collector: Collector, pytestconfig: pytest.Config
+) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("system")
+    pytestconfig.stash[_LOGS] = folder
+    with running(make_stack(folder, PORT_OFFSET, SHORT, collector.address)) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def crash_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("crashing")
+
+
+@pytest.fixture(scope="session")
+def shop(system: System) -> Shop:
+    return system.shop
+
+
+@pytest.fixture
+def shopper(shop: Shop) -> Shopper:
+    return Shopper(shop)
+
+
+@pytest.fixture(scope="session")
+def told(system: System) -> Storyteller:
+    return Storyteller(system)

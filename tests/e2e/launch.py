@@ -1,0 +1,72 @@
+"""Starts the whole system for tests: on ports of its own, on a folder of its own, with its traces sent to the test."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.paths import ROOT
+from runtime.stack import Stack
+from tests.e2e.client import Shop
+from tests.e2e.groups import System
+
+SHORT = {
+    "ORDER_ACTION_TIMEOUT": "8",
+    "APPROVAL_TIMEOUT": "8",
+    "CHARGE_TIMEOUT": "5",
+    "BOOKING_TIMEOUT": "5",
+    "RECONCILE_INTERVAL": "3",
+}
+"""Deadlines in seconds that a test can wait for."""
+
+PATIENT = {"ORDER_ACTION_TIMEOUT": "600", "APPROVAL_TIMEOUT": "600", "RECONCILE_INTERVAL": "3"}
+"""Deadlines that do not come while a test runs."""
+
+_LINES_SHOWN = 25
+_ZIPKIN = "http://localhost:9411/"
+
+
+def make_stack(folder: Path, port_offset: int, env: Mapping[str, str], spans_to: str) -> Stack:
+    """Return the system, not started, with its traces going to the address `spans_to`."""
+    source = folder / "source"
+    if not source.exists():
+        source.mkdir(parents=True)
+        shutil.copy(ROOT / "dapr.yaml", source)
+        shutil.copytree(ROOT / "components", source / "components")
+        config = source / "components" / "config.yaml"
+        before = config.read_text()
+        assert _ZIPKIN in before, "the sidecars' configuration names no Zipkin"
+        config.write_text(before.replace(_ZIPKIN, spans_to))
+    return Stack(state_dir=folder, port_offset=port_offset, env=env, run_template=source / "dapr.yaml")
+
+
+def system_of(stack: Stack) -> System:
+    """Return a running system as tests use it."""
+    return System(Shop(stack.address, stack.sidecar_address), stack)
+
+
+@contextmanager
+def running(stack: Stack) -> Iterator[System]:
+    """Run the system; when it does not come up, the error shows the ends of all logs."""
+    try:
+        stack.start()
+    except Exception as error:
+        raise AssertionError(f"the system did not start: {error}\n{log_ends(stack.state_dir)}") from error
+    try:
+        yield system_of(stack)
+    finally:
+        stack.stop()
+
+
+def log_files(folder: Path) -> list[Path]:
+    """Return every log of a system: those of what `dapr run` started, and those of the services below."""
+    return sorted([*(folder / ".dapr" / "logs").glob("*.log"), *(folder / "logs").glob("*.log")])
+
+
+def log_ends(folder: Path) -> str:
+    """Return the last lines of every log."""
+    ends = []
+    for log in log_files(folder):
+        lines = log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
+        ends.append("\n".join([f"--- the end of {log}", *lines]))
+    return "\n".join(ends)

@@ -1,0 +1,37 @@
+"""Waiting for what comes in a while: ask again and again, until a deadline."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 45.0
+"""Seconds; far more than anything here takes, because the machine may be busy with other things."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
+
+
+def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
+    """Return the first true result of `look`; an AssertionError in it means "not yet".
+
+    Raises AssertionError with the last failure, or the last result, when the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            found = look()
+            last: object = found
+        except AssertionError as error:
+            found, last = None, error
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {last}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def holds(check: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until `check` raises no AssertionError any more."""
+    eventually(lambda: (check(), True)[1], seconds)

@@ -1,0 +1,157 @@
+"""Goods from one warehouse, from two, and from none: delivered, amended, cancelled, timed out."""
+
+from tests.e2e.client import Json
+from tests.e2e.groups import Group
+from tests.e2e.polling import eventually
+from tests.e2e.shopper import Shopper
+
+TOGETHER = Group()
+"""Everything that needs no switch; stories of other modules join it."""
+
+
+def parts(order: Json) -> list[tuple[str | None, str, dict[str, int]]]:
+    """Return an order's fulfillments as location, status and quantities."""
+    return [
+        (one["location"], one["status"], {item["sku"]: item["quantity"] for item in one["items"]})
+        for one in order["fulfillments"]
+    ]
+
+
+def statuses(order: Json) -> list[tuple[str, str | None]]:
+    """Return the status and the reason of each fulfillment."""
+    return [(one["status"], one["reason"]) for one in order["fulfillments"]]
+
+
+def payments(order: Json) -> list[str | None]:
+    """Return the payment status of each fulfillment, None where there was nothing to pay."""
+    return [one["payment"] and one["payment"]["status"] for one in order["fulfillments"]]
+
+
+def shipments(order: Json) -> list[str | None]:
+    """Return the shipment status of each fulfillment, None where there is nothing to ship."""
+    return [one["shipment"] and one["shipment"]["status"] for one in order["fulfillments"]]
+
+
+@TOGETHER.story
+def goods_in_stock_are_delivered(shopper: Shopper) -> None:
+    sku = shopper.goods(price=1999, a=5)
+    order = shopper.delivers(shopper.orders({sku: 2}))
+    assert (order["reason"], order["goodsTotal"]) == (None, 3998)
+    assert parts(order) == [("Warehouse A", "completed", {sku: 2})]
+    assert (payments(order), shipments(order)) == (["success"], ["delivered"])
+    assert order["completedAt"] >= order["receivedAt"]
+
+
+@TOGETHER.story
+def goods_of_two_warehouses_go_in_two_shipments_and_the_last_completes_the_order(shopper: Shopper) -> None:
+    in_a, in_b = shopper.goods(a=2), shopper.goods(b=2)
+    order_id = shopper.orders({in_a: 1, in_b: 2})
+    first, second = shopper.sees_shipments(order_id, "booked")
+    shopper.shop.report(first, "dispatched")
+    shopper.shop.report(second, "dispatched")
+    shopper.shop.report(second, "delivered")
+    order = shopper.sees(order_id, "processing")
+    assert [one[:2] for one in parts(order)] == [("Warehouse A", "processing"), ("Warehouse B", "completed")]
+    shopper.shop.report(first, "delivered")
+    order = shopper.sees(order_id, "completed")
+    assert parts(order) == [("Warehouse A", "completed", {in_a: 1}), ("Warehouse B", "completed", {in_b: 2})]
+
+
+@TOGETHER.story
+def a_line_that_no_warehouse_has_whole_is_split(shopper: Shopper) -> None:
+    sku = shopper.goods(a=3, b=2)
+    order = shopper.delivers(shopper.orders({sku: 5}))
+    assert parts(order) == [("Warehouse A", "completed", {sku: 3}), ("Warehouse B", "completed", {sku: 2})]
+
+
+@TOGETHER.story
+def a_line_goes_whole_to_the_warehouse_that_has_enough(shopper: Shopper) -> None:
+    sku = shopper.goods(a=1, b=9)
+    order = shopper.delivers(shopper.orders({sku: 4}))
+    assert parts(order) == [("Warehouse B", "completed", {sku: 4})]
+
+
+@TOGETHER.story
+def an_order_goes_on_without_what_is_missing_when_amended(shopper: Shopper) -> None:
+    here, scarce = shopper.goods(a=4), shopper.goods(b=1)
+    order_id = shopper.orders({here: 1, scarce: 3})
+    order = shopper.sees(order_id, "customerActionRequired")
+    assert order["actions"] == ["amend", "cancel"]
+    assert [one[:2] for one in parts(order)] == [
+        ("Warehouse A", "pending"),
+        ("Warehouse B", "pending"),
+        (None, "unavailable"),
+    ]
+    shopper.shop.act(order_id, "amend")
+    order = shopper.delivers(order_id)
+    assert statuses(order) == [("completed", None), ("completed", None), ("cancelled", "notAvailable")]
+    assert parts(order)[2] == (None, "cancelled", {scarce: 2})
+    assert payments(order) == ["success", "success", None]
+
+
+@TOGETHER.story
+def an_order_with_something_missing_can_be_cancelled(shopper: Shopper) -> None:
+    here, nowhere = shopper.goods(a=4), shopper.goods()
+    order_id = shopper.orders({here: 1, nowhere: 1})
+    shopper.sees(order_id, "customerActionRequired")
+    shopper.shop.act(order_id, "cancel")
+    order = shopper.sees(order_id, "cancelled")
+    assert order["reason"] == "customerCancelled"
+    assert [status for status, _ in statuses(order)] == ["cancelled", "cancelled"]
+    shopper.shop.act(order_id, "cancel", expect=409)
+
+
+@TOGETHER.story
+def an_order_with_something_missing_times_out_when_the_customer_is_silent(shopper: Shopper) -> None:
+    here, nowhere = shopper.goods(a=4), shopper.goods()
+    order_id = shopper.orders({here: 1, nowhere: 1})
+    assert shopper.sees(order_id, "customerActionRequired")["deadline"]
+    order = shopper.sees(order_id, "timedOut")
+    assert order["reason"] == "customerTimedOut"
+    assert payments(order) == ["pending", None]
+    shopper.shop.act(order_id, "amend", expect=409)
+
+
+@TOGETHER.story
+def with_nothing_in_stock_the_order_can_only_be_cancelled(shopper: Shopper) -> None:
+    order_id = shopper.orders({shopper.goods(): 1, shopper.goods(): 2})
+    order = shopper.sees(order_id, "customerActionRequired")
+    assert (order["actions"], [one[:2] for one in parts(order)]) == (["cancel"], [(None, "unavailable")])
+    shopper.shop.act(order_id, "amend", expect=409)
+    shopper.shop.act(order_id, "cancel")
+    assert shopper.sees(order_id, "cancelled")["reason"] == "customerCancelled"
+
+
+@TOGETHER.story
+def with_nothing_in_stock_the_order_times_out_when_the_customer_is_silent(shopper: Shopper) -> None:
+    order = shopper.sees(shopper.orders({shopper.goods(): 1}), "timedOut")
+    assert order["reason"] == "customerTimedOut"
+
+
+@TOGETHER.story
+def the_last_goods_go_to_as_many_orders_as_they_suffice_for(shopper: Shopper) -> None:
+    sku = shopper.goods(a=2)
+    order_ids = [shopper.orders({sku: 1}) for _ in range(4)]
+    missing = [one for one in order_ids if _gets_nothing(shopper, one)]
+    assert len(missing) == 2
+    for order_id in order_ids:
+        if order_id in missing:
+            shopper.shop.act(order_id, "cancel")
+            shopper.sees(order_id, "cancelled")
+        else:
+            shopper.delivers(order_id)
+
+
+@TOGETHER.story
+def goods_of_a_cancelled_order_can_be_bought_by_the_next(shopper: Shopper) -> None:
+    sku = shopper.goods(b=1)
+    first = shopper.orders({sku: 1})
+    shopper.sees_shipments(first, "booked")
+    shopper.shop.act(first, "cancel")
+    shopper.sees(first, "cancelled")
+    shopper.delivers(shopper.orders({sku: 1}))
+
+
+def _gets_nothing(shopper: Shopper, order_id: str) -> bool:
+    found = eventually(lambda: [one for one in [shopper.shop.order(order_id)] if one["fulfillments"]])
+    return bool(found[0]["fulfillments"][0]["location"] is None)

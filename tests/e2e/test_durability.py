@@ -1,0 +1,132 @@
+"""What was accepted is not lost: the workflow host is killed, then the power fails for everything at once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.e2e import books
+from tests.e2e.collector import Collector
+from tests.e2e.crashes import kill_app, power_cut, restarted
+from tests.e2e.groups import System
+from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.polling import eventually, holds
+from tests.e2e.shopper import Shopper
+
+PORT_OFFSET = 3000
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@dataclass
+class Survivors:
+    """Orders under way by what they were doing, and which were accepted the moment before a crash."""
+
+    shopper: Shopper
+    asked: str = ""
+    dear: str = ""
+    cancelled: str = ""
+    booked: str = ""
+    dispatched: str = ""
+    before_the_kill: list[str] = field(default_factory=list)
+    before_the_cut: list[str] = field(default_factory=list)
+
+
+def begin(shopper: Shopper) -> Survivors:
+    """Bring orders into the states that take long."""
+    here, nowhere, dear = shopper.goods(a=40), shopper.goods(), shopper.goods(price=60_000, b=2)
+    told = Survivors(shopper)
+    told.asked = shopper.orders({here: 1, nowhere: 1})
+    told.dear = shopper.orders({dear: 2})
+    told.cancelled, told.booked, told.dispatched = (shopper.orders({here: 1}) for _ in range(3))
+    shopper.sees(told.asked, "customerActionRequired")
+    shopper.sees(told.dear, "approvalRequired")
+    for order_id in (told.cancelled, told.booked, told.dispatched):
+        shopper.sees_shipments(order_id, "booked")
+    shopper.shop.report(f"{told.dispatched}:1", "dispatched")
+    return told
+
+
+def place_three(shopper: Shopper) -> list[str]:
+    """Have three orders accepted, as fast as they can be."""
+    sku = next(iter(shopper.start))
+    with ThreadPoolExecutor(3) as pool:
+        return list(pool.map(lambda _: shopper.orders({sku: 2}), range(3)))
+
+
+def live_through_the_kill(system: System, told: Survivors) -> None:
+    """Kill the workflow host the moment after orders were accepted; start it again."""
+    told.before_the_kill = place_three(told.shopper)
+    killed = kill_app(system.stack, "orderprocessing")
+    with pytest.raises(requests.ConnectionError):
+        system.shop.order(told.booked)
+    with restarted(system.stack, killed):
+        eventually(lambda: _is_ready(system))
+        for order_id in told.before_the_kill:
+            told.shopper.sees_shipments(order_id, "booked")
+        told.before_the_cut = place_three(told.shopper)
+        system.shop.act(told.cancelled, "cancel")
+        power_cut(system.stack)
+
+
+def _is_ready(system: System) -> bool:
+    try:
+        return system.shop.call("orderprocessing", "GET", "/readyz").ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def survivors(crash_folder: Path, collector: Collector) -> Iterator[Survivors]:
+    """The orders after a kill, a power cut, and a start on the same data."""
+    with running(make_stack(crash_folder, PORT_OFFSET, PATIENT, collector.address)) as system:
+        told = begin(Shopper(system.shop))
+        live_through_the_kill(system, told)
+    with running(make_stack(crash_folder, PORT_OFFSET, PATIENT, collector.address)):
+        yield told
+
+
+def test_an_order_that_waited_for_its_customer_goes_on_when_amended(survivors: Survivors) -> None:
+    order = survivors.shopper.shop.order(survivors.asked)
+    assert (order["status"], order["actions"]) == ("customerActionRequired", ["amend", "cancel"])
+    survivors.shopper.shop.act(survivors.asked, "amend")
+    survivors.shopper.delivers(survivors.asked)
+
+
+def test_an_order_that_waited_for_approval_goes_on_when_approved(survivors: Survivors) -> None:
+    assert survivors.shopper.shop.order(survivors.dear)["status"] == "approvalRequired"
+    survivors.shopper.shop.approve(survivors.dear)
+    survivors.shopper.delivers(survivors.dear)
+
+
+def test_a_cancellation_accepted_just_before_the_power_cut_is_carried_out(survivors: Survivors) -> None:
+    order = survivors.shopper.sees(survivors.cancelled, "cancelled")
+    assert order["fulfillments"][0]["payment"]["status"] == "refunded"
+
+
+def test_a_booked_order_is_delivered(survivors: Survivors) -> None:
+    survivors.shopper.delivers(survivors.booked)
+
+
+def test_a_dispatched_order_is_delivered(survivors: Survivors) -> None:
+    shop = survivors.shopper.shop
+    assert shop.order(survivors.dispatched)["fulfillments"][0]["shipment"]["status"] == "dispatched"
+    shop.report(f"{survivors.dispatched}:1", "delivered")
+    survivors.shopper.sees(survivors.dispatched, "completed")
+
+
+@pytest.mark.parametrize("moment", ["before_the_kill", "before_the_cut"])
+def test_orders_accepted_the_moment_before_a_crash_are_delivered(survivors: Survivors, moment: str) -> None:
+    order_ids = getattr(survivors, moment)
+    assert len(order_ids) == 3
+    for order_id in order_ids:
+        survivors.shopper.delivers(order_id)
+
+
+def test_the_books_agree_after_all_of_it(survivors: Survivors) -> None:
+    holds(lambda: books.assert_money_agrees(survivors.shopper))
+    holds(lambda: books.assert_stock_agrees(survivors.shopper))
+    holds(lambda: books.assert_feed_agrees(survivors.shopper))

@@ -1,0 +1,103 @@
+"""Lists of orders: pages by links, filters, and batches by id."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from services.common.clock import moment
+from tests.e2e.client import Json, Shop
+from tests.e2e.polling import eventually, holds
+from tests.e2e.shopper import FINAL, Shopper
+
+MANY = 250
+AT_ONCE = timedelta(seconds=1)
+"""Orders that came within so short a time, while eight clients sent, may stand in either order."""
+
+
+@pytest.fixture(scope="module")
+def crowd(shop: Shop) -> Shopper:
+    """A customer with 250 orders of which every fifth was cancelled."""
+    shopper = Shopper(shop)
+    sku = shopper.goods(price=100)  # none in stock: nothing is charged or shipped, so this is quick
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: shopper.orders({sku: 1}), range(MANY)))
+        cancelled = shopper.placed[::5]
+        list(pool.map(lambda order_id: shop.act(order_id, "cancel"), cancelled))
+    return shopper
+
+
+def listed(shop: Shop, **query: object) -> list[Json]:
+    """Return all lines of the list of orders, page by page."""
+    return [line for page in shop.pages("orderprocessing", "/orders", **query) for line in page]
+
+
+def test_the_pages_hold_every_order_once_newest_first(shop: Shop, crowd: Shopper) -> None:
+    pages = shop.pages("orderprocessing", "/orders", limit=60)
+    lines = [line for page in pages for line in page]
+    ids = [line["id"] for line in lines]
+    assert len(ids) == len(set(ids))
+    assert set(crowd.placed) <= set(ids)
+    assert {len(page) for page in pages[:-1]} == {60}
+    received = [moment(line["receivedAt"]) for line in lines]
+    for above, below in pairwise(received):
+        assert above > below - AT_ONCE
+
+
+def test_orders_that_came_one_after_the_other_are_listed_newest_first(shop: Shop, shopper: Shopper) -> None:
+    sku = shopper.goods(price=100)
+    order_ids = [shopper.orders({sku: 1}) for _ in range(10)]
+    assert [line["id"] for line in listed(shop, limit=4)[:10]] == order_ids[::-1]
+    mine = listed(shop, customerId=shopper.customer_id, limit=4)
+    assert [line["id"] for line in mine] == order_ids[::-1]
+
+
+def test_a_line_shows_what_the_order_shows(shop: Shop, crowd: Shopper) -> None:
+    [line] = [one for one in listed(shop, customerId=crowd.customer_id) if one["id"] == crowd.placed[0]]
+    order = shop.order(crowd.placed[0])
+    assert line == {key: order[key] for key in ("id", "status", "receivedAt", "customerId", "goodsTotal", "currency")}
+
+
+def test_a_customer_sees_just_their_own_orders_page_by_page(shop: Shop, crowd: Shopper) -> None:
+    lines = listed(shop, customerId=crowd.customer_id, limit=70)
+    assert sorted(line["id"] for line in lines) == sorted(crowd.placed)
+
+
+@pytest.mark.parametrize("scope", ["all customers", "one customer"])
+def test_the_status_filter_gives_those_orders_and_no_others(shop: Shop, crowd: Shopper, scope: str) -> None:
+    more = {"customerId": crowd.customer_id} if scope == "one customer" else {}
+
+    def look() -> None:
+        lines = listed(shop, status="cancelled", limit=50, **more)
+        assert {line["status"] for line in lines} == {"cancelled"}
+        mine = [line["id"] for line in lines if line["customerId"] == crowd.customer_id]
+        assert sorted(mine) == sorted(crowd.placed[::5])
+
+    holds(look)
+
+
+def test_a_batch_gives_just_the_orders_asked_for(shop: Shop, crowd: Shopper) -> None:
+    wanted = [crowd.placed[7], crowd.placed[0], "nobody-knows-this-one", crowd.placed[200]]
+    lines = shop.get("orderprocessing", "/orders", ids=",".join(wanted))
+    assert [line["id"] for line in lines] == [wanted[0], wanted[1], wanted[3]]
+
+
+def test_the_figures_count_the_orders_that_are_under_way(shop: Shop, shopper: Shopper) -> None:
+    sku = shopper.goods(a=3)
+    for order_id in [shopper.orders({sku: 1}) for _ in range(3)]:
+        shopper.sees_shipments(order_id, "booked")
+
+    def look() -> None:
+        stats = shop.get("orderprocessing", "/orders/stats")
+        under_way = [line for line in listed(shop, limit=1000) if line["status"] not in FINAL]
+        assert stats["backlog"] == len(under_way) >= 3
+        assert stats["workerCount"] == 1
+
+    holds(look)
+    pending = [one for page in shop.pages("orderprocessing", "/shipments/pending", limit=1000) for one in page]
+    assert shop.get("orderprocessing", "/shipments/stats") == {"workerCount": 1, "backlog": len(pending)}
+    assert shop.get("orderprocessing", "/charge/stats") == {"workerCount": 1, "backlog": 0}
+    before = shop.get("orderprocessing", "/orders/stats")["completeRate"]
+    shopper.delivers(shopper.placed[0])
+    assert eventually(lambda: shop.get("orderprocessing", "/orders/stats")["completeRate"]) >= before

@@ -1,0 +1,88 @@
+"""The logs of all that the tests before did: no error that nobody can explain. Named to run last."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.groups import System
+
+APP_TROUBLE = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback|Traceback \(most recent call last\)")
+SIDECAR_TROUBLE = re.compile(r"level=(warning|error|fatal)|^panic:|^fatal error:")
+
+SIDECAR_DEATH = re.compile(r"level=fatal|^panic:|^fatal error:")
+
+KNOWN_IN_APPS: dict[str, str] = {}
+
+KNOWN_IN_SIDECARS = {
+    r"mTLS is disabled": "everything runs on one machine, and no port is open to another",
+    r"Graceful shutdown timeout is infinite": "the CLI's default; the launcher gives the sidecars their time",
+    r"Redis does not support transaction rollbacks": "said of every Redis; our own data need no transactions",
+    r"workflow already completed; dropping work item": "a bell was rung when its workflow had just ended",
+    r"cannot add event to workflow as state has been purged": "a bell for a workflow that had not begun, or was over",
+    r"No workflow state found for actor '(charge|shipment)-": "the same, where the event is taken off its queue",
+    r"DaprBuiltInActorNotFoundRetries": "a bell came while the workflow's actor was being made",
+    r"Error processing operation endpoint\[billing, billing:": "a story stops billing's process: its calls time out",
+    r"DROP status returned from app .* event bad-": "a test publishes a message that is no order event",
+    r"Error receiving from stream: rpc error: code = Canceled": "the system is being stopped",
+}
+
+
+def unexplained(logs: Iterator[Path], trouble: re.Pattern[str], known: Mapping[str, str]) -> list[str]:
+    """Return each kind of line that means trouble and has no explanation, once, with its log file's name."""
+    found = {}
+    for log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            if trouble.search(line) and not any(re.search(pattern, line) for pattern in known):
+                found[_kind(line)] = f"{log.name}: {line[:500]}"
+    return list(found.values())
+
+
+def _kind(line: str) -> str:
+    """Return what is the same in lines that say the same of different orders, at different times."""
+    message = re.search(r'msg="(.*?)(?<!\\)"', line)
+    return re.sub(r"\d+|[a-z0-9]{10,}", "#", message.group(1) if message else line)
+
+
+def assert_explained(lines: list[str]) -> None:
+    """Fail with one line for each kind of trouble."""
+    assert not lines, "\n".join(["nobody can explain:", *lines])
+
+
+def app_logs(folder: Path) -> Iterator[Path]:
+    """Return the log files of the services."""
+    return (folder / ".dapr" / "logs").glob("*_app_*.log")
+
+
+def sidecar_logs(folder: Path) -> Iterator[Path]:
+    """Return the log files of the sidecars."""
+    return (folder / ".dapr" / "logs").glob("*_daprd_*.log")
+
+
+def test_no_service_logged_an_error(system: System) -> None:
+    assert len(list(app_logs(system.stack.state_dir))) == len(system.stack.apps())
+    assert_explained(unexplained(app_logs(system.stack.state_dir), APP_TROUBLE, KNOWN_IN_APPS))
+
+
+def test_every_warning_of_a_sidecar_is_explained(system: System) -> None:
+    assert len(list(sidecar_logs(system.stack.state_dir))) == len(system.stack.apps())
+    assert_explained(unexplained(sidecar_logs(system.stack.state_dir), SIDECAR_TROUBLE, KNOWN_IN_SIDECARS))
+
+
+def test_crashes_leave_no_error_in_the_services_and_kill_no_sidecar(crash_folder: Path) -> None:
+    # What else the sidecars say of a power cut depends on the moment; that they live and lose nothing does not.
+    if not list(app_logs(crash_folder)):
+        pytest.skip("no crash was tried")
+    restarted = iter([*app_logs(crash_folder), crash_folder / "logs" / "restarted_app.log"])
+    assert_explained(unexplained(restarted, APP_TROUBLE, KNOWN_IN_APPS))
+    assert_explained(unexplained(sidecar_logs(crash_folder), SIDECAR_DEATH, {}))
+
+
+def test_trouble_is_found_and_told_once(tmp_path: Path) -> None:
+    log = tmp_path / "a_daprd_1.log"
+    log.write_text('level=info msg="x"\nlevel=error msg="order 1 lost"\nlevel=error msg="order 2 lost"\n')
+    assert unexplained(iter([log]), SIDECAR_TROUBLE, {}) == ['a_daprd_1.log: level=error msg="order 2 lost"']
+    assert unexplained(iter([log]), SIDECAR_TROUBLE, {"order . lost": "so it is"}) == []
+    log.write_text("12:00 INFO fine\n12:01 ERROR   broken\nTraceback (most recent call last)\n")
+    assert len(unexplained(iter([log]), APP_TROUBLE, {})) == 2
