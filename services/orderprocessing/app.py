@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask import Flask
 from pydantic import Field
@@ -14,7 +14,7 @@ from services.common.documents import DaprDocuments, Documents
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app, serve
 from services.orderprocessing import reconciler
-from services.orderprocessing.activities.tools import Tools
+from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.intake import Catalogue
@@ -46,25 +46,33 @@ class WorkflowEngine(Workflows, Observer, Protocol):
     """The workflow engine as the APIs use it."""
 
 
+class Neighbours(Invoker, Publisher, Protocol):
+    """The sidecar as the activities use it."""
+
+
+def create_service(orders: OrderStore, invoker: Invoker, engine: Workflows) -> OrderService:
+    """Return the use cases, which the API and the reconciler share."""
+    return OrderService(orders, Catalogue(Inventory(invoker).prices), engine)
+
+
 def create_app(
     orders: OrderStore,
-    invoker: Invoker,
+    service: OrderService,
     engine: WorkflowEngine,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
-) -> tuple[Flask, OrderService]:
-    """Return the application and the use cases behind it, which the reconciler needs too."""
+) -> Flask:
+    """Return the application."""
     app = create_base_app("orderprocessing", ready)
-    service = OrderService(orders, Catalogue(Inventory(invoker).prices), engine)
     lists = Lists(orders, clock)
     app.register_blueprint(order_routes(service, lists, engine, clock))
     app.register_blueprint(decision_routes(service))
     app.register_blueprint(figure_routes(lists, engine))
     app.register_blueprint(shipment_routes(service, lists))
-    return app, service
+    return app
 
 
-def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Any) -> Tools:
+def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours) -> Tools:
     """Return what the activities work with."""
     return Tools(
         orders=orders,
@@ -84,10 +92,10 @@ def main() -> None:
     documents: Documents = DaprDocuments(sidecar, config.state_store)
     orders = OrderStore(documents)
     engine = Engine(sidecar, config.charge_timeout, config.booking_timeout)
-    app, service = create_app(orders, sidecar, engine, ready=engine.ready)
+    service = create_service(orders, sidecar, engine)
     run_worker(sidecar, WORKFLOWS, bound_activities(create_tools(config, orders, sidecar)))
     reconciler.run_in_background(reconciler.Reconciler(orders, service), config.reconcile_interval, threading.Event())
-    serve(app, config)
+    serve(create_app(orders, service, engine, ready=engine.ready), config)
 
 
 if __name__ == "__main__":

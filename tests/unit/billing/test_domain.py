@@ -41,9 +41,7 @@ def test_two_small_lines_are_taxed_together_not_each() -> None:
 
 
 def test_the_reference_is_readable_and_made_of_the_fulfillment() -> None:
-    bill = domain.make_invoice(
-        InvoiceRequest.model_validate(invoice(fulfillmentId="A1-176:12", orderId="A1-176")), AT
-    )
+    bill = domain.make_invoice(InvoiceRequest.model_validate(invoice(fulfillmentId="A1-176:12", orderId="A1-176")), AT)
     assert bill.invoice_reference == "INV-A1-176-12"
 
 

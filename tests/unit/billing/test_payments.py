@@ -80,9 +80,7 @@ def test_a_declined_charge_is_recorded_and_moves_nothing() -> None:
     assert [billing.post("/charges", charge(amount=total)) for _ in range(2)] == [(200, declined)] * 2
     shown = billing.ledger()
     assert (shown["charged"], shown["refunded"]) == (0, 0)
-    assert [(e["type"], e["amount"], e["reason"]) for e in shown["entries"]] == [
-        ("charge", 0, "cardDeclined")
-    ]
+    assert [(e["type"], e["amount"], e["reason"]) for e in shown["entries"]] == [("charge", 0, "cardDeclined")]
     assert billing.post("/refunds", refund()) == (200, {"refunded": 0})
 
 

@@ -41,9 +41,7 @@ def clone(source: Fraud) -> Fraud:
 
 @pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
 @pytest.mark.parametrize("restart", [True, False])
-@pytest.mark.parametrize(
-    ("before", "step", "end"), [([], check, 110), ([], too_much, 10), ([check], reverse, 10)]
-)
+@pytest.mark.parametrize(("before", "step", "end"), [([], check, 110), ([], too_much, 10), ([check], reverse, 10)])
 def test_a_request_is_completed_by_its_repeat_after_a_fault_at_any_write(
     counted: Fraud, fault: str, restart: bool, before: list[Step], step: Step, end: int
 ) -> None:

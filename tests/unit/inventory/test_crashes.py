@@ -36,10 +36,7 @@ def commit(one: Inventory) -> object:
 def totals(one: Inventory) -> dict[str, tuple[int, int]]:
     """Return each SKU's (on hand, reserved) over both warehouses."""
     skus = {sku: one.stock(sku) for sku in ("both", "onlyA", "onlyB")}
-    return {
-        sku: (sum(s[0] for s in held.values()), sum(s[1] for s in held.values()))
-        for sku, held in skus.items()
-    }
+    return {sku: (sum(s[0] for s in held.values()), sum(s[1] for s in held.values())) for sku, held in skus.items()}
 
 
 RESERVED = {"both": (10, 7), "onlyA": (5, 1), "onlyB": (5, 2)}
@@ -81,9 +78,7 @@ def test_a_request_is_completed_by_its_repeat_after_a_fault_at_any_write(
 
 
 @pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
-def test_a_release_gives_back_what_a_reservation_took_before_it_crashed(
-    stocked: Inventory, fault: str
-) -> None:
+def test_a_release_gives_back_what_a_reservation_took_before_it_crashed(stocked: Inventory, fault: str) -> None:
     for write in range(1, WRITES_OF_RESERVING):
         one = clone(stocked)
         setattr(one.documents, fault, write)

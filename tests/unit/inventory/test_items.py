@@ -156,9 +156,7 @@ def test_a_wrong_restock_names_everything_wrong(inventory: Inventory, value: Any
     assert inventory.stock("milk")[A] == (5_000_000, 0)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"NaN", b'{"quantity":NaN}', b"\xff", b"[" * 100_000, b"9" * 9999]
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"NaN", b'{"quantity":NaN}', b"\xff", b"[" * 100_000, b"9" * 9999])
 def test_what_is_no_json_object_is_a_400(inventory: Inventory, body: bytes) -> None:
     for method, path in [
         ("POST", "/inventory/milk/restock"),

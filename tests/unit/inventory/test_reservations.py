@@ -166,9 +166,7 @@ def test_unknown_orders_and_fulfillments(inventory: Inventory) -> None:
             "orderId", "lines.0.sku", "lines.0.quantity"}),
     ],
 )  # fmt: skip
-def test_a_wrong_reservation_names_everything_wrong(
-    inventory: Inventory, body: Any, fields: set[str]
-) -> None:
+def test_a_wrong_reservation_names_everything_wrong(inventory: Inventory, body: Any, fields: set[str]) -> None:
     answer = inventory.http.post("/reservations", json=body)
     assert answer.status_code == 422
     assert {error["field"] for error in answer.get_json()["errors"]} == fields

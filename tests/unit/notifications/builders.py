@@ -36,9 +36,7 @@ class Service:
 
     def stream(self, url: str = "/events/stream", **headers: str) -> TestResponse:
         """Open a stream; the caller closes it."""
-        return self.client.get(
-            url, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
+        return self.client.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def order_event(number: int = 1, order: str = "A1", **changes: Any) -> dict[str, Any]:
@@ -60,9 +58,7 @@ def order_event(number: int = 1, order: str = "A1", **changes: Any) -> dict[str,
 def messages(answer: Response) -> Iterator[dict[str, str]]:
     """Give a stream's messages as they come, each as its fields."""
     for piece in answer.iter_encoded():
-        yield dict(
-            line.split(": ", 1) for line in piece.decode().strip().split("\n") if not line.startswith(":")
-        )
+        yield dict(line.split(": ", 1) for line in piece.decode().strip().split("\n") if not line.startswith(":"))
 
 
 def events(answer: Response, count: int) -> list[dict[str, str]]:

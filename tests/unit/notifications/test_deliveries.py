@@ -126,8 +126,7 @@ def test_deliveries_at_the_same_time_keep_each_event_once() -> None:
             assert answer.get_json() == {"status": "SUCCESS"}
 
     threads = [
-        threading.Thread(target=deliver, args=(order,))
-        for order in ["A1", "A1", "A2", "A2", "A3", "A3", "A4", "A4"]
+        threading.Thread(target=deliver, args=(order,)) for order in ["A1", "A1", "A2", "A2", "A3", "A3", "A4", "A4"]
     ]
     for thread in threads:
         thread.start()
@@ -201,10 +200,7 @@ def test_a_dead_letter_says_what_is_known_of_it() -> None:
 
 def test_a_dead_letter_of_another_content_type_is_kept() -> None:
     service = Service()
-    assert (
-        service.client.post("/internal/dead-events", data=b"\x00\x01", content_type="image/png").status_code
-        == 200
-    )
+    assert service.client.post("/internal/dead-events", data=b"\x00\x01", content_type="image/png").status_code == 200
     assert len(service.client.get("/events/dead").get_json()) == 1
 
 

@@ -17,9 +17,7 @@ def test_the_page_and_all_it_needs_come_from_this_service() -> None:
         assert answer.status_code == 200
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         # The one address with a host is the name of SVG's vocabulary, which nobody fetches.
-        assert set(re.findall(r"https?://[\w./]+", answer.get_data(as_text=True))) <= {
-            "http://www.w3.org/2000/svg"
-        }
+        assert set(re.findall(r"https?://[\w./]+", answer.get_data(as_text=True))) <= {"http://www.w3.org/2000/svg"}
     assert "http" not in text
 
 

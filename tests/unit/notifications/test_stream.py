@@ -78,9 +78,7 @@ def test_the_header_is_newer_than_the_address() -> None:
         assert ids(events(resumed, 1)) == ["A1/2"]
 
 
-@pytest.mark.parametrize(
-    "last", ["x", "W10", "\xff", "9" * 5000, "[" * 5000, "W1s5LDBdLFswLDBdLFswLDBdLFswLDBdXQ"]
-)
+@pytest.mark.parametrize("last", ["x", "W10", "\xff", "9" * 5000, "[" * 5000, "W1s5LDBdLFswLDBdLFswLDBdLFswLDBdXQ"])
 def test_an_unknown_position_starts_at_the_end(last: str) -> None:
     service = Service()
     service.deliver(order_event(1))

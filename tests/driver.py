@@ -1,0 +1,274 @@
+"""A workflow engine in memory: real workflows and activities, the SDK's own executor, no sidecar, no waiting.
+
+Each turn of a workflow replays its whole history through the executor that the worker uses, so that what a workflow
+may not do fails here as it would there. Time is a FakeClock that jumps to the next timer.
+"""
+
+import heapq
+import itertools
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dapr.ext.workflow._durabletask.internal.helpers as events
+import dapr.ext.workflow._durabletask.internal.protos as pb
+from dapr.ext.workflow import DaprWorkflowContext
+from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
+
+from services.common.sidecar import TransientError
+from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
+from services.orderprocessing.ids import BELL, order_workflow_id
+from services.orderprocessing.registry import WORKFLOWS
+from tests.fakes import FakeClock
+
+_QUIET = logging.getLogger("tests.driver.quiet")
+_QUIET.setLevel(logging.CRITICAL)
+
+Activity = Callable[[Any, dict[str, Any]], dict[str, Any]]
+
+
+class Points:
+    """The places that a story passes, in order; a test may act at each of them, or crash there."""
+
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+        self._acts: list[tuple[Callable[[int, str, int], bool], Callable[[], object]]] = []
+        self._acting = False
+
+    def reach(self, name: str) -> None:
+        """Note that the story comes by, and do what a test wants done here."""
+        if self._acting:
+            return
+        self.passed.append(name)
+        number, nth = len(self.passed), self.passed.count(name)
+        for wanted, act in self._acts:
+            if wanted(number, name, nth):
+                self._acting = True
+                try:
+                    act()
+                finally:
+                    self._acting = False
+
+    def at(self, name: str, act: Callable[[], object], nth: Collection[int] = (1,)) -> None:
+        """Act when the story comes by `name` for these times."""
+        self._acts.append((lambda _number, here, count: here == name and count in nth, act))
+
+    def at_each(self, act: Callable[[], object]) -> None:
+        """Act wherever the story comes by."""
+        self._acts.append((lambda _number, _here, _count: True, act))
+
+    def at_number(self, number: int, act: Callable[[], object]) -> None:
+        """Act at the place with this number, counted from 1 now."""
+        start = len(self.passed)
+        self._acts.append((lambda here, _name, _count: here == start + number, act))
+
+
+def crash() -> None:
+    """Break off what is under way, as a process does that dies there; its caller tries again."""
+    raise TransientError("crashed here")
+
+
+@dataclass
+class Instance:
+    """A workflow instance: `turns` are what it was given and what it asked for, for the replay check."""
+
+    id: str
+    name: str
+    parent: tuple[str, int] | None
+    inbox: list[pb.HistoryEvent]
+    history: list[pb.HistoryEvent] = field(default_factory=list)
+    turns: list[tuple[int, list[pb.HistoryEvent], list[bytes]]] = field(default_factory=list)
+    status: int | None = None
+    result: Any = None
+
+
+@dataclass
+class _Work:
+    instance_id: str
+    task_id: int
+    name: str
+    payload: str
+
+
+class Driver:
+    """Runs workflows; does for the service what the engine does: `start`, `ring`, `look`, `workers`."""
+
+    def __init__(
+        self, clock: FakeClock, points: Points, charge_timeout: float = 30, booking_timeout: float = 30
+    ) -> None:
+        self.clock, self.points = clock, points
+        self.timeouts = {"charge_timeout": charge_timeout, "booking_timeout": booking_timeout}
+        self.instances: dict[str, Instance] = {}
+        self.reachable = True
+        self.runs_of_each_activity = 1
+        self.choose: Callable[[int], int] = lambda _count: 0
+        self.before_each: Callable[[str, dict[str, Any]], object] = lambda _name, _payload: None
+        self.asked: list[str] = []
+        self.activities: dict[str, Activity] = {}
+        self._work: deque[_Work] = deque()
+        self._timers: list[tuple[datetime, int, str, int]] = []
+        self._numbers = itertools.count()
+        self._registry = _Registry()
+        for workflow in WORKFLOWS:
+            self._registry.add_named_orchestrator(workflow.__name__, _as_the_sdk_calls_it(workflow))
+
+    def use(self, activities: Iterable[Activity]) -> None:
+        """Run these activities, found by their names."""
+        self.activities = {activity.__name__: activity for activity in activities}
+
+    def start(self, order_id: str) -> None:
+        """Start an order's workflow, unless it runs."""
+        self._check_reachable()
+        instance = self.instances.get(order_workflow_id(order_id))
+        if instance is None or instance.status is not None:
+            run = OrderRun(order_id=order_id, **self.timeouts)
+            self._begin(order_workflow_id(order_id), ORDER_WORKFLOW, json.dumps(run.wire()), None)
+
+    def ring(self, instances: Sequence[str]) -> None:
+        """Ring bells; an instance that is not there, or over, hears nothing."""
+        self._check_reachable()
+        for instance in instances:
+            self._tell(instance, events.new_event_raised_event(BELL))
+
+    def look(self, order_id: str) -> dict[str, Any] | None:
+        """Return what is known of an order's workflow."""
+        instance = self.instances.get(order_workflow_id(order_id))
+        if instance is None or not self.reachable:
+            return None
+        status = "RUNNING" if instance.status is None else events.get_orchestration_status_str(instance.status)
+        return {"instanceId": instance.id, "status": status, "createdAt": "", "updatedAt": "", "failure": None}
+
+    def workers(self) -> int:
+        """Return how many workers there are."""
+        return int(self.reachable)
+
+    def run(self, seconds: float = 0) -> None:
+        """Do all that is to be done within so many seconds of virtual time, and let them pass."""
+        end = self.clock.now + timedelta(seconds=seconds)
+        while self._turn() or self._act() or self._fire(end):
+            pass
+        self.clock.now = max(self.clock.now, end)
+
+    def jump(self) -> bool:
+        """Let time pass until the next timer of an instance that has not ended; False when there is none."""
+        while self._timers and self.instances[self._timers[0][2]].status is not None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return False
+        self.run(max(self._timers[0][0] - self.clock.now, timedelta(0)).total_seconds())
+        return True
+
+    def is_over(self, order_id: str) -> bool:
+        """Tell whether every instance of an order has ended."""
+        prefixes = tuple(f"{kind}-{order_id}" for kind in ("order", "charge", "shipment"))
+        return all(one.status is not None for one in self.instances.values() if one.id.startswith(prefixes))
+
+    def check_replay(self) -> None:
+        """Replay every turn of every instance from its history: it must ask for the same, in the same order."""
+        for instance in self.instances.values():
+            for length, given, asked in instance.turns:
+                again = self._execute(instance.id, instance.history[:length], given)
+                assert _as_bytes(again) == asked, f"{instance.id} replays to something else"
+
+    def _begin(self, instance_id: str, name: str, payload: str, parent: tuple[str, int] | None) -> None:
+        began = events.new_execution_started_event(name, instance_id, payload)
+        self.instances[instance_id] = Instance(instance_id, name, parent, [began])
+
+    def _tell(self, instance_id: str, event: pb.HistoryEvent) -> None:
+        instance = self.instances.get(instance_id)
+        if instance is not None and instance.status is None:
+            instance.inbox.append(event)
+
+    def _turn(self) -> bool:
+        """Let one workflow go on that has heard something."""
+        instance = next((one for one in self.instances.values() if one.inbox and one.status is None), None)
+        if instance is None:
+            return False
+        given = [events.new_workflow_started_event(self.clock.now.replace(tzinfo=None)), *instance.inbox]
+        instance.inbox = []
+        actions = self._execute(instance.id, instance.history, given)
+        instance.turns.append((len(instance.history), given, _as_bytes(actions)))
+        instance.history += given
+        for action in actions:
+            self._carry_out(instance, action)
+        return True
+
+    def _execute(
+        self, instance_id: str, history: list[pb.HistoryEvent], given: list[pb.HistoryEvent]
+    ) -> list[pb.WorkflowAction]:
+        executor = _OrchestrationExecutor(self._registry, _QUIET)
+        return list(executor.execute(instance_id, history, given).actions)
+
+    def _carry_out(self, instance: Instance, action: pb.WorkflowAction) -> None:
+        match action.WhichOneof("workflowActionType"):
+            case "scheduleTask":
+                name, payload = action.scheduleTask.name, action.scheduleTask.input.value
+                instance.history.append(events.new_task_scheduled_event(action.id, name, payload))
+                self._work.append(_Work(instance.id, action.id, name, payload))
+            case "createTimer":
+                fire_at = action.createTimer.fireAt
+                instance.history.append(events.new_timer_created_event(action.id, fire_at))
+                if fire_at != events.OPTIONAL_TIMER_FIRE_AT:
+                    due = fire_at.ToDatetime(tzinfo=UTC)
+                    heapq.heappush(self._timers, (due, next(self._numbers), instance.id, action.id))
+            case "createChildWorkflow":
+                child = action.createChildWorkflow
+                created = events.new_child_workflow_created_event(action.id, child.name, child.instanceId, "")
+                instance.history.append(created)
+                self._begin(child.instanceId, child.name, child.input.value, (instance.id, action.id))
+            case "completeWorkflow":
+                self._complete(instance, action.completeWorkflow)
+            case other:
+                raise AssertionError(f"the driver does not know {other}")
+
+    def _complete(self, instance: Instance, end: pb.CompleteWorkflowAction) -> None:
+        if end.workflowStatus != pb.ORCHESTRATION_STATUS_COMPLETED:
+            raise AssertionError(f"{instance.id} failed: {end.failureDetails}")
+        instance.status, instance.result = end.workflowStatus, json.loads(end.result.value)
+        if instance.parent:
+            parent, task_id = instance.parent
+            self._tell(parent, events.new_child_workflow_completed_event(task_id, end.result.value))
+
+    def _act(self) -> bool:
+        """Run one activity. Only what may succeed later is tried again; everything else fails the test."""
+        if not self._work:
+            return False
+        self._work.rotate(-self.choose(len(self._work)))
+        work = self._work.popleft()
+        self.asked.append(work.name)
+        try:
+            self.before_each(work.name, json.loads(work.payload))
+            self.points.reach(f"before {work.name}")
+            for _ in range(self.runs_of_each_activity):
+                answer = self.activities[work.name](None, json.loads(work.payload))
+            self.points.reach(f"after {work.name}")
+        except TransientError as error:
+            self._tell(work.instance_id, events.new_task_failed_event(work.task_id, error))
+        else:
+            self._tell(work.instance_id, events.new_task_completed_event(work.task_id, json.dumps(answer)))
+        return True
+
+    def _fire(self, end: datetime) -> bool:
+        if not self._timers or self._timers[0][0] > end:
+            return False
+        due, _, instance_id, timer_id = heapq.heappop(self._timers)
+        self.clock.now = max(self.clock.now, due)
+        self._tell(instance_id, events.new_timer_fired_event(timer_id, due))
+        return True
+
+    def _check_reachable(self) -> None:
+        self.points.reach("engine")
+        if not self.reachable:
+            raise TransientError("the engine is down")
+
+
+def _as_the_sdk_calls_it(workflow: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda ctx, payload: workflow(DaprWorkflowContext(ctx), payload)
+
+
+def _as_bytes(actions: Iterable[pb.WorkflowAction]) -> list[bytes]:
+    return [action.SerializeToString(deterministic=True) for action in actions]

@@ -1,0 +1,84 @@
+"""Group commit: everything is applied once, results find their callers, and errors too."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from services.common.combiner import Combiner
+from services.common.recent import Recent
+
+
+class Ledger:
+    """Applies batches; the first may be held until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.entered, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def apply(self, numbers: Sequence[int]) -> Sequence[int]:
+        self.batches.append(list(numbers))
+        self.entered.set()
+        assert self.go_on.wait(5)
+        if any(number < 0 for number in numbers):
+            raise ValueError("no negative numbers")
+        return [number * 2 for number in numbers]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+
+
+def test_a_lone_operation_is_applied_at_once() -> None:
+    ledger = Ledger()
+    assert Combiner(ledger.apply).submit(21) == 42
+    assert ledger.batches == [[21]]
+
+
+def test_what_waits_while_a_batch_is_applied_is_the_next_batch() -> None:
+    ledger = Ledger()
+    combiner = Combiner(ledger.apply)
+    ledger.go_on.clear()
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(combiner.submit, 0)
+        assert ledger.entered.wait(5)
+        others = [pool.submit(combiner.submit, number) for number in range(1, 6)]
+        until(lambda: len(combiner._waiting) == 5)
+        ledger.go_on.set()
+        assert [one.result(5) for one in [first, *others]] == [0, 2, 4, 6, 8, 10]
+    assert [sorted(batch) for batch in ledger.batches] == [[0], [1, 2, 3, 4, 5]]
+
+
+def test_an_error_reaches_everybody_of_the_batch_and_nobody_else() -> None:
+    ledger = Ledger()
+    combiner = Combiner(ledger.apply)
+    with pytest.raises(ValueError, match="negative"):
+        combiner.submit(-1)
+    assert combiner.submit(1) == 2
+
+
+def test_too_few_results_are_an_error_and_leave_nobody_waiting() -> None:
+    combiner: Combiner[int, int] = Combiner(lambda _numbers: [])
+    with pytest.raises(ValueError, match="shorter"):
+        combiner.submit(1)
+
+
+def test_many_threads_each_get_their_own_result() -> None:
+    combiner = Combiner(Ledger().apply)
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(combiner.submit, range(2000))) == [2 * number for number in range(2000)]
+
+
+def test_what_was_not_used_for_longest_is_forgotten() -> None:
+    recent = Recent[int](size=2)
+    for key, value in (("a", 1), ("b", 2)):
+        assert recent.put(key, value) == value
+    assert recent.get("a") == 1
+    recent.put("c", 3)
+    assert (recent.get("a"), recent.get("b"), recent.get("c")) == (1, None, 3)

@@ -1,0 +1,144 @@
+"""The client of the sidecar, against a small HTTP server that answers as it is told."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from services.common.config import ServiceConfig
+from services.common.sidecar import RefusedError, Sidecar, TransientError
+from services.common.web import create_base_app
+
+
+class FakeDaprd(ThreadingHTTPServer):
+    """Answers every request alike and remembers what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status, self.body = 200, b"{}"
+        self.asked: list[tuple[str, str, Any]] = []
+
+    def sidecar(self) -> Sidecar:
+        return Sidecar(ServiceConfig(app_port=1, dapr_http_port=self.server_address[1], call_timeout=2))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeDaprd
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    do_POST = do_GET  # noqa: N815 - the server looks it up by this name
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def daprd() -> Iterator[FakeDaprd]:
+    server = FakeDaprd()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+class FakeBroker:
+    """The part of Dapr's client that publishes; takes so many events and then fails."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes, self.published = takes, []
+
+    def publish_event(self, pubsub: str, topic: str, data: str, data_content_type: str) -> None:
+        if len(self.published) == self.takes:
+            raise RuntimeError("the broker is away")
+        self.published.append((pubsub, topic, json.loads(data), data_content_type))
+
+
+def test_a_call_goes_to_the_other_service_and_its_object_comes_back(daprd: FakeDaprd) -> None:
+    daprd.body = b'{"declined": false}'
+    assert daprd.sidecar().invoke("fraud", "POST", "/check", {"charge": 1}) == {"declined": False}
+    assert daprd.asked == [("POST", "/v1.0/invoke/fraud/method/check", {"charge": 1})]
+
+
+def test_an_array_comes_back_as_items_and_nothing_as_an_empty_object(daprd: FakeDaprd) -> None:
+    sidecar = daprd.sidecar()
+    daprd.body = b"[1, 2]"
+    assert sidecar.invoke("inventory", "GET", "inventory") == {"items": [1, 2]}
+    daprd.body = b""
+    assert sidecar.invoke("inventory", "GET", "inventory") == {}
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_an_answer_that_may_change_is_transient(daprd: FakeDaprd, status: int) -> None:
+    daprd.status = status
+    with pytest.raises(TransientError):
+        daprd.sidecar().invoke("fraud", "POST", "check", {})
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+def test_an_answer_that_stays_is_a_refusal_with_its_reason(daprd: FakeDaprd, status: int) -> None:
+    daprd.status, daprd.body = status, b'{"detail": "no such thing", "code": "x"}'
+    with pytest.raises(RefusedError, match="no such thing") as error:
+        daprd.sidecar().invoke("fraud", "POST", "check", {})
+    assert (error.value.service, error.value.status, error.value.body["code"]) == ("fraud", status, "x")
+
+
+def test_an_answer_that_is_not_json_is_transient(daprd: FakeDaprd) -> None:
+    daprd.body = b"<html>"
+    with pytest.raises(TransientError):
+        daprd.sidecar().invoke("fraud", "GET", "settings")
+
+
+def test_nobody_there_is_transient_and_not_healthy() -> None:
+    sidecar = Sidecar(ServiceConfig(app_port=1, dapr_http_port=9))
+    assert not sidecar.healthy()
+    for call in (lambda: sidecar.invoke("fraud", "GET", "settings"), sidecar.metadata, sidecar.grpc):
+        with pytest.raises(TransientError):
+            call()
+
+
+def test_health_and_metadata_are_what_the_sidecar_says(daprd: FakeDaprd) -> None:
+    sidecar = daprd.sidecar()
+    daprd.body = b'{"id": "orderprocessing"}'
+    assert sidecar.healthy()
+    assert sidecar.metadata() == {"id": "orderprocessing"}
+    daprd.status = 500
+    assert not sidecar.healthy()
+
+
+def test_events_are_published_one_by_one_and_an_error_is_transient(daprd: FakeDaprd) -> None:
+    sidecar, broker = daprd.sidecar(), FakeBroker(takes=2)
+    sidecar._grpc = broker
+    sidecar.publish("orders", "order-events", [{"id": "1"}])
+    assert broker.published == [("orders", "order-events", {"id": "1"}, "application/cloudevents+json")]
+    with pytest.raises(TransientError):
+        sidecar.publish("orders", "order-events", [{"id": "2"}, {"id": "3"}])
+    assert len(broker.published) == 2
+
+
+def test_a_service_is_ready_when_it_says_so_and_errors_of_others_are_a_503() -> None:
+    ready = [False]
+    app = create_base_app("shop", lambda: ready[0])
+
+    @app.get("/broken")
+    def _broken() -> str:
+        raise TransientError("secret detail")
+
+    client = app.test_client()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    ready[0] = True
+    assert client.get("/readyz").status_code == 200
+    broken = client.get("/broken")
+    assert (broken.status_code, "secret" in broken.text) == (503, False)

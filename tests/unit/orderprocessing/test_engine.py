@@ -1,0 +1,225 @@
+"""The engine's client, the calls of the other services, and flows side by side."""
+
+from collections.abc import Generator
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from dapr.ext.workflow._durabletask.task import CompletableTask
+
+from services.common.sidecar import RefusedError, TransientError
+from services.orderprocessing.clients import Shipping
+from services.orderprocessing.ids import new_order_id
+from services.orderprocessing.models import Fulfillment
+from services.orderprocessing.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.runtime import Engine
+from services.orderprocessing.states import FulfillmentStatus
+from services.orderprocessing.workflows.flow import concurrently
+from tests.fakes import FakeClock, FakeSidecar
+from tests.unit.orderprocessing.world import World
+
+
+class Refusal(grpc.RpcError):
+    """An error of the workflow engine."""
+
+    def __init__(self, code: grpc.StatusCode | None, text: str = "") -> None:
+        super().__init__(text)
+        self._code = code
+
+    def code(self) -> grpc.StatusCode | None:
+        return self._code
+
+
+class FakeWorkflowClient:
+    """The SDK's client; fails as it is told, for all instances or for one."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, Any, str]] = []
+        self.rung: list[tuple[str, str]] = []
+        self.error: Exception | None = None
+        self.deaf: str | None = None
+        self.state: Any = None
+
+    def schedule_new_workflow(self, workflow: str, input: Any, instance_id: str) -> None:  # noqa: A002
+        self._fail()
+        self.started.append((workflow, input, instance_id))
+
+    def raise_workflow_event(self, instance_id: str, name: str) -> None:
+        if self.deaf in (None, instance_id):
+            self._fail()
+        self.rung.append((instance_id, name))
+
+    def get_workflow_state(self, _instance_id: str, fetch_payloads: bool) -> Any:
+        self._fail()
+        return self.state
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+
+class FakeHost:
+    """The sidecar as the engine asks it."""
+
+    def __init__(self, workers: int | None) -> None:
+        self._workers = workers
+
+    def healthy(self) -> bool:
+        return self._workers is not None
+
+    def metadata(self) -> dict[str, Any]:
+        if self._workers is None:
+            raise TransientError("no sidecar")
+        return {"workflows": {"connectedWorkers": self._workers}}
+
+
+@pytest.fixture
+def client() -> FakeWorkflowClient:
+    return FakeWorkflowClient()
+
+
+@pytest.fixture
+def engine(client: FakeWorkflowClient) -> Engine:
+    host: Any = FakeHost(1)
+    engine = Engine(host, charge_timeout=3, booking_timeout=4)
+    engine._client = client
+    return engine
+
+
+def test_an_order_is_started_with_its_timeouts(engine: Engine, client: FakeWorkflowClient) -> None:
+    engine.start("A1")
+    run = {"orderId": "A1", "chargeTimeout": 3.0, "bookingTimeout": 4.0}
+    assert client.started == [("order_workflow", run, "order-A1")]
+
+
+def test_an_order_that_runs_already_may_be_started_again(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error = Refusal(grpc.StatusCode.ALREADY_EXISTS)
+    engine.start("A1")
+
+
+def test_bells_ring_and_one_that_nobody_hears_is_no_error(engine: Engine, client: FakeWorkflowClient) -> None:
+    engine.ring(["order-A1", "charge-A1-1"])
+    assert client.rung == [("order-A1", "bell"), ("charge-A1-1", "bell")]
+    for error in (Refusal(grpc.StatusCode.NOT_FOUND), Refusal(grpc.StatusCode.UNKNOWN, "no such instance exists")):
+        client.error = error
+        engine.ring(["order-A1"])
+
+
+def test_one_bell_that_fails_does_not_keep_the_others_from_ringing(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error, client.deaf = Refusal(grpc.StatusCode.INTERNAL), "charge-A1-1"
+    with pytest.raises(TransientError, match="charge-A1-1"):
+        engine.ring(["charge-A1-1", "shipment-A1-1"])
+    assert client.rung == [("shipment-A1-1", "bell")]
+
+
+def test_an_engine_that_is_away_is_transient(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
+    for call in (lambda: engine.start("A1"), lambda: engine.ring(["order-A1"])):
+        with pytest.raises(TransientError):
+            call()
+    assert engine.look("A1") is None
+
+
+def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:
+    assert engine.look("A1") is None
+    client.state = SimpleNamespace(
+        instance_id="order-A1",
+        runtime_status=SimpleNamespace(name="FAILED"),
+        created_at=datetime(2026, 11, 21, 9),  # noqa: DTZ001 - as the SDK gives it
+        last_updated_at=datetime(2026, 11, 21, 10),  # noqa: DTZ001
+        failure_details=SimpleNamespace(error_type="ValueError"),
+    )
+    assert engine.look("A1") == {
+        "instanceId": "order-A1",
+        "status": "FAILED",
+        "createdAt": "2026-11-21T09:00:00.000Z",
+        "updatedAt": "2026-11-21T10:00:00.000Z",
+        "failure": "ValueError",
+    }
+
+
+@pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
+def test_ready_is_a_sidecar_with_a_worker(workers: int | None, count: int, ready: bool) -> None:
+    host: Any = FakeHost(workers)
+    engine = Engine(host, 1, 1)
+    assert (engine.workers(), engine.ready()) == (count, ready)
+
+
+def test_without_a_sidecar_nothing_starts() -> None:
+    host: Any = FakeHost(None)
+    with pytest.raises(TransientError):
+        Engine(host, 1, 1).start("A1")
+
+
+def test_a_booking_that_was_called_off_is_told_from_other_refusals() -> None:
+    sidecar, status = FakeSidecar(), [409]
+
+    def refuse(_method: str, _path: str, _body: object) -> dict[str, Any]:
+        raise RefusedError("shipping", status[0], {"code": "bookingCancelled"})
+
+    sidecar.answers["shipping"] = refuse
+    one = Fulfillment(id="A1:1", location="Warehouse A", status=FulfillmentStatus.PROCESSING, items=[])
+    assert Shipping(sidecar).book("A1", one) is None
+    status[0] = 422
+    with pytest.raises(RefusedError):
+        Shipping(sidecar).book("A1", one)
+
+
+def test_ids_sort_by_time_and_have_the_shape_of_an_order_id() -> None:
+    clock = FakeClock()
+    ids = []
+    for _ in range(50):
+        clock.advance(0.001)
+        ids.append(new_order_id(clock()))
+    assert ids == sorted(ids)
+    assert {len(one) for one in ids} == {19}
+
+
+def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: World) -> None:
+    names = [activity.__name__ for activity in bound_activities(world.tools)]
+    assert len(set(names)) == len(names) == 13
+    assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
+
+
+def waits(task: Any, then: list[str], name: str) -> Generator[Any, Any, str]:
+    try:
+        answer = yield task
+    except ValueError:
+        then.append(f"{name} failed")
+        raise
+    then.append(name)
+    return f"{name}: {answer}"
+
+
+def test_flows_side_by_side_each_go_on_when_their_own_task_is_done() -> None:
+    tasks, went_on = [CompletableTask[int]() for _ in range(3)], list[str]()
+    together = concurrently([waits(task, went_on, name) for task, name in zip(tasks, "abc", strict=True)])
+    next(together)
+    tasks[2].complete(3)
+    together.send(None)
+    assert went_on == ["c"]
+    tasks[0].complete(1)
+    tasks[1].complete(2)
+    with pytest.raises(StopIteration) as end:
+        together.send(None)
+    assert end.value.value == ["a: 1", "b: 2", "c: 3"]
+
+
+def test_an_error_of_one_flow_comes_out_after_the_others_have_ended() -> None:
+    tasks, went_on = [CompletableTask[int]() for _ in range(2)], list[str]()
+    together = concurrently([waits(task, went_on, name) for task, name in zip(tasks, "ab", strict=True)])
+    next(together)
+    tasks[0].cancel(ValueError("broken"))
+    together.send(None)
+    assert went_on == ["a failed"]
+    tasks[1].complete(2)
+    with pytest.raises(ValueError, match="broken"):
+        together.send(None)
+    assert went_on == ["a failed", "b"]
+
+
+def test_no_flows_are_over_at_once() -> None:
+    with pytest.raises(StopIteration):
+        next(concurrently([]))
