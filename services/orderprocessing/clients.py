@@ -119,7 +119,7 @@ class Shipping:
         try:
             return str(self._invoker.invoke("shipping", "POST", "bookings", body)["courierReference"])
         except RefusedError as error:
-            if error.status == 409:
+            if error.body.get("code") == "bookingCancelled":
                 return None
             raise
 

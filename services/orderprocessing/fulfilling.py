@@ -112,20 +112,15 @@ def _payment(
     return note(order, now, kind, message, scope=scope, fulfillment_id=fulfillment_id)
 
 
-def listed(order: Order, fulfillment_id: str, place: Place) -> Order:
-    """Remember where the list of shipments has this one."""
+def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: str | None, now: str) -> Order:
+    """Record where the list of shipments has this one and, unless there is no reference, the courier's booking."""
     one, _, shipment = find(order, fulfillment_id)
-    if shipment.place is not None:
-        return order
-    shipment = shipment.model_copy(update={"place": place})
-    return replace(order, one.model_copy(update={"shipment": shipment})).model_copy(update={"rev": order.rev + 1})
-
-
-def booked(order: Order, fulfillment_id: str, courier_reference: str, now: str) -> Order:
-    """Record the courier's booking."""
-    one, _, shipment = find(order, fulfillment_id)
-    if one.reason is not None or shipment.status != ShipmentStatus.PENDING:
-        # Given up in the meantime: this booking came late, and its undo calls it off.
+    if shipment.place is None:
+        one = one.model_copy(update={"shipment": shipment.model_copy(update={"place": place})})
+        order = replace(order, one).model_copy(update={"rev": order.rev + 1})
+        one, _, shipment = find(order, fulfillment_id)
+    if courier_reference is None or one.reason is not None or shipment.status != ShipmentStatus.PENDING:
+        # With a reason it was given up in the meantime: this booking came late, and its undo calls it off.
         return order
     shipment = _moved(shipment, ShipmentStatus.BOOKED, now, courier_reference=courier_reference)
     order = replace(order, one.model_copy(update={"shipment": shipment}))

@@ -8,6 +8,7 @@ from services.common.clock import Clock
 from services.common.logs import about_order
 from services.common.problems import invalid
 from services.common.web import paginated, read_body, read_limit, read_object
+from services.orderprocessing.fulfilling import find
 from services.orderprocessing.intake import read_draft
 from services.orderprocessing.lists import Lists
 from services.orderprocessing.models import ActionRequest, ApprovalRequest, JsonObject, Order, ShipmentRequest
@@ -121,8 +122,7 @@ def shipment_routes(service: OrderService, lists: Lists) -> Blueprint:
         order, _, _ = service.shipment(shipment_id)
         status = ShipmentStatus(read_body(ShipmentRequest).status)
         with about_order(order.id):
-            service.report(shipment_id, status)
-        _, one, shipment = service.shipment(shipment_id)
+            one, _, shipment = find(service.report(order.id, shipment_id, status), shipment_id)
         return jsonify(shipment_view(one, shipment)), 202
 
     return routes

@@ -114,13 +114,11 @@ class OrderService:
         return order
 
     def act(self, order_id: str, action: str) -> Order:
-        """Take the customer's decision. Raises the problems 404 and 409."""
-        self.order(order_id)
+        """Take the customer's decision. Raises the 409, and LookupError for an unknown order."""
         return self._decide(order_id, lambda order, now: domain.act(order, action, now), _all_sleepers)
 
     def approve(self, order_id: str, approver: str, approved: bool) -> Order:
-        """Take the approver's decision. Raises the problems 404 and 409."""
-        self.order(order_id)
+        """Take the approver's decision. Raises the 409, and LookupError for an unknown order."""
         return self._decide(order_id, lambda order, now: domain.approve(order, approver, approved, now), _all_sleepers)
 
     def shipment(self, shipment_id: str) -> tuple[Order, Fulfillment, Shipment]:
@@ -135,11 +133,10 @@ class OrderService:
             raise not_found("shipment", shipment_id)
         return order, one, one.shipment
 
-    def report(self, shipment_id: str, status: ShipmentStatus) -> Order:
-        """Take the courier's report. Raises the problems 404 and 409."""
-        order, _, _ = self.shipment(shipment_id)
+    def report(self, order_id: str, shipment_id: str, status: ShipmentStatus) -> Order:
+        """Take the courier's report on a shipment of the order. Raises the 409 and LookupError."""
         return self._decide(
-            order.id,
+            order_id,
             lambda current, now: fulfilling.courier_reports(current, shipment_id, status, now),
             lambda _order: [shipment_workflow_id(shipment_id)],
         )

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 
 from services.common.clock import Clock, rfc3339, utc_now
 from services.common.documents import Documents, Records
-from services.common.index import Entry, Index
+from services.common.index import Entry, Index, Place
 from services.common.index_reader import IndexReader, Slice
 from services.common.recent import Recent
 from services.orderprocessing.domain import summary
-from services.orderprocessing.fulfilling import listed
 from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Order
 from services.orderprocessing.states import ShipmentStatus, is_final
 
@@ -76,14 +75,13 @@ class OrderStore:
         self._list(order)
         return order
 
-    def list_shipment(self, order_id: str, fulfillment_id: str) -> None:
-        """Put a shipment on the list of shipments, where it stays up to date from then on."""
-        order = self.require(order_id)
-        one = order.fulfillment(fulfillment_id)
-        if one is None or one.shipment is None or one.shipment.place is not None:
-            return
-        place = self._shipment_index.put(_shipment_entry(order, one))
-        self.update(order_id, lambda current: listed(current, fulfillment_id, place))
+    def list_shipment(self, order: Order, one: Fulfillment) -> Place:
+        """Put a shipment on the list of shipments and return the place, which its record is to keep.
+
+        From then on every change of the record brings the list up to date.
+        """
+        known = one.shipment.place if one.shipment else None
+        return known or self._shipment_index.put(_shipment_entry(order, one))
 
     def customer_orders(self, customer_id: str, limit: int, cursor: str | None) -> Slice:
         """Return ids of a customer's orders, newest first."""

@@ -7,7 +7,7 @@ from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
 from services.orderprocessing.fulfilling import Outcome, undo_scope
 from services.orderprocessing.ids import shipment_workflow_id
-from services.orderprocessing.models import Order
+from services.orderprocessing.models import Fulfillment, Order
 from services.orderprocessing.states import ShipmentStatus
 
 log = get_logger(__name__)
@@ -18,16 +18,22 @@ def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     order = tools.orders.require(request.order_id)
     one, _, shipment = fulfilling.find(order, request.fulfillment_id)
     if shipment.status == ShipmentStatus.PENDING and not order.cancel:
-        tools.orders.list_shipment(order.id, one.id)
-        try:
-            reference = tools.shipping.book(order.id, one)
-        except (TransientError, RefusedError) as error:
-            log.warning("booking not possible now", extra={"fulfillmentId": one.id, "cause": str(error)})
-            return FulfillmentProgress(outcome=Outcome.UNAVAILABLE)
-        if reference is None:  # called off: only an undo does that, and there is none without a cancellation
-            return FulfillmentProgress(outcome=Outcome.CANCELLED)
-        order = tools.change(order.id, lambda current, now: fulfilling.booked(current, one.id, reference, now))
+        place = tools.orders.list_shipment(order, one)
+        failure, reference = _try_to_book(tools, order, one)
+        order = tools.change(order.id, lambda current, now: fulfilling.booked(current, one.id, place, reference, now))
+        if failure is not None:
+            return FulfillmentProgress(outcome=failure)
     return _progress(tools, request, order)
+
+
+def _try_to_book(tools: Tools, order: Order, one: Fulfillment) -> tuple[Outcome | None, str | None]:
+    try:
+        reference = tools.shipping.book(order.id, one)
+    except (TransientError, RefusedError) as error:
+        log.warning("booking not possible now", extra={"fulfillmentId": one.id, "cause": str(error)})
+        return Outcome.UNAVAILABLE, None
+    # Called off already: only an undo does that, and there is none without a cancellation.
+    return (None, reference) if reference else (Outcome.CANCELLED, None)
 
 
 def give_up_booking(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:

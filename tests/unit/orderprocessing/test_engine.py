@@ -154,15 +154,15 @@ def test_without_a_sidecar_nothing_starts() -> None:
 
 
 def test_a_booking_that_was_called_off_is_told_from_other_refusals() -> None:
-    sidecar, status = FakeSidecar(), [409]
+    sidecar, code = FakeSidecar(), ["bookingCancelled"]
 
     def refuse(_method: str, _path: str, _body: object) -> dict[str, Any]:
-        raise RefusedError("shipping", status[0], {"code": "bookingCancelled"})
+        raise RefusedError("shipping", 409, {"code": code[0]})
 
     sidecar.answers["shipping"] = refuse
     one = Fulfillment(id="A1:1", location="Warehouse A", status=FulfillmentStatus.PROCESSING, items=[])
     assert Shipping(sidecar).book("A1", one) is None
-    status[0] = 422
+    code[0] = "bookingExists"
     with pytest.raises(RefusedError):
         Shipping(sidecar).book("A1", one)
 

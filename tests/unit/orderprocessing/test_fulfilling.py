@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.common.index import Place
 from services.common.sidecar import TransientError
 from services.orderprocessing import contracts, fulfilling
 from services.orderprocessing.states import OrderStatus, Reason, ShipmentStatus
@@ -235,7 +236,8 @@ def test_a_booking_that_comes_after_giving_up_is_called_off_and_not_recorded(wor
     world.run()
     world.shop.down = {"inventory"}
     world.run(31)  # given up, and the release is being tried
-    late = world.orders.update("A1", lambda order: fulfilling.booked(order, "A1:1", "CR-late", world.orders.now()))
+    place, now = Place(lane=0, page=0), world.orders.now()
+    late = world.orders.update("A1", lambda order: fulfilling.booked(order, "A1:1", place, "CR-late", now))
     assert late.fulfillments[0].shipment.status == ShipmentStatus.PENDING
     world.shop.down = set()
     assert world.finish().reason == Reason.SHIPPING_UNAVAILABLE
