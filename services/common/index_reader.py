@@ -216,6 +216,6 @@ def _decode(cursor: str) -> list[list[int] | None]:
 
 def _position(value: object) -> list[int]:
     match value:
-        case [int() as page, int() as count] if 0 <= page < 2**53 and 0 <= count <= PAGE_SIZE:
+        case [int() as page, int() as count] if 0 <= page < 2**53 and 0 <= count <= 2 * PAGE_SIZE:
             return [page, count]
     raise BadCursorError("not a cursor of this list")

@@ -29,7 +29,8 @@ class Lists:
             return self._orders_of(customer_id, limit, cursor, status)
         only_open = status is not None and not is_final(status)
         found = self._orders.orders.read(limit, cursor, only_open, lambda one: status in (None, one.data["status"]))
-        return self._lines(found.entries), found
+        lines = self._lines(found.entries)
+        return [line for line in lines if status in (None, line["status"])], found
 
     def _lines(self, entries: Sequence[Entry]) -> list[JsonObject]:
         """Return what the lines show; of pending ones the order itself, which a crash may have kept from being."""

@@ -33,6 +33,7 @@ class Reconciler:
 
     def __init__(self, orders: OrderStore, service: OrderService) -> None:
         self._orders, self._service = orders, service
+        self._suspects: set[str] = set()
 
     def run_once(self, now: datetime) -> int:
         """Mend what a crash left behind some seconds before `now`; return how much that was.
@@ -76,9 +77,14 @@ class Reconciler:
         return True
 
     def _drop(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
-        # The line is written before what it points to, so a young one may be about to become true.
+        # The line is written before what it points to, so it may be about to become true: it must be old, and have
+        # pointed nowhere the last time too, before everything that a crash had stopped went on.
         if entry.at > rfc3339(now - _ORPHAN_AGE):
             return False
+        if entry.id not in self._suspects:
+            self._suspects.add(entry.id)
+            return False
+        self._suspects.discard(entry.id)
         log.warning("a line of a list points nowhere, dropping it", extra={"entryId": entry.id})
         self._orders.drop_line(entry, of_shipments)
         return True
@@ -88,7 +94,7 @@ def _overdue(order: Order, late: str) -> bool:
     """Tell whether the order's workflow has missed something: a bell, a deadline, a decision, the last delivery."""
     if any(since <= late for since in order.bells.values()):
         return True
-    if order.deadline is not None:
+    if order.deadline is not None and order.ending is None:
         return order.deadline <= late
     all_ended = order.fulfillments is not None and all(is_final(one.status) for one in order.fulfillments)
     return order.updated_at <= late and (order.cancel or order.ending is not None or all_ended)
@@ -98,7 +104,8 @@ def _waits_for_somebody(order: Order) -> bool:
     """Tell whether it is for a person to act: the customer, the approver, or the courier of every open fulfillment."""
     going_on = [one for one in order.fulfillments or [] if not is_final(one.status)]
     with_courier = [one for one in going_on if one.reason is None and one.shipment and one.shipment.courier_reference]
-    return order.deadline is not None or (going_on != [] and with_courier == going_on)
+    answer_wanted = order.deadline is not None and order.ending is None
+    return answer_wanted or (going_on != [] and with_courier == going_on)
 
 
 def _pages(index: IndexReader) -> Iterator[list[Entry]]:

@@ -46,7 +46,9 @@ def _go_on(tools: Tools, request: OrderStep, change: Callable[[Order, str], Orde
     )
     announced = tools.announce(order, ORDER_SCOPE, request.announced)
     going_on = not order.ending and not is_final(order.status)
-    processing = [one.id for one in order.fulfillments or [] if one.status == FulfillmentStatus.PROCESSING]
+    # Completed ones are there only when a lost workflow starts anew: what was left to do for them is done then.
+    to_see_through = {FulfillmentStatus.PROCESSING, FulfillmentStatus.COMPLETED}
+    processing = [one.id for one in order.fulfillments or [] if one.status in to_see_through]
     return OrderProgress(
         announced=announced,
         deadline=order.deadline if going_on else None,

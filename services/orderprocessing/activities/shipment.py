@@ -17,6 +17,8 @@ def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     """Book the courier for a fulfillment."""
     order = tools.orders.require(request.order_id)
     one, _, shipment = fulfilling.find(order, request.fulfillment_id)
+    if shipment.has_left:  # a lost workflow was started anew
+        return follow_courier(tools, request)
     if shipment.status == ShipmentStatus.PENDING and not order.cancel:
         place = tools.orders.list_shipment(order, one)
         failure, reference = _try_to_book(tools, order, one)

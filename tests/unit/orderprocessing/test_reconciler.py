@@ -76,7 +76,7 @@ def test_a_line_without_an_order_goes_after_five_minutes_and_not_before(world: W
     world.run(299)
     assert world.mend() == 0
     world.run(2)
-    assert world.mend() == 1
+    assert [world.mend(), world.mend()] == [0, 1]  # it must have pointed nowhere the last time too
     assert world.orders.orders.open_count() == 0
     assert world.send("GET", "/orders").get_json() == []
     assert world.send("GET", "/orders?status=pending").get_json() == []
@@ -87,7 +87,7 @@ def test_an_order_whose_line_was_dropped_may_be_sent_again_and_is_listed(world: 
     world.points.at("before write order", crash)
     world.send("POST", "/orders", BODY)
     world.run(301)
-    world.mend()
+    assert [world.mend(), world.mend()] == [0, 1]
     assert world.send("POST", "/orders", BODY).status_code == 202
     assert [line["id"] for line in world.send("GET", "/orders").get_json()] == ["A1"]
     assert world.finish().status == OrderStatus.COMPLETED
@@ -116,7 +116,7 @@ def test_a_line_without_a_shipment_goes_after_five_minutes(world: World) -> None
     world.finish()
     assert world.orders.shipments.open_count() == 1
     world.run(301)
-    assert world.mend() == 1
+    assert [world.mend(), world.mend()] == [0, 1]
     assert world.orders.shipments.open_count() == 0
     assert world.send("GET", "/shipments").get_json() == []
     check_over(world)

@@ -1,0 +1,96 @@
+"""Orders whose workflows the engine has lost: started anew, they do what was left to do, and nothing twice."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.orderprocessing.states import OrderStatus, Reason
+from tests.unit.orderprocessing.balance import check_over
+from tests.unit.orderprocessing.world import AT_A, AT_B, MISSING, World
+
+
+def lose_the_workflows(world: World) -> None:
+    world.driver.instances.clear()
+
+
+def delivered_meanwhile(world: World) -> None:
+    world.place(AT_A)
+    world.run()
+    lose_the_workflows(world)
+    assert [world.report("dispatched"), world.report("delivered")] == [202, 202]
+
+
+def one_of_two_delivered_meanwhile(world: World) -> None:
+    world.place(AT_A, AT_B)
+    world.run()
+    lose_the_workflows(world)
+    assert [world.report("dispatched"), world.report("delivered")] == [202, 202]
+
+
+def dispatched_meanwhile(world: World) -> None:
+    world.place(AT_A)
+    world.run()
+    lose_the_workflows(world)
+    assert world.report("dispatched") == 202
+
+
+def lost_while_the_stock_could_not_be_handed_over(world: World) -> None:
+    world.place(AT_A)
+    world.run()
+    world.shop.down.add("inventory")
+    world.report("dispatched")
+    world.run()
+    world.report("delivered")
+    world.run(5)
+    lose_the_workflows(world)
+    world.shop.down.clear()
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        delivered_meanwhile,
+        one_of_two_delivered_meanwhile,
+        dispatched_meanwhile,
+        lost_while_the_stock_could_not_be_handed_over,
+    ],
+    ids=lambda story: story.__name__,
+)
+def test_a_lost_workflow_is_started_anew_and_sees_its_fulfillments_through(
+    world: World, story: Callable[[World], None]
+) -> None:
+    story(world)
+    world.run(20)
+    assert world.mend() == 1
+    assert world.finish().status == OrderStatus.COMPLETED
+    check_over(world)
+
+
+def test_a_cancelled_order_whose_workflow_is_lost_gives_everything_back_without_waiting_for_its_deadline(
+    world: World,
+) -> None:
+    world.place(AT_A, MISSING)
+    world.run()
+    world.shop.down.add("inventory")
+    assert world.cancel() == 202
+    world.run(2)  # the end is decided, the release is being tried
+    lose_the_workflows(world)
+    world.shop.down.clear()
+    world.run(16)
+    assert world.mend() == 1
+    assert world.finish().reason == Reason.CUSTOMER_CANCELLED
+    check_over(world)
+
+
+def test_only_the_workflows_with_news_are_rung(world: World) -> None:
+    world.place(AT_A, AT_B)
+    world.run()
+    world.driver.reachable = False
+    world.report("dispatched")
+    world.driver.reachable = True
+    rung: list[str] = []
+    ring = world.driver.ring
+    world.driver.ring = lambda instances: (rung.extend(instances), ring(instances))  # type: ignore[func-returns-value]
+    world.run(16)
+    world.mend()
+    assert rung == ["shipment-A1-1"]
