@@ -14,6 +14,7 @@ def check_over(world: World, *order_ids: str) -> None:
     """Check that these orders, all there are, took nothing but what was delivered, and that everybody was told."""
     world.run(_ORPHAN_AGE)
     world.mend()
+    world.mend()  # a line must point nowhere twice
     orders = [world.order(order_id) for order_id in order_ids or ("A1",)]
     for order in orders:
         _check_record(order)
