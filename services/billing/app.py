@@ -1,6 +1,5 @@
 """The billing service: invoices, the payment ledger, and the payment provider behind them."""
 
-import os
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,10 +9,10 @@ from services.billing import routes
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
 from services.common.clock import Clock, utc_now
-from services.common.config import ServiceConfig, read_or_exit
-from services.common.documents import DaprDocuments, Documents
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app, serve
+from services.common.config import ServiceConfig
+from services.common.documents import Documents
+from services.common.launch import run_service
+from services.common.web import create_base_app
 
 
 class BillingConfig(ServiceConfig):
@@ -38,9 +37,7 @@ def create_app(
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    config = read_or_exit(BillingConfig, os.environ, app_port=3003, dapr_http_port=3503, dapr_grpc_port=3603)
-    sidecar = Sidecar(config)
-    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+    run_service(BillingConfig, create_app, app_port=3003, dapr_http_port=3503, dapr_grpc_port=3603)
 
 
 if __name__ == "__main__":

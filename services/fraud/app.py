@@ -3,16 +3,15 @@
 It simulates a fraud check: the limit is its only rule.
 """
 
-import os
 from collections.abc import Callable
 
 from flask import Flask
 
 from services.common.clock import Clock, utc_now
-from services.common.config import ServiceConfig, read_or_exit
-from services.common.documents import DaprDocuments, Documents
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app, serve
+from services.common.config import ServiceConfig
+from services.common.documents import Documents
+from services.common.launch import run_service
+from services.common.web import create_base_app
 from services.fraud import routes
 from services.fraud.store import FraudStore
 
@@ -35,9 +34,7 @@ def create_app(
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    config = read_or_exit(FraudConfig, os.environ, app_port=3005, dapr_http_port=3505, dapr_grpc_port=3605)
-    sidecar = Sidecar(config)
-    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+    run_service(FraudConfig, create_app, app_port=3005, dapr_http_port=3505, dapr_grpc_port=3605)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """The notifications service: a durable, deduplicated feed of order events, its page and its live stream."""
 
-import os
 from collections.abc import Callable
 
 from flask import Flask
 from pydantic import Field
 
 from services.common.clock import Clock, utc_now
-from services.common.config import Seconds, ServiceConfig, read_or_exit
-from services.common.documents import DaprDocuments, Documents
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app, serve
+from services.common.config import Seconds, ServiceConfig
+from services.common.documents import Documents
+from services.common.launch import run_service
+from services.common.web import create_base_app
 from services.notifications import routes
 from services.notifications.store import NotificationsStore
 from services.notifications.stream import EventStreams, StreamSettings
@@ -49,9 +48,7 @@ def create_app(
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    config = read_or_exit(NotificationsConfig, os.environ, app_port=3001, dapr_http_port=3501, dapr_grpc_port=3601)
-    sidecar = Sidecar(config)
-    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+    run_service(NotificationsConfig, create_app, app_port=3001, dapr_http_port=3501, dapr_grpc_port=3601)
 
 
 if __name__ == "__main__":

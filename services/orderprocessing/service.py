@@ -103,7 +103,7 @@ class OrderService:
 
         A workflow that starts anew finds everything in the record that is done.
         """
-        self._workflows.start(order.id)
+        self.restart(order)
         self._workflows.ring(sorted(order.bells) or _all_sleepers(order))
 
     def order(self, order_id: str) -> Order:

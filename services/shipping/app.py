@@ -1,15 +1,14 @@
 """The shipping service: courier bookings and a maintenance switch."""
 
-import os
 from collections.abc import Callable
 
 from flask import Flask
 
 from services.common.clock import Clock, utc_now
-from services.common.config import ServiceConfig, read_or_exit
-from services.common.documents import DaprDocuments, Documents
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app, serve
+from services.common.config import ServiceConfig
+from services.common.documents import Documents
+from services.common.launch import run_service
+from services.common.web import create_base_app
 from services.shipping import routes
 from services.shipping.courier import Courier, SimulatedCourier
 from services.shipping.store import ShippingStore
@@ -34,9 +33,7 @@ def create_app(
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    config = read_or_exit(ShippingConfig, os.environ, app_port=3004, dapr_http_port=3504, dapr_grpc_port=3604)
-    sidecar = Sidecar(config)
-    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+    run_service(ShippingConfig, create_app, app_port=3004, dapr_http_port=3504, dapr_grpc_port=3604)
 
 
 if __name__ == "__main__":
