@@ -4,7 +4,9 @@ BIN := .venv/bin
 CODE := runtime services tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run deps zipkin test lint format unit e2e clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos clean clean-state
+REPLICAS ?= 1
+KILLS ?= 510
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -12,8 +14,11 @@ help: ## Show this list
 setup: ## Get everything that is needed onto this machine (done by run, deps and test too)
 	@$(PYTHON) -m runtime setup
 
-run: ## Start the whole system; Ctrl-C stops it
-	@$(PYTHON) -m runtime run
+run: ## Start the whole system and keep it alive; Ctrl-C stops it; REPLICAS=2 and CHAOS=1 are explained in docs/operations.md
+	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(CHAOS),--chaos)
+
+restart: ## Restart the apps of the running system one by one, as after a change of code
+	@$(PYTHON) -m runtime restart $(if $(APP),--app $(APP))
 
 deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in another terminal
 	@$(PYTHON) -m runtime deps
@@ -38,8 +43,11 @@ unit: setup ## Run the unit tests, with coverage
 e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 	$(BIN)/pytest tests/e2e
 
+chaos: setup ## Kill every process of a system of its own, again and again, and check that no order suffers (KILLS=500)
+	$(BIN)/python -m tests.chaos --kills $(KILLS)
+
 clean: ## Remove the virtual environment, caches and log files; the orders stay
-	rm -rf .venv .dapr .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+	rm -rf .venv .dapr .state/logs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-state: ## Remove all orders and workflows (Redis's and the scheduler's data together)

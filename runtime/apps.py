@@ -1,141 +1,117 @@
-"""The apps and their sidecars under one `dapr run -f`."""
+"""The apps of a run template, each with its sidecar beside it, as `dapr run -f` starts them; but kept alive.
+
+`dapr run` starts nothing again, and whatever it has started hangs on its pipes. So `make run` reads the same template
+and starts the same processes itself.
+"""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.children import Child
-from runtime.console import tail
+from runtime.console import say
 from runtime.dapr import Dapr
 from runtime.errors import LaunchError
+from runtime.keeper import Kept, Plan, stop_kept
 from runtime.ports import http_ok
-from runtime.processes import Process, descendants, end
-from runtime.template import App
+from runtime.template import App, Template
 
 POLL_S = 0.2
-STOP_GRACE_S = 5.0
-CLI_GRACE_S = 1.0
-KEEP_LOGS_S = 7 * 24 * 3600
-
-
-@dataclass(frozen=True)
-class Pids:
-    """Process ids of an app and of its sidecar, None for one that does not run."""
-
-    app: int | None
-    sidecar: int | None
+READY_S = 60.0
+STOP_GRACE_S = 12.0
+BAD_CONFIGURATION = 2
+"""Exit code of our services when they cannot run with their configuration; Go's panics have the same number."""
+SIDECAR = "{} sidecar"
 
 
 class Apps:
-    """A running `dapr run -f`, and what it started."""
+    """The running apps and sidecars."""
 
     def __init__(
-        self,
-        dapr: Dapr,
-        template: Path,
-        apps: list[App],
-        state_dir: Path,
-        env: Mapping[str, str],
-        *,
-        console: bool,
+        self, dapr: Dapr, template: Template, apps: list[App], state_dir: Path, env: Mapping[str, str]
     ) -> None:
-        """Start the run template."""
-        self._apps = apps
-        self._logs = template.parent / ".dapr" / "logs"
-        self._logs.mkdir(parents=True, exist_ok=True)
-        _remove_old(self._logs)
-        self._child = Child(
-            "dapr-run",
-            [dapr.cli, "run", "-f", template],
-            state_dir,
-            # Sidecars register this address: the machine's outward one may change at any time.
-            env={**dapr.environment(), "DAPR_HOST_IP": "127.0.0.1", **env},
-            cwd=template.parent,
-            console=console,
-        )
-        self._seen: dict[tuple[str, str], int] = {}
-
-    def pids(self, app_id: str) -> Pids:
-        """Return the process ids of one app."""
-        found = self._found()
-        return Pids(found.get(("app", app_id)), found.get(("daprd", app_id)))
-
-    def log(self, kind: str, app_id: str) -> Path | None:
-        """Return the newest log file of an `app`, or of its sidecar (`daprd`)."""
-        return max(self._logs.glob(f"{app_id}_{kind}_*.log"), default=None)
-
-    def dead(self) -> str | None:
-        """Return a sentence about an app or sidecar that ended, None while all run."""
-        if self._child.ended():
-            return self._child.epitaph()
-        found = self._found()
-        gone = [key for key, pid in self._seen.items() if found.get(key) != pid]
-        self._seen = found
-        if not gone:
-            return None
-        kind, app_id = gone[0]
-        name = f"The sidecar of {app_id}" if kind == "daprd" else f"The app {app_id}"
-        return f"{name} ended unexpectedly.{self._tail(kind, app_id)}"
+        """Start all of them."""
+        self.apps = apps
+        self.kept: dict[str, Kept] = {}
+        for app in apps:
+            for plan in (_sidecar_plan(dapr, template, app), _app_plan(template, app, env)):
+                self.kept[plan.name] = Kept(plan, state_dir)
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Wait until every app answers 200 at /readyz."""
+        """Wait until every app answers 200 at /readyz. Raises LaunchError when one is given up or takes too long."""
         deadline = time.monotonic() + timeout_s
-        waiting = list(self._apps)
-        while waiting:
-            waiting = [app for app in waiting if not http_ok(f"{app.address}/readyz")]
-            sentence = self.dead()
-            if waiting and sentence:
-                raise LaunchError(sentence)
-            if waiting and time.monotonic() > deadline:
-                names = ", ".join(app.app_id for app in waiting)
-                tails = "".join(self._tail(kind, waiting[0].app_id) for kind in ("app", "daprd"))
-                raise LaunchError(f"Not ready within {timeout_s:.0f} s: {names}.{tails}")
+        waiting = list(self.apps)
+        while waiting := [app for app in waiting if not self._is_ready(app)]:
+            for kept in self.kept.values():
+                if kept.given_up:
+                    raise LaunchError(kept.given_up)
+            if time.monotonic() > deadline:
+                names = ", ".join(app.name for app in waiting)
+                logs = self.kept[waiting[0].name].log.parent
+                raise LaunchError(f"Not ready within {timeout_s:.0f} s: {names}. Their logs are in {logs}.")
             time.sleep(POLL_S)
 
-    def stop(self) -> None:
-        """End the apps, then the sidecars, then the CLI, each with time to finish what it does.
+    def roll(self, app_ids: set[str]) -> None:
+        """Restart these apps with their sidecars, one replica after the other, each once the one before is ready.
 
-        The CLI would kill them at once, and leave an app's own children running.
+        An app answers what it was asked before it ends, and begins when its sidecar is there.
         """
-        everyone = descendants(self._child.pid)
-        sidecars = [process.pid for process in everyone if _is_sidecar(process)]
-        end([process.pid for process in everyone if not _is_sidecar(process)], STOP_GRACE_S)
-        end(sidecars, STOP_GRACE_S)
-        # A CLI that is still starting apps keeps asking the ended sidecars for seconds; nothing is lost with it.
-        self._child.stop(CLI_GRACE_S)
-
-    def _found(self) -> dict[tuple[str, str], int]:
-        """Return the running apps and sidecars by what they are and their app id."""
-        found: dict[tuple[str, str], int] = {}
-        for process in descendants(self._child.pid):
-            if process.parent != self._child.pid:
+        for app in self.apps:
+            if app.app_id not in app_ids:
                 continue
-            if _is_sidecar(process):
-                found["daprd", _app_id(process)] = process.pid
-            elif "APP_ID" in process.environment:
-                found["app", process.environment["APP_ID"]] = process.pid
-        return found
+            say(f"Restarting {app.name} ...")
+            sidecar, process = self.kept[SIDECAR.format(app.name)], self.kept[app.name]
+            with process.stopped():
+                with sidecar.stopped():
+                    pass
+                sidecar.wait_up(READY_S)
+            process.wait_up(READY_S)
+            self.wait_ready(READY_S)
 
-    def _tail(self, kind: str, app_id: str) -> str:
-        """Return the end of the newest log file of an app or its sidecar, for a failure's message."""
-        log = self.log(kind, app_id)
-        return f"\nThe end of {log}:\n{tail(log)}" if log else ""
+    def stop(self) -> None:
+        """End the apps, then the sidecars, each with time to finish what it does."""
+        names = [app.name for app in self.apps]
+        stop_kept([self.kept[name] for name in names], STOP_GRACE_S)
+        stop_kept([self.kept[SIDECAR.format(name)] for name in names], STOP_GRACE_S)
 
-
-def _remove_old(logs: Path) -> None:
-    """Remove log files that nothing has been written to for a week; the CLI starts new ones at each run."""
-    for log in logs.glob("*.log"):
-        if time.time() - log.stat().st_mtime > KEEP_LOGS_S:
-            log.unlink()
-
-
-def _is_sidecar(process: Process) -> bool:
-    """Tell whether a process is a daprd; the CLI also calls it once for its version, which is none."""
-    return "--app-id" in process.arguments and Path(process.arguments[0]).name == "daprd"
+    def _is_ready(self, app: App) -> bool:
+        # Asked only when it is up, so that what an earlier process said does not count.
+        return self.kept[app.name].is_up and http_ok(f"{app.address}/readyz")
 
 
-def _app_id(process: Process) -> str:
-    """Return the app id that a sidecar was started with."""
-    position = process.arguments.index("--app-id")
-    return process.arguments[position + 1]
+def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> Plan:
+    told = {
+        "APP_ID": app.app_id,
+        "APP_PORT": str(app.ports["appPort"]),
+        "DAPR_HTTP_PORT": str(app.ports["daprHTTPPort"]),
+        "DAPR_GRPC_PORT": str(app.ports["daprGRPCPort"]),
+    }
+    return Plan(
+        name=app.name,
+        command=list(app.command),
+        answers=lambda: http_ok(f"{app.address}/healthz"),
+        env=template.env | told | dict(env),
+        cwd=template.path.parent,
+        hopeless=BAD_CONFIGURATION,
+    )
+
+
+def _sidecar_plan(dapr: Dapr, template: Template, app: App) -> Plan:
+    common, ports = template.common, app.ports
+    return Plan(
+        name=SIDECAR.format(app.name),
+        command=[
+            dapr.binary("daprd"),
+            *("--app-id", app.app_id, "--app-port", str(ports["appPort"]), "--app-protocol", "http"),
+            *("--dapr-http-port", str(ports["daprHTTPPort"]), "--dapr-grpc-port", str(ports["daprGRPCPort"])),
+            *("--dapr-internal-grpc-port", str(ports["daprInternalGRPCPort"])),
+            *("--metrics-port", str(ports["metricsPort"])),
+            *("--dapr-listen-addresses", common["apiListenAddresses"]),
+            *("--resources-path", common["resourcesPath"], "--config", common["configFilePath"]),
+            *("--placement-host-address", common["placementHostAddress"]),
+            *("--scheduler-host-address", common["schedulerHostAddress"]),
+        ],
+        answers=lambda: http_ok(f"{app.sidecar_address}/v1.0/healthz/outbound"),
+        # Sidecars register this address: the machine's outward one may change at any time.
+        env={"DAPR_HOST_IP": "127.0.0.1"},
+        cwd=template.path.parent,
+    )

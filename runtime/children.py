@@ -1,16 +1,13 @@
 """Programs that run in the background for a state folder."""
 
 import os
+import signal
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.console import tail
-from runtime.errors import LaunchError
 from runtime.processes import MARK, descendants, end
 
-POLL_S = 0.1
 GRACE_S = 8.0
 
 
@@ -25,11 +22,9 @@ class Child:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        console: bool = False,
     ) -> None:
-        """Start the program, with its output in the state folder's logs or on the console."""
-        self.name = name
-        self.log = state_dir / "logs" / f"{name}.log"
+        """Start the program, with its output appended to its file among the state folder's logs."""
+        self.log = log_file(state_dir, name)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
             self._popen = subprocess.Popen(
@@ -38,8 +33,8 @@ class Child:
                 # The mark finds the program again even after its launcher was killed.
                 env={**os.environ, **(env or {}), MARK: str(state_dir.resolve())},
                 stdin=subprocess.DEVNULL,
-                stdout=None if console else out,
-                stderr=None if console else subprocess.STDOUT,
+                stdout=out,
+                stderr=subprocess.STDOUT,
                 # Not in our group: Ctrl-C reaches the launcher only, which then stops all in order.
                 process_group=0,
             )
@@ -49,23 +44,26 @@ class Child:
         """Return the program's process id."""
         return self._popen.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Return the exit code, negative for a signal, None while the program runs."""
+        return self._popen.poll()
+
     def ended(self) -> bool:
         """Tell whether the program has ended."""
         return self._popen.poll() is not None
 
-    def epitaph(self) -> str:
-        """Return the sentence that says how the program ended."""
-        return f"{self.name} ended unexpectedly with exit code {self._popen.poll()}; its log is {self.log}."
+    def how_it_ended(self) -> str:
+        """Return how the program ended, as the rest of a sentence that begins with its name."""
+        code = self._popen.poll()
+        if code is None:
+            return "still runs"
+        return f"ended with exit code {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
 
-    def wait_until(self, answers: Callable[[], bool], seconds: float) -> None:
-        """Wait until the program answers; fail when it ends or takes too long."""
-        deadline = time.monotonic() + seconds
-        while not answers():
-            if self.ended():
-                raise LaunchError(f"{self.epitaph()}\n{tail(self.log)}")
-            if time.monotonic() > deadline:
-                raise LaunchError(f"{self.name} did not answer within {seconds:.0f} s; see {self.log}.")
-            time.sleep(POLL_S)
+    def kill(self) -> None:
+        """End the program at once, without a chance to tidy up."""
+        self._popen.kill()
+        self._popen.wait()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """End the program and then whatever it left running."""
@@ -74,6 +72,17 @@ class Child:
         try:
             self._popen.wait(grace_s)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+            self.kill()
         end(offspring, grace_s)
+
+
+def log_file(state_dir: Path, name: str) -> Path:
+    """Return where a program's output goes."""
+    return state_dir / "logs" / f"{name.replace(' ', '-')}.log"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

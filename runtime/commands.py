@@ -14,11 +14,14 @@ from runtime.errors import LaunchError
 from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts
 from runtime.redis import ensure_redis
-from runtime.stack import Stack, watch
+from runtime.rolling import ALL, asked_to_restart, done, request_restart
+from runtime.stack import Stack
 from runtime.state import StateFolder
 from runtime.venv import ensure_venv
 from runtime.zipkin import run_zipkin
 
+WATCH_S = 0.5
+MOST_REPLICAS = 9
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,13 +39,13 @@ def set_up() -> Dapr:
     return dapr
 
 
-def setup() -> None:
+def setup(_options: argparse.Namespace) -> None:
     """Make the virtual environment and find or build what else is needed."""
     dapr = set_up()
     say(f"Set up: .venv, Dapr CLI {dapr.cli}, Dapr runtime {dapr.binary('daprd')}.")
 
 
-def deps() -> None:
+def deps(_options: argparse.Namespace) -> None:
     """Run Redis, placement and scheduler only, for a `dapr run -f .` in another terminal."""
     dapr = set_up()
     stack = Stack()
@@ -52,29 +55,53 @@ def deps() -> None:
         say("Redis, placement and scheduler run. In another terminal:")
         say(f"  {command} {dapr.cli} run -f .")
         say("Ctrl-C stops them; their data stay in .state/.")
-        watch(stack)
+        _watch(stack)
     finally:
         _stop(stack)
 
 
-def run() -> None:
+def run(options: argparse.Namespace) -> None:
     """Run the whole system until Ctrl-C."""
     began = time.monotonic()
     set_up()
-    stack = Stack(console=True)
+    env = {"CHAOS_ENABLED": "true"} if options.chaos else {}
+    stack = Stack(console=True, env=env, replicas={"orderprocessing": options.replicas})
     try:
         say("Starting Redis, placement, scheduler and the apps ...")
         stack.start()
         say(f"\nReady after {elapsed(time.monotonic() - began)}:")
         for app in stack.apps():
-            say(f"  {app.app_id:<16} {app.address}")
-        say("Logs of the sidecars are in .dapr/logs/. Ctrl-C stops everything; the orders stay in .state/.\n")
-        watch(stack)
+            say(f"  {app.name:<18} {app.address}")
+        say("What ends by itself is started again; logs are in .state/logs/.")
+        say("Ctrl-C stops everything; the orders stay in .state/.\n")
+        _watch(stack)
     finally:
         _stop(stack)
 
 
-def clean_state() -> None:
+def restart(options: argparse.Namespace) -> None:
+    """Restart the apps of a running system, one after the other, without losing a request."""
+    request_restart(DEFAULT_STATE, options.app)
+    say("Restarted.")
+
+
+def zipkin(_options: argparse.Namespace) -> None:
+    """Run the trace server."""
+    run_zipkin()
+
+
+def _watch(stack: Stack) -> None:
+    """Restart what somebody asks for, until something is given up: then fail with the sentence about it."""
+    while (sentence := stack.dead()) is None:
+        if wanted := asked_to_restart(stack.state_dir):
+            known = {app.app_id for app in stack.apps()}
+            stack.roll(known if wanted == ALL else known & {wanted})
+            done(stack.state_dir)
+        time.sleep(WATCH_S)
+    raise LaunchError(sentence)
+
+
+def clean_state(_options: argparse.Namespace) -> None:
     """Remove all orders and workflows."""
     StateFolder(DEFAULT_STATE).remove()
     # Where the sidecars found each other last; it is made anew.
@@ -97,26 +124,34 @@ def _request_stop(_number: int, _frame: FrameType | None) -> None:
     raise StopRequested
 
 
-COMMANDS: dict[str, Callable[[], None]] = {
-    "setup": setup,
-    "deps": deps,
-    "run": run,
-    "zipkin": run_zipkin,
-    "clean-state": clean_state,
-}
+def _parser() -> argparse.ArgumentParser:
+    """Return the command line: each command with the function that carries it out."""
+    parser = argparse.ArgumentParser(prog="python3 -m runtime", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    functions: dict[str, Callable[[argparse.Namespace], None]] = {
+        "setup": setup,
+        "deps": deps,
+        "run": run,
+        "restart": restart,
+        "zipkin": zipkin,
+        "clean-state": clean_state,
+    }
+    for name, function in functions.items():
+        commands.add_parser(name, help=(function.__doc__ or "").partition("\n")[0]).set_defaults(function=function)
+    running = commands.choices["run"]
+    running.add_argument("--replicas", type=int, default=1, choices=range(1, MOST_REPLICAS + 1), metavar="N")
+    running.add_argument("--chaos", action="store_true", help="let PUT /chaos make the services fail at random")
+    commands.choices["restart"].add_argument("--app", default=ALL, help="an app id")
+    return parser
 
 
 def main() -> int:
     """Run one command and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python3 -m runtime", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, function in COMMANDS.items():
-        commands.add_parser(name, help=(function.__doc__ or "").splitlines()[0])
-    chosen = COMMANDS[parser.parse_args().command]
+    options = _parser().parse_args()
     for number in STOP_SIGNALS:
         signal.signal(number, _request_stop)
     try:
-        chosen()
+        options.function(options)
     except StopRequested:
         say("Stopped; nothing is left running.")
         return 0

@@ -1,25 +1,17 @@
 """Redis, placement and scheduler: used where they run already, started where they do not."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.children import Child
 from runtime.console import say
 from runtime.dapr import Dapr
+from runtime.keeper import Kept, Plan, stop_kept
+from runtime.lease import revoke_stale_lease
 from runtime.ports import HOST, ControlPorts, grpc_answers, http_ok, redis_answers, redis_setting
 from runtime.redis import ensure_redis
 
 SERVICES = ("redis", "placement", "scheduler")
 START_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How one service is started and how it shows that it answers."""
-
-    command: list[str | Path]
-    answers: Callable[[], bool]
+STOP_GRACE_S = 8.0
 
 
 def already_running(ports: ControlPorts) -> set[str]:
@@ -43,33 +35,42 @@ def say_what_is_used(names: set[str], ports: ControlPorts) -> None:
         say("  Redis and scheduler hold two halves of the workflows: remove the data of both or of neither.")
 
 
-def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) -> list[Child]:
-    """Start the named services together and wait until each answers; when one fails, all stop."""
-    plans = {name: _plan(name, dapr, ports, state_dir) for name in names}
-    children: list[Child] = []
+def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) -> list[Kept]:
+    """Start the named services together, to be kept alive, and wait until each answers; when one fails, all stop."""
+    plans = [_plan(name, dapr, ports, state_dir) for name in names]
+    started: list[Kept] = []
     try:
-        for name, plan in plans.items():
-            children.append(Child(name, plan.command, state_dir))
-        for child in children:
-            child.wait_until(plans[child.name].answers, START_TIMEOUT_S)
+        started.extend(Kept(plan, state_dir) for plan in plans)
+        for kept in started:
+            kept.wait_up(START_TIMEOUT_S)
     except BaseException:
-        for child in reversed(children):
-            child.stop()
+        stop(started)
         raise
-    return children
+    return started
 
 
-def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> _Plan:
+def stop(services: list[Kept]) -> None:
+    """Stop the services one after the other, last started first: Redis goes when nobody writes any more."""
+    while services:
+        stop_kept([services.pop()], STOP_GRACE_S)
+
+
+def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> Plan:
     """Return how to start a service and how to see that it is up."""
     folder = state_dir / name
     if name == "redis":
         folder.mkdir(parents=True, exist_ok=True)
-        return _Plan(_redis_command(ports, folder), lambda: redis_answers(ports.redis))
+        return Plan(name, _redis_command(ports, folder), lambda: redis_answers(ports.redis))
     if name == "placement":
         url = f"http://{HOST}:{ports.placement_health}/healthz"
-        return _Plan(_placement_command(dapr, ports), lambda: http_ok(url))
+        return Plan(name, _placement_command(dapr, ports), lambda: http_ok(url))
     url = f"http://{HOST}:{ports.scheduler_health}/healthz"
-    return _Plan(_scheduler_command(dapr, ports, folder), lambda: http_ok(url))
+    return Plan(
+        name,
+        _scheduler_command(dapr, ports, folder),
+        lambda: http_ok(url),
+        once_started=lambda: revoke_stale_lease(ports.etcd_client),
+    )
 
 
 def _redis_command(ports: ControlPorts, folder: Path) -> list[str | Path]:

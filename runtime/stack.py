@@ -1,7 +1,6 @@
 """The whole system as one object: `make run` has one, an end-to-end test session its own on other ports."""
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,24 +8,27 @@ from types import TracebackType
 from typing import Self
 
 from runtime import prerequisites
-from runtime.apps import Apps, Pids
-from runtime.children import Child
+from runtime.apps import Apps
+from runtime.children import log_file
 from runtime.dapr import Dapr, ensure_dapr
 from runtime.errors import LaunchError
+from runtime.follow import Follower
+from runtime.keeper import Kept
 from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts, require_free
 from runtime.state import StateFolder
-from runtime.template import App, read_apps, write_shifted
+from runtime.template import App, read_template, with_replicas, write_shifted
 
 READY_TIMEOUT_S = 90.0
 
 
 @dataclass
 class Stack:
-    """Redis, placement, scheduler and the apps of a run template, on one state folder.
+    """Redis, placement, scheduler and the apps of a run template with their sidecars, on one state folder.
 
-    `port_offset` moves every port, and then nothing that runs already is used; `env` is added to the apps'
-    environment; `console` shows what `dapr run` prints, the apps' logs among it, instead of writing it to a file.
+    All of them are kept alive: what ends by itself is started again. `port_offset` moves every port, and then nothing
+    that runs already is used; `env` is added to the apps' environment; `replicas` says how many there are to be of an
+    app, by its id; `console` shows what the apps log.
     """
 
     root: Path = ROOT
@@ -35,13 +37,15 @@ class Stack:
     env: Mapping[str, str] | None = None
     run_template: Path | None = None
     console: bool = False
+    replicas: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         """Prepare what start() fills; nothing runs yet."""
         self.ports = ControlPorts().shifted(self.port_offset)
         self._template = self.run_template or self.root / "dapr.yaml"
-        self._services: list[Child] = []
+        self._services: list[Kept] = []
         self._apps: Apps | None = None
+        self._follower: Follower | None = None
         self._state = StateFolder(self.state_dir)
 
     def __enter__(self) -> Self:
@@ -62,7 +66,7 @@ class Stack:
 
     @property
     def logs(self) -> Path:
-        """Return the folder of the log files of Redis, placement, scheduler and the Dapr CLI."""
+        """Return the folder of the log files: one for each process, kept over its restarts."""
         return self.state_dir / "logs"
 
     def start(self, timeout_s: float = READY_TIMEOUT_S) -> None:
@@ -70,8 +74,7 @@ class Stack:
         try:
             dapr = self.start_services(also_free=self._app_ports())
             self._start_apps(dapr)
-            assert self._apps is not None  # noqa: S101 - tells mypy what the line above did
-            self._apps.wait_ready(timeout_s)
+            self.wait_ready(timeout_s)
         except BaseException:
             self.stop()
             raise
@@ -89,72 +92,91 @@ class Stack:
         self._services = prerequisites.start(dapr, self.ports, self.state_dir, names)
         return dapr
 
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until every process is up and every app ready. Raises LaunchError when that does not come."""
+        for service in self._services:
+            service.wait_up(timeout_s)
+        if self._apps is not None:
+            self._apps.wait_ready(timeout_s)
+
+    def stop_supervising(self) -> None:
+        """From now on start nothing again; what runs goes on running until stop()."""
+        for kept in self._kept().values():
+            kept.leave()
+
+    def roll(self, app_ids: set[str]) -> None:
+        """Restart these apps and their sidecars one after the other, replica after replica, without a break."""
+        if self._apps is not None:
+            self._apps.roll(app_ids)
+
     def stop(self) -> None:
         """Stop everything that this object started, the apps first; the data stay."""
         if self._apps is not None:
             self._apps.stop()
             self._apps = None
-        while self._services:
-            # Last started, first stopped: Redis goes when nobody writes any more.
-            self._services.pop().stop()
+        prerequisites.stop(self._services)
+        if self._follower is not None:
+            self._follower.stop()
+            self._follower = None
         self._state.leave()
 
     def dead(self) -> str | None:
-        """Return a sentence about something that ended by itself, None while all is well."""
-        for child in self._services:
-            if child.ended():
-                return child.epitaph()
-        return self._apps.dead() if self._apps is not None else None
+        """Return a sentence about something that is not started any more, None while all is kept alive."""
+        return next((kept.given_up for kept in self._kept().values() if kept.given_up), None)
 
-    def address(self, app_id: str) -> str:
-        """Return where an app answers, such as http://127.0.0.1:3000."""
-        return self._app(app_id).address
+    def names(self) -> list[str]:
+        """Return the names of all processes, such as `redis`, `billing` and `billing sidecar`."""
+        return list(self._kept())
 
-    def sidecar_address(self, app_id: str) -> str:
+    def pid(self, name: str) -> int | None:
+        """Return the process id behind a name, None while it is down or not ours."""
+        kept = self._kept().get(name)
+        return kept.pid if kept else None
+
+    @property
+    def last_start(self) -> float:
+        """Return when a process was started last, by the monotonic clock."""
+        return max(kept.started_at for kept in self._kept().values())
+
+    def address(self, name: str) -> str:
+        """Return where an app, or a further replica such as `orderprocessing-2`, answers."""
+        return self._app(name).address
+
+    def sidecar_address(self, name: str) -> str:
         """Return where an app's sidecar answers over HTTP."""
-        return self._app(app_id).sidecar_address
+        return self._app(name).sidecar_address
 
-    def pid_of(self, app_id: str) -> Pids:
-        """Return the process ids of an app and of its sidecar, None for one that does not run."""
-        return self._apps.pids(app_id) if self._apps is not None else Pids(None, None)
-
-    def log_of(self, app_id: str, *, sidecar: bool = False) -> Path | None:
-        """Return the log file of an app or of its sidecar, None when they do not run."""
-        return self._apps.log("daprd" if sidecar else "app", app_id) if self._apps is not None else None
-
-    def service_pid(self, name: str) -> int | None:
-        """Return the process id of `redis`, `placement` or `scheduler`, None when it is not ours."""
-        return next((child.pid for child in self._services if child.name == name), None)
+    def log_of(self, name: str) -> Path:
+        """Return the log file of a process."""
+        return log_file(self.state_dir, name)
 
     def apps(self) -> list[App]:
-        """Return the apps with their ports as they run here."""
-        return [
-            App(app.app_id, {key: port + self.port_offset for key, port in app.ports.items()})
-            for app in read_apps(self._template)
-        ]
+        """Return the apps, replicas among them, with their ports as they run here."""
+        apps = [app.moved(self.port_offset, app.name) for app in read_template(self._template).apps]
+        return with_replicas(apps, dict(self.replicas or {}))
 
-    def _app(self, app_id: str) -> App:
-        """Return one app of the template."""
+    def _kept(self) -> dict[str, Kept]:
+        return {kept.name: kept for kept in self._services} | (self._apps.kept if self._apps else {})
+
+    def _app(self, name: str) -> App:
         for app in self.apps():
-            if app.app_id == app_id:
+            if app.name == name:
                 return app
-        raise LaunchError(f"The run template has no app {app_id}.")
+        raise LaunchError(f"There is no app {name}.")
 
     def _app_ports(self) -> dict[str, int]:
         """Return every port of the apps and their sidecars, each by what it is called to a person."""
         return {name: port for app in self.apps() for name, port in app.named_ports().items()}
 
     def _start_apps(self, dapr: Dapr) -> None:
-        """Start the run template as it is, or its copy on other ports that logs into the state folder."""
-        template, env = self._template, dict(self.env or {})
-        if self.port_offset or template.parent != self.root:
-            template = write_shifted(self._template, self.root, self.state_dir, self.port_offset)
+        """Start what the run template describes, or its copy on other ports."""
+        path, env = self._template, dict(self.env or {})
+        if self.port_offset or path.parent != self.root:
+            path = write_shifted(self._template, self.root, self.state_dir, self.port_offset)
             env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
-        self._apps = Apps(dapr, template, self.apps(), self.state_dir, env, console=self.console)
-
-
-def watch(stack: Stack, seconds: float = 2.0) -> None:
-    """Wait for ever, until something ends by itself: then fail with a sentence about it."""
-    while (sentence := stack.dead()) is None:
-        time.sleep(seconds)
-    raise LaunchError(sentence)
+        if self.console:
+            self._follower = Follower({app.name: self.log_of(app.name) for app in self.apps()})
+        # Where the sidecars keep each other's addresses, by components/config.yaml.
+        (path.parent / ".dapr").mkdir(exist_ok=True)
+        template = read_template(path)
+        self._apps = Apps(dapr, template, with_replicas(template.apps, dict(self.replicas or {})), self.state_dir, env)

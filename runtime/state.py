@@ -13,6 +13,18 @@ from runtime.processes import end, marked
 LEFTOVER_GRACE_S = 10.0
 
 
+def is_taken(path: Path) -> bool:
+    """Tell whether a launcher works on a state folder."""
+    if not (path / "lock").exists():
+        return False
+    with (path / "lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 class StateFolder:
     """The data of Redis and of the scheduler, which are only of use together, and the log files."""
 

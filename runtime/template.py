@@ -1,11 +1,12 @@
-"""Reads the multi-app run template, and writes the copy of it that runs on other ports.
+"""Reads the multi-app run template `dapr.yaml`, and writes the copy of it that runs on other ports.
 
 The standard library has no YAML parser: this understands the plain `key: value` lines of our template.
 """
 
+import json
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runtime.errors import LaunchError
@@ -18,18 +19,23 @@ APP_PORTS = {
     "daprInternalGRPCPort": "sidecar internal gRPC",
     "metricsPort": "sidecar metrics",
 }
+REPLICA_STEP = 10
+"""How far apart the ports of two replicas of one app are."""
+
 PORT_LINE = re.compile(rf"^(\s*(?:{'|'.join(APP_PORTS)}):\s*)(\d+)", re.MULTILINE)
 CONTROL_LINE = re.compile(r"^(\s*(?:placement|scheduler)HostAddress:\s*\S+:)(\d+)", re.MULTILINE)
-APP_LINE = re.compile(r"^\s*-\s*appID:\s*(\S+)")
+LINE = re.compile(r"^(?P<indent> *)(?P<item>- )?(?P<key>\w+):\s*(?P<value>.*?)\s*$")
 REDIS_ADDRESS = re.compile(r"\b(localhost|127\.0\.0\.1):6379\b")
 
 
 @dataclass(frozen=True)
 class App:
-    """One app of the template with the ports of itself and its sidecar, by the template's keys."""
+    """One app of the template, or a further replica of it, with the ports of itself and its sidecar."""
 
     app_id: str
+    name: str
     ports: dict[str, int] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -43,24 +49,64 @@ class App:
 
     def named_ports(self) -> dict[str, int]:
         """Return the app's ports, each by what it is called to a person."""
-        return {f"{self.app_id} {APP_PORTS[key]}": port for key, port in self.ports.items()}
+        return {f"{self.name} {APP_PORTS[key]}": port for key, port in self.ports.items()}
+
+    def moved(self, offset: int, name: str) -> "App":
+        """Return the same app on other ports."""
+        return replace(self, name=name, ports={key: port + offset for key, port in self.ports.items()})
 
 
-def read_apps(template: Path) -> list[App]:
-    """Return the apps of a run template."""
-    if not template.exists():
-        raise LaunchError(f"There is no run template {template}.")
-    apps: list[App] = []
-    for line in template.read_text().splitlines():
-        if start := APP_LINE.match(line):
-            apps.append(App(start.group(1)))
-        elif apps and (port := PORT_LINE.match(line)):
-            key = line.split(":")[0].strip()
-            apps[-1].ports[key] = int(port.group(2))
+@dataclass(frozen=True)
+class Template:
+    """What a run template says: the settings and environment that all apps share, and the apps."""
+
+    path: Path
+    common: dict[str, str]
+    env: dict[str, str]
+    apps: list[App]
+
+
+def read_template(path: Path) -> Template:
+    """Read a run template."""
+    if not path.exists():
+        raise LaunchError(f"There is no run template {path}.")
+    common: dict[str, str] = {}
+    env: dict[str, str] = {}
+    entries: list[dict[str, str]] = []
+    target = common
+    for line in path.read_text().splitlines():
+        found = LINE.match(line)
+        if found is None:
+            continue
+        key, value, level = found["key"], found["value"], len(found["indent"])
+        if level == 0:
+            continue
+        if found["item"]:
+            entries.append({})
+            target = entries[-1]
+        elif not entries:
+            # Below `common:` two spaces in are the settings; deeper is the block `env:`.
+            target = common if level <= 2 else env
+        if value:
+            target[key] = value if key == "command" else value.strip('"')
+    return Template(path, common, env, [_app(path, entry) for entry in entries])
+
+
+def _app(path: Path, entry: dict[str, str]) -> App:
+    app_id = entry.get("appID", "an app")
+    if missing := [key for key in ("appID", "command", *APP_PORTS) if key not in entry]:
+        raise LaunchError(f"{path} gives {app_id} no {' and no '.join(missing)}.")
+    ports = {key: int(entry[key]) for key in APP_PORTS}
+    return App(app_id, app_id, ports, json.loads(entry["command"]))
+
+
+def with_replicas(apps: list[App], replicas: dict[str, int]) -> list[App]:
+    """Return the apps with as many further replicas as asked for, each on ports of its own."""
+    result = []
     for app in apps:
-        if missing := [key for key in APP_PORTS if key not in app.ports]:
-            raise LaunchError(f"{template} gives {app.app_id} no {' and no '.join(missing)}.")
-    return apps
+        count = replicas.get(app.app_id, 1)
+        result += [app] + [app.moved(REPLICA_STEP * (n - 1), f"{app.app_id}-{n}") for n in range(2, count + 1)]
+    return result
 
 
 def write_shifted(template: Path, root: Path, state_dir: Path, offset: int) -> Path:

@@ -27,7 +27,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     folder = item.config.stash.get(_LOGS, None)
     if report.failed and folder is not None:
-        report.sections.append(("logs of the system", f"{folder}/.dapr/logs and {folder}/logs"))
+        report.sections.append(("logs of the system", f"{folder}/logs"))
     return report
 
 

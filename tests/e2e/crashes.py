@@ -1,40 +1,21 @@
-"""Ways for processes to end without a word, and to come back. Only what the stack itself started is touched."""
+"""Ways for processes to end without a word. Only what the stack itself started is touched."""
 
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from runtime.processes import Process, marked, running, send, wait_gone
+from runtime.processes import marked, send, wait_gone
 from runtime.stack import Stack
 
 _GONE_WITHIN = 10.0
 
 
-def kill_app(stack: Stack, app_id: str) -> Process:
-    """Kill an app, not its sidecar, and return what it was."""
-    pid = stack.pid_of(app_id).app
-    [process] = [one for one in running() if one.pid == pid]
-    _kill([process.pid])
-    return process
-
-
-@contextmanager
-def restarted(stack: Stack, process: Process) -> Iterator[None]:
-    """Start an app that was killed again, as a supervisor would (`dapr run -f` does not), while the block runs."""
-    with (stack.logs / "restarted_app.log").open("ab") as log:
-        again = subprocess.Popen(
-            process.arguments, env=process.environment, cwd=stack.state_dir, stdout=log, stderr=subprocess.STDOUT
-        )
-        try:
-            yield
-        finally:
-            again.kill()
-            again.wait()
+def kill(stack: Stack, *names: str) -> None:
+    """Kill processes, all at once; the stack starts them again."""
+    _kill([pid for pid in map(stack.pid, names) if pid is not None])
 
 
 def power_cut(stack: Stack) -> None:
-    """Kill everything that the stack started, databases and control plane too, all at once."""
+    """Kill everything that the stack started, databases and control plane too, all at once; it stays down."""
+    stack.stop_supervising()
     _kill([process.pid for process in marked(stack.state_dir)])
     stack.stop()
 

@@ -59,8 +59,8 @@ def running(stack: Stack) -> Iterator[System]:
 
 
 def log_files(folder: Path) -> list[Path]:
-    """Return every log of a system: those of what `dapr run` started, and those of the services below."""
-    return sorted([*(folder / ".dapr" / "logs").glob("*.log"), *(folder / "logs").glob("*.log")])
+    """Return every log of a system: one for each process."""
+    return sorted((folder / "logs").glob("*.log"))
 
 
 def log_ends(folder: Path) -> str:

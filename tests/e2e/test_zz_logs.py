@@ -1,17 +1,22 @@
 """The logs of all that the tests before did: no error that nobody can explain. Named to run last."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from runtime.paths import ROOT
+from runtime.template import read_template
 from tests.e2e.groups import System
+from tests.e2e.launch import log_files
 
 APP_TROUBLE = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback|Traceback \(most recent call last\)")
 SIDECAR_TROUBLE = re.compile(r"level=(warning|error|fatal)|^panic:|^fatal error:")
 
 SIDECAR_DEATH = re.compile(r"level=fatal|^panic:|^fatal error:")
+
+SERVICES = {app.app_id for app in read_template(ROOT / "dapr.yaml").apps}
 
 KNOWN_IN_APPS: dict[str, str] = {}
 
@@ -29,7 +34,7 @@ KNOWN_IN_SIDECARS = {
 }
 
 
-def unexplained(logs: Iterator[Path], trouble: re.Pattern[str], known: Mapping[str, str]) -> list[str]:
+def unexplained(logs: Iterable[Path], trouble: re.Pattern[str], known: Mapping[str, str]) -> list[str]:
     """Return each kind of line that means trouble and has no explanation, once, with its log file's name."""
     found = {}
     for log in logs:
@@ -50,39 +55,40 @@ def assert_explained(lines: list[str]) -> None:
     assert not lines, "\n".join(["nobody can explain:", *lines])
 
 
-def app_logs(folder: Path) -> Iterator[Path]:
-    """Return the log files of the services."""
-    return (folder / ".dapr" / "logs").glob("*_app_*.log")
+def app_logs(folder: Path) -> list[Path]:
+    """Return the log files of the services, all of which must be there."""
+    return [log for log in log_files(folder) if log.stem in SERVICES]
 
 
-def sidecar_logs(folder: Path) -> Iterator[Path]:
+def sidecar_logs(folder: Path) -> list[Path]:
     """Return the log files of the sidecars."""
-    return (folder / ".dapr" / "logs").glob("*_daprd_*.log")
+    return [log for log in log_files(folder) if log.stem.endswith("-sidecar")]
 
 
 def test_no_service_logged_an_error(system: System) -> None:
-    assert len(list(app_logs(system.stack.state_dir))) == len(system.stack.apps())
-    assert_explained(unexplained(app_logs(system.stack.state_dir), APP_TROUBLE, KNOWN_IN_APPS))
+    logs = app_logs(system.stack.state_dir)
+    assert len(logs) == len(system.stack.apps())
+    assert_explained(unexplained(logs, APP_TROUBLE, KNOWN_IN_APPS))
 
 
 def test_every_warning_of_a_sidecar_is_explained(system: System) -> None:
-    assert len(list(sidecar_logs(system.stack.state_dir))) == len(system.stack.apps())
-    assert_explained(unexplained(sidecar_logs(system.stack.state_dir), SIDECAR_TROUBLE, KNOWN_IN_SIDECARS))
+    logs = sidecar_logs(system.stack.state_dir)
+    assert len(logs) == len(system.stack.apps())
+    assert_explained(unexplained(logs, SIDECAR_TROUBLE, KNOWN_IN_SIDECARS))
 
 
 def test_crashes_leave_no_error_in_the_services_and_kill_no_sidecar(crash_folder: Path) -> None:
     # What else the sidecars say of a power cut depends on the moment; that they live and lose nothing does not.
-    if not list(app_logs(crash_folder)):
+    if not app_logs(crash_folder):
         pytest.skip("no crash was tried")
-    restarted = iter([*app_logs(crash_folder), crash_folder / "logs" / "restarted_app.log"])
-    assert_explained(unexplained(restarted, APP_TROUBLE, KNOWN_IN_APPS))
+    assert_explained(unexplained(app_logs(crash_folder), APP_TROUBLE, KNOWN_IN_APPS))
     assert_explained(unexplained(sidecar_logs(crash_folder), SIDECAR_DEATH, {}))
 
 
 def test_trouble_is_found_and_told_once(tmp_path: Path) -> None:
     log = tmp_path / "a_daprd_1.log"
     log.write_text('level=info msg="x"\nlevel=error msg="order 1 lost"\nlevel=error msg="order 2 lost"\n')
-    assert unexplained(iter([log]), SIDECAR_TROUBLE, {}) == ['a_daprd_1.log: level=error msg="order 2 lost"']
-    assert unexplained(iter([log]), SIDECAR_TROUBLE, {"order . lost": "so it is"}) == []
+    assert unexplained([log], SIDECAR_TROUBLE, {}) == ['a_daprd_1.log: level=error msg="order 2 lost"']
+    assert unexplained([log], SIDECAR_TROUBLE, {"order . lost": "so it is"}) == []
     log.write_text("12:00 INFO fine\n12:01 ERROR   broken\nTraceback (most recent call last)\n")
-    assert len(unexplained(iter([log]), APP_TROUBLE, {})) == 2
+    assert len(unexplained([log], APP_TROUBLE, {})) == 2

@@ -34,7 +34,7 @@ def shipping_in_maintenance(system: System) -> Iterator[None]:
 @contextmanager
 def billing_stopped(system: System) -> Iterator[None]:
     """Tell the stories while billing's process does nothing: its port is open, and nobody answers."""
-    pid = system.stack.pid_of("billing").app
+    pid = system.stack.pid("billing")
     assert pid is not None
     wake = system.shop.call
     os.kill(pid, signal.SIGSTOP)
