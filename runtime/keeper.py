@@ -85,11 +85,11 @@ class Kept:
             time.sleep(POLL_S)
 
     @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """End the process in an orderly way, and start it anew when the block is left."""
+    def stopped(self, *, at_once: bool = False) -> Iterator[None]:
+        """End the process, in an orderly way or `at_once` like a crash, and start it anew when the block is left."""
         self._may_run.clear()
         self._asked = True
-        self._child.stop(GRACE_S)
+        self._child.kill() if at_once else self._child.stop(GRACE_S)
         try:
             yield
         finally:

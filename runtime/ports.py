@@ -31,8 +31,12 @@ class ControlPorts:
     etcd_peer: int = 19814
 
     def shifted(self, offset: int) -> "ControlPorts":
-        """Return the same ports moved by an offset."""
-        return ControlPorts(**{name: port + offset for name, port in asdict(self).items()})
+        """Return the same ports moved by an offset, which leaves them outside the range of outgoing connections."""
+        if offset == 0:
+            return self
+        # Dapr's own ports lie within that range: moved as they are, a connection of anybody could sit on them.
+        moved = asdict(self) | {"placement": self.placement_raft + 2, "scheduler": self.placement_raft + 3}
+        return ControlPorts(**{name: port + offset for name, port in moved.items()})
 
     def of(self, service: str) -> dict[str, int]:
         """Return the ports that one of the services listens on, each by what it is called to a person."""

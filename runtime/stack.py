@@ -1,7 +1,8 @@
 """The whole system as one object: `make run` has one, an end-to-end test session its own on other ports."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -103,6 +104,14 @@ class Stack:
         """From now on start nothing again; what runs goes on running until stop()."""
         for kept in self._kept().values():
             kept.leave()
+
+    @contextmanager
+    def without(self, *names: str) -> Iterator[None]:
+        """Kill processes as a crash does, and let none of them come back while the block runs."""
+        with ExitStack() as down:
+            for name in names:
+                down.enter_context(self._kept()[name].stopped(at_once=True))
+            yield
 
     def roll(self, app_ids: set[str]) -> None:
         """Restart these apps and their sidecars one after the other, replica after replica, without a break."""

@@ -23,7 +23,7 @@ REPLICA_STEP = 10
 """How far apart the ports of two replicas of one app are."""
 
 PORT_LINE = re.compile(rf"^(\s*(?:{'|'.join(APP_PORTS)}):\s*)(\d+)", re.MULTILINE)
-CONTROL_LINE = re.compile(r"^(\s*(?:placement|scheduler)HostAddress:\s*\S+:)(\d+)", re.MULTILINE)
+CONTROL_LINE = re.compile(r"^(\s*(placement|scheduler)HostAddress:\s*\S+:)\d+", re.MULTILINE)
 LINE = re.compile(r"^(?P<indent> *)(?P<item>- )?(?P<key>\w+):\s*(?P<value>.*?)\s*$")
 REDIS_ADDRESS = re.compile(r"\b(localhost|127\.0\.0\.1):6379\b")
 
@@ -116,16 +116,14 @@ def write_shifted(template: Path, root: Path, state_dir: Path, offset: int) -> P
     apart; only the interpreter of the virtual environment is named in full.
     """
 
-    def moved(found: re.Match[str]) -> str:
-        return f"{found.group(1)}{int(found.group(2)) + offset}"
-
-    text = CONTROL_LINE.sub(moved, PORT_LINE.sub(moved, template.read_text()))
+    ports = ControlPorts().shifted(offset)
+    text = PORT_LINE.sub(lambda found: f"{found[1]}{int(found[2]) + offset}", template.read_text())
+    text = CONTROL_LINE.sub(lambda found: f"{found[1]}{getattr(ports, found[2])}", text)
     copy = state_dir / "dapr.yaml"
     copy.write_text(text.replace(".venv/bin/", f"{root}/.venv/bin/"))
     components = state_dir / "components"
     shutil.rmtree(components, ignore_errors=True)
     shutil.copytree(template.parent / "components", components)
-    redis = ControlPorts().shifted(offset).redis
     for resource in components.rglob("*.yaml"):
-        resource.write_text(REDIS_ADDRESS.sub(rf"\g<1>:{redis}", resource.read_text()))
+        resource.write_text(REDIS_ADDRESS.sub(rf"\g<1>:{ports.redis}", resource.read_text()))
     return copy

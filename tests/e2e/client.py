@@ -23,7 +23,7 @@ class Shop:
         if body is not None:
             options["json"] = body
         url = self.address_of(service) + path
-        return self._session().request(method, url, timeout=_TIMEOUT, **options)
+        return self._session().request(method, url, **{"timeout": _TIMEOUT, **options})
 
     def get(self, service: str, path: str, **query: Any) -> Any:
         """Return the JSON of a GET that must succeed."""
@@ -36,6 +36,13 @@ class Shop:
         answer = self.call(service, "POST", path, body, **options)
         assert answer.status_code == expect, f"POST {service} {path}: {answer.status_code} {answer.text}"
         return answer.json()
+
+    def is_ready(self, service: str) -> bool:
+        """Tell whether a service says that it is ready."""
+        try:
+            return self.call(service, "GET", "/readyz").ok
+        except requests.ConnectionError:
+            return False
 
     def order(self, order_id: str) -> Json:
         """Return an order."""

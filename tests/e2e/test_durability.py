@@ -63,19 +63,12 @@ def live_through_the_kill(system: System, told: Survivors) -> None:
     kill(system.stack, "orderprocessing")
     with pytest.raises(requests.ConnectionError):
         system.shop.order(told.booked)
-    eventually(lambda: _is_ready(system))
+    eventually(lambda: system.shop.is_ready("orderprocessing"))
     for order_id in told.before_the_kill:
         told.shopper.sees_shipments(order_id, "booked")
     told.before_the_cut = place_three(told.shopper)
     system.shop.act(told.cancelled, "cancel")
     power_cut(system.stack)
-
-
-def _is_ready(system: System) -> bool:
-    try:
-        return system.shop.call("orderprocessing", "GET", "/readyz").ok
-    except requests.ConnectionError:
-        return False
 
 
 @pytest.fixture(scope="module")

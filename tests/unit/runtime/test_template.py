@@ -1,11 +1,13 @@
 """The run template: what the launcher reads in it is what `dapr run -f` would do."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from runtime.errors import LaunchError
 from runtime.paths import ROOT
+from runtime.ports import ControlPorts
 from runtime.template import APP_PORTS, read_template, with_replicas, write_shifted
 
 OURS = ROOT / "dapr.yaml"
@@ -39,7 +41,7 @@ def test_a_further_replica_has_the_same_app_id_and_another_name() -> None:
 def test_a_copy_on_other_ports_moves_every_port(tmp_path: Path) -> None:
     before, after = read_template(OURS), read_template(write_shifted(OURS, ROOT, tmp_path, 2000))
     assert [app.ports for app in after.apps] == [app.moved(2000, app.name).ports for app in before.apps]
-    assert after.common["placementHostAddress"] == "127.0.0.1:52005"
+    assert after.common["placementHostAddress"] == f"127.0.0.1:{ControlPorts().shifted(2000).placement}"
     assert "localhost:8379" in (tmp_path / "components" / "statestore.yaml").read_text()
 
 
@@ -48,3 +50,11 @@ def test_an_app_without_a_port_is_refused_with_a_sentence(tmp_path: Path) -> Non
     template.write_text('apps:\n  - appID: a\n    appPort: 1\n    command: ["x"]\n')
     with pytest.raises(LaunchError, match="gives a no daprHTTPPort and no daprGRPCPort"):
         read_template(template)
+
+
+def test_no_port_of_a_moved_system_may_be_taken_by_an_outgoing_connection() -> None:
+    first_of_outgoing = 32768
+    for offset in range(1000, 13000, 1000):
+        ports = [*asdict(ControlPorts().shifted(offset)).values()]
+        assert len(set(ports)) == len(ports)
+        assert max(ports) < first_of_outgoing
