@@ -32,3 +32,6 @@ class Backoff:
 
 BUSINESS = Backoff(first=0.5, factor=2.0, longest=5.0)
 """Between tries of a step that has a deadline in the story: a charge, a booking."""
+
+LONGEST_TRY = 15.0
+"""Seconds that one try of such a step may take: three calls that each run into their deadline."""

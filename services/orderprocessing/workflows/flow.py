@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from dapr.ext.workflow import DaprWorkflowContext, when_any
 
-from services.common.policies import BUSINESS
+from services.common.policies import BUSINESS, LONGEST_TRY
 from services.orderprocessing.contracts import (
     ActivityCall,
     Flow,
@@ -37,18 +37,20 @@ def try_until(
 ) -> Flow[FulfillmentProgress]:
     """Repeat a step, with growing pauses, while it finds its service unavailable and there is time.
 
-    The bell ends a pause early: the step then finds in the record what it rang for.
+    The bell ends a pause early: the step then finds in the record what it rang for. Time in which the engine itself
+    stood still is not time in which anybody tried: a lap counts for no more than a try and its pause can take.
     """
-    deadline = now(ctx) + timedelta(seconds=run.timeout)
     step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
-    tries = 0
+    left, tries = run.timeout, 0
     while True:
+        began = now(ctx)
         progress = yield from call(ctx, step)
         tries += 1
-        wake = now(ctx) + timedelta(seconds=BUSINESS.pause(tries))
-        if progress.outcome != Outcome.UNAVAILABLE or now(ctx) >= deadline:
+        if progress.outcome != Outcome.UNAVAILABLE or left <= 0:
             return progress
-        yield from wait_for_bell(ctx, min(wake, deadline))
+        pause = min(BUSINESS.pause(tries), left)
+        yield from wait_for_bell(ctx, now(ctx) + timedelta(seconds=pause))
+        left -= min((now(ctx) - began).total_seconds(), pause + LONGEST_TRY)
 
 
 def concurrently(flows: Sequence[Generator[Any, Any, R]]) -> Generator[Any, Any, list[R]]:

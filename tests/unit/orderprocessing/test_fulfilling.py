@@ -1,5 +1,7 @@
 """Charging, shipping and giving back: what each branch leaves behind."""
 
+from datetime import timedelta
+
 import pytest
 
 from services.common.index import Place
@@ -104,6 +106,18 @@ def test_a_courier_that_is_back_in_time_is_booked(world: World) -> None:
     world.settle("shipping", "shipping/activate")
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
+
+
+@pytest.mark.parametrize("down", ["billing", "fraud", "shipping"])
+def test_time_in_which_the_engine_stood_still_is_no_time_of_trying(world: World, down: str) -> None:
+    world.shop.down = {down}
+    world.place("Vans Old Skool")
+    world.run(5)
+    world.clock.now += timedelta(minutes=2)
+    world.run(3)
+    assert not world.order().completed_at
+    world.shop.down = set()
+    assert world.finish().status == OrderStatus.COMPLETED
 
 
 @pytest.mark.parametrize("down", ["billing", "fraud", "shipping"])
