@@ -25,6 +25,9 @@ def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
         order = tools.change(order.id, lambda current, now: fulfilling.booked(current, one.id, place, reference, now))
         if failure is not None:
             return FulfillmentProgress(outcome=failure)
+    else:
+        # Perhaps the try before this one has written the record and then died: the lists follow the record.
+        order = tools.change(order.id, lambda current, _now: current)
     return _progress(tools, request, order)
 
 

@@ -143,12 +143,11 @@ class World:
         self.driver.run(seconds)
 
     def work(self, order_id: str = "A1") -> bool:
-        """Let the courier do the next thing with one shipment, and the engine what follows."""
+        """Let the courier do the next thing with one shipment of the list, and the engine what follows."""
         self.run()
-        for one in self.order(order_id).fulfillments or []:
-            status = one.shipment.status if one.shipment else None
-            following = {"booked": "dispatched", "dispatched": "delivered"}.get(status or "")
-            if following and self.report(following, one.id) == 202:
+        for line in self.send("GET", "/shipments/pending").get_json():
+            following = {"booked": "dispatched", "dispatched": "delivered"}.get(line["status"])
+            if line["orderId"] == order_id and following and self.report(following, line["id"]) == 202:
                 self.run()
                 return True
         return False
