@@ -115,7 +115,6 @@ def write_shifted(template: Path, root: Path, state_dir: Path, offset: int) -> P
     Relative paths of the copy lead into the state folder, so log files and resources of two systems stay
     apart; only the interpreter of the virtual environment is named in full.
     """
-
     ports = ControlPorts().shifted(offset)
     text = PORT_LINE.sub(lambda found: f"{found[1]}{int(found[2]) + offset}", template.read_text())
     text = CONTROL_LINE.sub(lambda found: f"{found[1]}{getattr(ports, found[2])}", text)

@@ -42,6 +42,7 @@ class ServiceConfig(BaseModel):
     server_threads: int = Field(default=16, ge=1, le=512)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    chaos_enabled: bool = False
 
 
 C = TypeVar("C", bound=ServiceConfig)

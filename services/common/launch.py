@@ -1,4 +1,4 @@
-"""Starts a service whose application needs nothing but its configuration and its documents."""
+"""Starts a service: its configuration, its logs, and where it needs nothing else, its documents and its server."""
 
 import os
 from collections.abc import Callable
@@ -6,20 +6,33 @@ from typing import TypeVar
 
 from flask import Flask
 
+from services.common import chaos, logs
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.documents import DaprDocuments
+from services.common.server import serve
 from services.common.sidecar import Sidecar
-from services.common.web import serve
 
 C = TypeVar("C", bound=ServiceConfig)
+
+
+def configure(kind: type[C], **defaults: object) -> C:
+    """Return the configuration that the environment gives, and set up the logs by it.
+
+    `defaults` are the service's ports. Ends the process with status 2 and a sentence for each wrong variable.
+    """
+    config = read_or_exit(kind, os.environ, **defaults)
+    logs.set_up(config.log_level, config.log_format)
+    return config
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:
     """Run a service, configured by the environment, until it is told to stop.
 
-    `create_app` takes the configuration, the documents and `ready`; `defaults` are the service's ports. Ends the
-    process with status 2 and a sentence for each wrong variable.
+    `create_app` takes the configuration, the documents and `ready`; `defaults` as in `configure`.
     """
-    config = read_or_exit(kind, os.environ, **defaults)
+    config = configure(kind, **defaults)
     sidecar = Sidecar(config)
-    serve(create_app(config, DaprDocuments(sidecar, config.state_store), ready=sidecar.healthy), config)
+    documents = DaprDocuments(sidecar, config.state_store)
+    app = create_app(config, documents, ready=sidecar.healthy)
+    chaos.register(app, chaos.enable(config, documents))
+    serve(app, config)

@@ -68,6 +68,8 @@ def set_up(level: str, form: str) -> None:
     logging.getLogger("durabletask-worker").setLevel(logging.WARNING)
     # What the workflow client logs as an error it also raises, and its caller deals with it.
     logging.getLogger("DaprWorkflowClient").setLevel(logging.CRITICAL)
+    # A failing activity is logged by the registry, with the order's id.
+    logging.getLogger("WorkflowRuntime").addFilter(lambda line: "Activity execution failed" not in line.getMessage())
     # The HTTP client logs each connection; only its warnings say something.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     # A full thread queue is waitress's way of saying "busy"; it is a load figure, not a fault.

@@ -1,4 +1,4 @@
-"""What every service's Flask application has: health, errors, request parsing, tracing, and its server."""
+"""What every service's Flask application has: health, errors, request parsing, tracing."""
 
 import json
 import re
@@ -7,19 +7,16 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-import waitress
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
 
 from services.common import logs, problems, tracing
-from services.common.config import ServiceConfig
 from services.common.index_reader import BadCursorError, Slice
 from services.common.models import Request
 from services.common.problems import Problem, invalid, unavailable
 from services.common.sidecar import TransientError
 
 MAX_BODY = 256 * 1024
-_SERVER_MAX_BODY = 16 * 1024 * 1024
 _JSON = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
 
 T = TypeVar("T", bound=Request)
@@ -53,20 +50,6 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
         raise unavailable("not connected to the sidecar yet")
 
     return app
-
-
-def serve(app: Flask, config: ServiceConfig) -> None:
-    """Run the application on a production server until the process is told to stop."""
-    logs.set_up(config.log_level, config.log_format)
-    waitress.serve(
-        app,
-        host=config.app_host,
-        port=config.app_port,
-        threads=config.server_threads,
-        max_request_body_size=_SERVER_MAX_BODY,
-        clear_untrusted_proxy_headers=True,
-        ident=None,
-    )
 
 
 def read_object() -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """The inventory service: catalogue, stock in each warehouse, reservations."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
 
 from flask import Flask
 
+from services.common import chaos
 from services.common.clock import Clock, utc_now
-from services.common.config import ServiceConfig, read_or_exit
+from services.common.config import ServiceConfig
 from services.common.documents import DaprDocuments, Documents
+from services.common.launch import configure
 from services.common.logs import get_logger
+from services.common.server import serve
 from services.common.sidecar import Sidecar, TransientError
-from services.common.web import create_base_app, serve
+from services.common.web import create_base_app
 from services.inventory import routes
 from services.inventory.store import InventoryStore
 
@@ -52,11 +54,13 @@ def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sle
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    config = read_or_exit(InventoryConfig, os.environ, app_port=3002, dapr_http_port=3502, dapr_grpc_port=3602)
+    config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502, dapr_grpc_port=3602)
     sidecar = Sidecar(config)
     documents = DaprDocuments(sidecar, config.state_store)
     threading.Thread(target=seed_when_up, args=(documents,), name="seed", daemon=True).start()
-    serve(create_app(config, documents, ready=sidecar.healthy), config)
+    app = create_app(config, documents, ready=sidecar.healthy)
+    chaos.register(app, chaos.enable(config, documents))
+    serve(app, config)
 
 
 if __name__ == "__main__":

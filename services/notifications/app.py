@@ -9,6 +9,7 @@ from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
 from services.common.documents import Documents
 from services.common.launch import run_service
+from services.common.server import at_stop
 from services.common.web import create_base_app
 from services.notifications import routes
 from services.notifications.store import NotificationsStore
@@ -42,7 +43,9 @@ def create_app(
 ) -> Flask:
     """Return the service's application."""
     app = create_base_app("notifications", ready)
-    routes.register(app, NotificationsStore(documents, clock), EventStreams(documents, config.stream_settings()))
+    streams = EventStreams(documents, config.stream_settings())
+    routes.register(app, NotificationsStore(documents, clock), streams)
+    at_stop(app, streams.end)
     return app
 
 

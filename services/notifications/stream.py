@@ -68,23 +68,30 @@ class _Readings:
         self._current = _Reading(documents)
         self._read_at = float("-inf")
         self._stored = False
+        self._ended = False
 
     def fresh(self) -> _Reading:
         """Return a reading that begins now."""
         with self._changed:
             return self._renew()
 
-    def after(self, seen: _Reading) -> _Reading:
-        """Wait for a later reading than `seen`, for one poll at most."""
+    def after(self, seen: _Reading) -> _Reading | None:
+        """Wait for a later reading than `seen`, for one poll at most; None once there are no more."""
         with self._changed:
-            while self._current is seen:
+            while self._current is seen and not self._ended:
                 # Events that come in a burst are read together: not each of them may wake every stream.
                 due = self._read_at + (min(_COALESCE, self._poll) if self._stored else self._poll)
                 if (wait := due - time.monotonic()) > 0:
                     self._changed.wait(wait)
                 else:
                     self._renew()
-            return self._current
+            return None if self._ended else self._current
+
+    def end(self) -> None:
+        """Give no more readings."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     def stored(self) -> None:
         """Say that the feed has something new."""
@@ -110,6 +117,10 @@ class EventStreams:
     def stored(self) -> None:
         """Wake the streams: an event was kept by this process."""
         self._readings.stored()
+
+    def end(self) -> None:
+        """End all streams and those that are opened from now on; a client resumes elsewhere, or here when it can."""
+        self._readings.end()
 
     def open(self, last_event_id: str | None, order_id: str | None) -> "EventStream":
         """Open a stream behind `last_event_id`, or behind the newest event where that is missing or unknown.
@@ -156,7 +167,9 @@ class EventStream:
             if time.monotonic() - spoke >= self._settings.keep_alive:
                 yield f": still here\nid: {self._cursor}\n\n"
                 spoke = time.monotonic()
-            self._reading = self._readings.after(self._reading)
+            if (reading := self._readings.after(self._reading)) is None:
+                return
+            self._reading = reading
 
     def close(self) -> None:
         """Give the stream's place to another; may be called more than once."""

@@ -1,6 +1,5 @@
 """The orderprocessing service: the order and shipment APIs, and the worker of the workflows behind them."""
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -8,22 +7,28 @@ from typing import Protocol
 from flask import Flask
 from pydantic import Field
 
+from services.common import chaos
 from services.common.clock import Clock, utc_now
-from services.common.config import Money, Seconds, ServiceConfig, read_or_exit
+from services.common.config import Money, Seconds, ServiceConfig
 from services.common.documents import DaprDocuments, Documents
+from services.common.launch import configure
+from services.common.server import serve
 from services.common.sidecar import Sidecar
-from services.common.web import create_base_app, serve
+from services.common.web import create_base_app
 from services.orderprocessing import reconciler
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.intake import Catalogue
 from services.orderprocessing.lists import Lists
-from services.orderprocessing.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
 from services.orderprocessing.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
 from services.orderprocessing.runtime import Engine, run_worker
 from services.orderprocessing.service import OrderService, Workflows
 from services.orderprocessing.store import OrderStore
+from services.orderprocessing.underway import Underway
+
+_DISCONNECTED_WITHIN = 0.5
 
 
 class OrderProcessingConfig(ServiceConfig):
@@ -87,15 +92,32 @@ def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Nei
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    config = read_or_exit(OrderProcessingConfig, os.environ, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
+    config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
     sidecar = Sidecar(config)
     documents: Documents = DaprDocuments(sidecar, config.state_store)
     orders = OrderStore(documents)
     engine = Engine(sidecar, config.charge_timeout, config.booking_timeout)
     service = create_service(orders, sidecar, engine)
-    run_worker(sidecar, WORKFLOWS, bound_activities(create_tools(config, orders, sidecar)))
-    reconciler.run_in_background(reconciler.Reconciler(orders, service), config.reconcile_interval, threading.Event())
-    serve(create_app(orders, service, engine, ready=engine.ready), config)
+    unrest, underway, stopping = chaos.enable(config, documents), Underway(), threading.Event()
+    activities = bound_activities(create_tools(config, orders, sidecar), _around(underway, unrest))
+    worker = run_worker(sidecar, WORKFLOWS, activities)
+    reconciler.run_in_background(reconciler.Reconciler(orders, service), config.reconcile_interval, stopping)
+    app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive())
+    # Its own calls come from people; what fails here are the activities.
+    chaos.register(app, unrest, fail_calls=False)
+
+    def finish(seconds: float) -> None:
+        stopping.set()
+        engine.stop()
+        underway.stop(seconds)
+        worker.stop(_DISCONNECTED_WITHIN)
+
+    serve(app, config, finish)
+
+
+def _around(underway: Underway, unrest: chaos.Chaos | None) -> Around:
+    """Return what surrounds every activity: it is counted, and it fails now and then where chaos is enabled."""
+    return underway.run if unrest is None else lambda work: underway.run(lambda: unrest.around(work))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,19 @@ That is: bells that nobody rang, orders whose workflow never started, lines of l
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from logging import DEBUG, WARNING
+from typing import Protocol
 
 from services.common.clock import rfc3339, utc_now
 from services.common.index import Entry
 from services.common.index_reader import IndexReader
 from services.common.logs import about_order, get_logger
 from services.common.sidecar import TransientError
+from services.orderprocessing.messenger import SilentError
 from services.orderprocessing.models import Order
 from services.orderprocessing.service import OrderService
 from services.orderprocessing.states import is_final
@@ -20,12 +25,31 @@ from services.orderprocessing.store import OrderStore
 log = get_logger(__name__)
 
 _PAGE = 100
+_BELL_GRACE = timedelta(seconds=5)
+"""A younger bell may still be rung by another thread or replica."""
 _GRACE = timedelta(seconds=15)
-"""What is younger may still be under way in another thread or replica, or wait its turn under load."""
+"""What else is younger may wait its turn under load."""
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
+"""Between the times that the same news is told: where the backlog is long, nothing is wrong with a workflow that has
+not looked yet, and telling it again costs as much as work does."""
 _STANDSTILL = timedelta(minutes=2)
 """After this without a step, an order that waits for nobody is asked for: its workflow may be gone."""
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between a list's line and the record that it points to."""
+_MOST_UNHEARD = 3
+"""In a row: then it is not those orders, the engine is away."""
+_RETRY = 1.0
+_SHARE = 10
+"""Of the time, in tenths: at most one is spent on reading a long backlog."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a workflow was told the last time: the record's revision then, and how long to wait before telling again."""
+
+    rev: int
+    until: datetime
+    pause: timedelta
 
 
 class Reconciler:
@@ -34,23 +58,47 @@ class Reconciler:
     def __init__(self, orders: OrderStore, service: OrderService) -> None:
         self._orders, self._service = orders, service
         self._suspects: set[str] = set()
+        self._young: set[str] = set()
+        self._told: dict[str, _Told] = {}
+        self._unheard = 0
 
     def run_once(self, now: datetime) -> int:
         """Mend what a crash left behind some seconds before `now`; return how much that was.
 
-        Stops at the first call that gets no answer, with TransientError: the next ones would not either.
+        Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
         """
+        self._young.clear()
         return self._mend_orders(now) + self._mend_shipments(now)
+
+    def follow_up(self, now: datetime) -> int:
+        """Look again at the orders alone whose bells were young the last time; return how many were mended.
+
+        Raises TransientError like `run_once`.
+        """
+        ids, self._young = sorted(self._young), set()
+        mended = 0
+        for start in range(0, len(ids), _PAGE):
+            for order in self._orders.get_many(ids[start : start + _PAGE]):
+                with about_order(order.id):
+                    mended += self._reach(order, now)
+        return mended
+
+    def follow_up_in(self) -> float | None:
+        """Return in how many seconds to follow up, None when there is nothing to look at again."""
+        return _BELL_GRACE.total_seconds() if self._young else None
 
     def _mend_orders(self, now: datetime) -> int:
         mended = 0
+        told, self._told = self._told, {}
         for entries in _pages(self._orders.orders):
             found = {order.id: order for order in self._orders.get_many([entry.id for entry in entries])}
             for entry in entries:
                 order = found.get(entry.id)
                 with about_order(entry.id):
                     if order is not None and order.place == entry.place:
-                        mended += self._reach(order, now)
+                        if entry.id in told:
+                            self._told[entry.id] = told[entry.id]
+                        mended += self._refresh(order, entry, order.status, now) or self._reach(order, now)
                     else:
                         mended += self._drop(entry, now, of_shipments=False)
         return mended
@@ -59,21 +107,58 @@ class Reconciler:
         mended = 0
         for entries in _pages(self._orders.shipments):
             orders = self._orders.get_many(list({entry.data["orderId"] for entry in entries}))
-            places = {
-                one.id: one.shipment.place for order in orders for one in order.fulfillments or [] if one.shipment
+            found = {
+                one.id: (order, one.shipment) for order in orders for one in order.fulfillments or [] if one.shipment
             }
             for entry in entries:
-                if places.get(entry.id) != entry.place:
+                order, shipment = found.get(entry.id, (None, None))
+                if order is not None and shipment is not None and shipment.place == entry.place:
+                    mended += self._refresh(order, entry, shipment.status, now)
+                else:
                     mended += self._drop(entry, now, of_shipments=True)
         return mended
 
-    def _reach(self, order: Order, now: datetime) -> bool:
-        if not _overdue(order, rfc3339(now - _GRACE)):
-            if order.updated_at <= rfc3339(now - _STANDSTILL) and not _waits_for_somebody(order):
-                self._service.restart(order)
+    def _refresh(self, order: Order, entry: Entry, status: str, now: datetime) -> bool:
+        """Bring a line up to date that tells an older status than its record: a crash came between the two writes."""
+        if entry.data.get("status") == status or order.updated_at > rfc3339(now - _BELL_GRACE):
             return False
-        log.warning("the workflow should have moved on, reviving it", extra={"bells": sorted(order.bells)})
-        self._service.revive(order)
+        log.warning("a line of a list is behind its record, writing it again", extra={"entryId": entry.id})
+        self._orders.update(order.id, lambda unchanged: unchanged)
+        return True
+
+    def _reach(self, order: Order, now: datetime) -> bool:
+        overdue = _overdue(order, rfc3339(now - _BELL_GRACE), rfc3339(now - _GRACE))
+        if not overdue:
+            if order.bells:
+                self._young.add(order.id)
+            if order.updated_at <= rfc3339(now - _STANDSTILL) and not _waits_for_somebody(order):
+                self._tell(self._service.restart, order)
+            return False
+        known = self._told.get(order.id)
+        known = known if known and known.rev == order.rev else None
+        if known and now < known.until:
+            return False
+        if not self._tell(self._service.revive, order):
+            return False
+        log.warning("the workflow should have moved on, revived it", extra={"bells": sorted(order.bells)})
+        pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
+        self._told[order.id] = _Told(order.rev, now + pause, pause)
+        return True
+
+    def _tell(self, tell: Callable[[Order], None], order: Order) -> bool:
+        """Tell an order's workflow; False when that failed, which may be a fault of this one alone."""
+        try:
+            tell(order)
+        except SilentError:
+            raise
+        except TransientError as error:
+            self._unheard += 1
+            if self._unheard >= _MOST_UNHEARD:
+                self._unheard = 0
+                raise
+            log.warning("the workflow does not hear", extra={"cause": str(error)})
+            return False
+        self._unheard = 0
         return True
 
     def _drop(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
@@ -90,9 +175,9 @@ class Reconciler:
         return True
 
 
-def _overdue(order: Order, late: str) -> bool:
+def _overdue(order: Order, late_bell: str, late: str) -> bool:
     """Tell whether the order's workflow has missed something: a bell, a deadline, a decision, the last delivery."""
-    if any(since <= late for since in order.bells.values()):
+    if any(since <= late_bell for since in order.bells.values()):
         return True
     if order.deadline is not None and order.ending is None:
         return order.deadline <= late
@@ -118,18 +203,45 @@ def _pages(index: IndexReader) -> Iterator[list[Entry]]:
             return
 
 
-def run_in_background(reconciler: Reconciler, interval: float, stop: threading.Event) -> threading.Thread:
-    """Reconcile at once and then every `interval` seconds until `stop` is set."""
+class Rounds(Protocol):
+    """A reconciler as the background thread drives it."""
+
+    def run_once(self, now: datetime) -> int:
+        """Go through everything."""
+
+    def follow_up(self, now: datetime) -> int:
+        """Look again at what was too young."""
+
+    def follow_up_in(self) -> float | None:
+        """Return in how many seconds to do so, None for never."""
+
+
+def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event) -> threading.Thread:
+    """Reconcile at once and then every `interval` seconds until `stop` is set; soon again when nothing answers.
+
+    Where the backlog is so long that a round takes long, rounds are rarer: they take a tenth of the time at most.
+    """
 
     def loop() -> None:
+        due, silent = time.monotonic(), False
         while not stop.is_set():
+            began = time.monotonic()
             try:
-                reconciler.run_once(utc_now())
+                if began >= due:
+                    reconciler.run_once(utc_now())
+                    due = time.monotonic() + max(interval, _SHARE * (time.monotonic() - began))
+                else:
+                    reconciler.follow_up(utc_now())
+                silent = False
             except TransientError as error:
-                log.warning("reconciling comes later", extra={"cause": str(error)})
+                log.log(DEBUG if silent else WARNING, "reconciling comes later", extra={"cause": str(error)})
+                silent = True
+                due = time.monotonic() + min(interval, max(_RETRY, _SHARE * (time.monotonic() - began)))
             except Exception:
                 log.exception("reconciling failed")
-            stop.wait(interval)
+                due = time.monotonic() + interval
+            pauses = [due - time.monotonic(), reconciler.follow_up_in()]
+            stop.wait(max(0.0, min(pause for pause in pauses if pause is not None)))
 
     thread = threading.Thread(target=loop, name="reconciler", daemon=True)
     thread.start()

@@ -1,17 +1,27 @@
 """Which workflows and activities the worker runs, and how an activity meets its tools."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dapr.ext.workflow import WorkflowActivityContext
 
-from services.common.logs import about_order
+from services.common.logs import about_order, get_logger
+from services.common.sidecar import RefusedError, TransientError
 from services.orderprocessing import contracts
 from services.orderprocessing.activities import order, payment, shipment
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.workflows.charge import charge_workflow
 from services.orderprocessing.workflows.order import order_workflow
 from services.orderprocessing.workflows.shipment import shipment_workflow
+
+log = get_logger(__name__)
+
+Activity = Callable[[WorkflowActivityContext, dict[str, Any]], dict[str, Any]]
+"""An activity as the engine calls it."""
+
+Around = Callable[[Callable[[], Any]], Any]
+"""Runs what it is given and returns its result."""
 
 WORKFLOWS = (order_workflow, charge_workflow, shipment_workflow)
 
@@ -32,19 +42,39 @@ _ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Tools, Any]
 )
 
 
-def bound_activities(tools: Tools) -> list[Callable[[WorkflowActivityContext, dict[str, Any]], dict[str, Any]]]:
-    """Return the activities as the engine calls them: JSON in, JSON out, with their tools at hand."""
-    return [_bind(call, act, tools) for call, act in _ACTIVITIES]
+def _directly(work: Callable[[], Any]) -> Any:
+    return work()
+
+
+def bound_activities(tools: Tools, around: Around = _directly) -> list[Activity]:
+    """Return the activities as the engine calls them: JSON in, JSON out, with their tools at hand.
+
+    Each is run by `around`, which may do something before and after it.
+    """
+    return [_bind(call, act, tools, around) for call, act in _ACTIVITIES]
 
 
 def _bind(
-    call: contracts.ActivityCall[Any, Any], act: Callable[[Tools, Any], Any], tools: Tools
-) -> Callable[[WorkflowActivityContext, dict[str, Any]], dict[str, Any]]:
+    call: contracts.ActivityCall[Any, Any], act: Callable[[Tools, Any], Any], tools: Tools, around: Around
+) -> Activity:
     def activity(_ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
         request = call.takes.model_validate(payload)
-        with about_order(request.order_id):
-            answer: dict[str, Any] = act(tools, request).wire()
+        with about_order(request.order_id), _told(call.name):
+            answer: dict[str, Any] = around(lambda: act(tools, request)).wire()
             return answer
 
     activity.__name__ = call.name
     return activity
+
+
+@contextmanager
+def _told(activity: str) -> Iterator[None]:
+    """Log why an activity fails: the engine only tries it again, however long that is of no use."""
+    try:
+        yield
+    except (TransientError, RefusedError) as error:
+        log.warning("an activity did not succeed, it is tried again", extra={"activity": activity, "cause": str(error)})
+        raise
+    except Exception:
+        log.exception("an activity failed, it is tried again", extra={"activity": activity})
+        raise

@@ -178,3 +178,22 @@ def test_a_stream_too_many_is_told_to_come_back() -> None:
 def test_streams_leave_threads_for_everything_else() -> None:
     assert NotificationsConfig(app_port=3001).stream_settings().limit == 40
     assert NotificationsConfig(app_port=3001, server_threads=16).stream_settings().limit == 10
+
+
+def test_streams_end_when_the_process_is_told_to_stop_and_resume_without_a_gap() -> None:
+    service = Service(stream_poll=60.0, stream_lifetime=60.0)
+    with service.stream() as stream:
+        waiting = messages(stream)
+        last = next(waiting)["id"]
+        rest: list[dict[str, str]] = []
+        reader = threading.Thread(target=lambda: rest.extend(waiting), daemon=True)
+        reader.start()
+        for action in service.app.extensions["oms.at_stop"]:
+            action()
+        reader.join(30)
+    assert not reader.is_alive()
+    assert rest == []
+    again = Service(service.documents)
+    again.deliver(order_event(1))
+    with again.stream(Last_Event_ID=last) as resumed:
+        assert ids(events(resumed, 1)) == ["A1/1"]

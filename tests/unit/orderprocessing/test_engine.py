@@ -1,6 +1,6 @@
 """The engine's client, the calls of the other services, and flows side by side."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +18,8 @@ from services.orderprocessing.runtime import Engine
 from services.orderprocessing.states import FulfillmentStatus
 from services.orderprocessing.workflows.flow import concurrently
 from tests.fakes import FakeClock, FakeSidecar
+from tests.unit.orderprocessing.host import FakeHost
+from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.world import World
 
 
@@ -60,32 +62,18 @@ class FakeWorkflowClient:
             raise self.error
 
 
-class FakeHost:
-    """The sidecar as the engine asks it."""
-
-    def __init__(self, workers: int | None) -> None:
-        self._workers = workers
-
-    def healthy(self) -> bool:
-        return self._workers is not None
-
-    def metadata(self) -> dict[str, Any]:
-        if self._workers is None:
-            raise TransientError("no sidecar")
-        return {"workflows": {"connectedWorkers": self._workers}}
-
-
 @pytest.fixture
 def client() -> FakeWorkflowClient:
     return FakeWorkflowClient()
 
 
 @pytest.fixture
-def engine(client: FakeWorkflowClient) -> Engine:
-    host: Any = FakeHost(1)
-    engine = Engine(host, charge_timeout=3, booking_timeout=4)
-    engine._client = client
-    return engine
+def engine(client: FakeWorkflowClient) -> Iterator[Engine]:
+    engine = Engine(FakeHost(1), charge_timeout=3, booking_timeout=4)
+    sdk: Any = client
+    engine._client._sdk = sdk
+    yield engine
+    engine.stop()
 
 
 def test_an_order_is_started_with_its_timeouts(engine: Engine, client: FakeWorkflowClient) -> None:
@@ -101,7 +89,7 @@ def test_an_order_that_runs_already_may_be_started_again(engine: Engine, client:
 
 def test_bells_ring_and_one_that_nobody_hears_is_no_error(engine: Engine, client: FakeWorkflowClient) -> None:
     engine.ring(["order-A1", "charge-A1-1"])
-    assert client.rung == [("order-A1", "bell"), ("charge-A1-1", "bell")]
+    assert sorted(client.rung) == [("charge-A1-1", "bell"), ("order-A1", "bell")]
     for error in (Refusal(grpc.StatusCode.NOT_FOUND), Refusal(grpc.StatusCode.UNKNOWN, "no such instance exists")):
         client.error = error
         engine.ring(["order-A1"])
@@ -114,12 +102,18 @@ def test_one_bell_that_fails_does_not_keep_the_others_from_ringing(engine: Engin
     assert client.rung == [("shipment-A1-1", "bell")]
 
 
-def test_an_engine_that_is_away_is_transient(engine: Engine, client: FakeWorkflowClient) -> None:
+def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
+    engine: Engine, client: FakeWorkflowClient
+) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
     for call in (lambda: engine.start("A1"), lambda: engine.ring(["order-A1"])):
         with pytest.raises(TransientError):
             call()
     assert engine.look("A1") is None
+    client.error = None
+    eventually(lambda: bool(client.started and client.rung))
+    assert [one[2] for one in client.started] == ["order-A1"]
+    assert client.rung == [("order-A1", "bell")]
 
 
 def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:
@@ -142,15 +136,15 @@ def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: Fak
 
 @pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
 def test_ready_is_a_sidecar_with_a_worker(workers: int | None, count: int, ready: bool) -> None:
-    host: Any = FakeHost(workers)
-    engine = Engine(host, 1, 1)
+    engine = Engine(FakeHost(workers), 1, 1)
     assert (engine.workers(), engine.ready()) == (count, ready)
 
 
 def test_without_a_sidecar_nothing_starts() -> None:
-    host: Any = FakeHost(None)
+    engine = Engine(FakeHost(None), 1, 1)
     with pytest.raises(TransientError):
-        Engine(host, 1, 1).start("A1")
+        engine.start("A1")
+    engine.stop()
 
 
 def test_a_booking_that_was_called_off_is_told_from_other_refusals() -> None:

@@ -1,13 +1,16 @@
 """What a crash leaves between two writes is found and finished."""
 
 import threading
-import time
+from datetime import datetime
+
+import pytest
 
 from services.common.sidecar import TransientError
 from services.orderprocessing import reconciler
 from services.orderprocessing.states import OrderStatus
 from tests.driver import crash
 from tests.unit.orderprocessing.balance import check_over
+from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.world import AT_A, MISSING, World
 
 BODY = {"id": "A1", "customerId": "1234", "items": [AT_A]}
@@ -16,7 +19,7 @@ BODY = {"id": "A1", "customerId": "1234", "items": [AT_A]}
 def test_an_order_whose_workflow_never_started_is_started_once_it_is_not_young(world: World) -> None:
     world.points.at("engine", crash)
     world.place(AT_A)
-    world.run(14)
+    world.run(4)
     assert world.mend() == 0
     world.run(2)
     assert world.mend() == 1
@@ -132,21 +135,108 @@ def test_many_open_orders_are_all_looked_at(world: World) -> None:
     assert world.mend() == 0
 
 
+def test_a_young_bell_is_followed_up_by_itself(world: World) -> None:
+    world.points.at("engine", crash)
+    world.place(AT_A)
+    assert world.reconciler.follow_up_in() is None
+    world.mend()
+    seconds = world.reconciler.follow_up_in()
+    assert seconds is not None
+    world.run(seconds)
+    assert world.reconciler.follow_up(world.clock.now) == 1
+    assert world.reconciler.follow_up_in() is None
+    assert world.finish().status == OrderStatus.COMPLETED
+    check_over(world)
+
+
+def test_news_that_a_long_queue_keeps_waiting_are_told_again_more_and_more_rarely(world: World) -> None:
+    world.driver.reachable = False
+    world.place(AT_A)
+    world.driver.reachable = True
+    told = []
+    for _ in range(120):
+        world.clock.advance(30)  # nothing of it gets its turn
+        told.append(world.mend())
+    assert told[:4] == [1, 1, 0, 1]
+    assert sum(told) <= 11
+    world.run()
+    assert world.finish().status == OrderStatus.COMPLETED
+
+
+def test_newer_news_are_told_at_once(world: World) -> None:
+    world.driver.reachable = False
+    world.place(AT_A)
+    world.driver.reachable = True
+    world.clock.advance(6)
+    assert (world.mend(), world.mend()) == (1, 0)
+    world.driver.reachable = False
+    world.cancel()
+    world.driver.reachable = True
+    world.clock.advance(6)
+    assert world.mend() == 1
+
+
+def test_one_order_that_the_engine_never_takes_does_not_keep_the_others_waiting(world: World) -> None:
+    world.driver.reachable = False
+    for number in range(9):
+        world.place("milk", order_id=f"M{number}")
+    world.driver.reachable = True
+    world.run(6)
+    poisoned = {"M7", "M2"}
+    start = world.driver.start
+
+    def start_some(order_id: str) -> None:
+        if order_id in poisoned:
+            raise TransientError("its history is too long")
+        start(order_id)
+
+    world.driver.start = start_some  # type: ignore[method-assign]
+    assert world.mend() == 7
+    world.run()
+    assert {order_id for order_id in (f"M{n}" for n in range(9)) if f"order-{order_id}" in world.driver.instances} == {
+        f"M{number}" for number in range(9)
+    } - poisoned
+
+
+def test_a_line_that_is_behind_its_record_is_written_again(world: World) -> None:
+    world.place(AT_A)
+    world.run()
+    world.documents.fail_writes_of = lambda key: key.startswith("shipments")
+    assert world.report("dispatched") == 503
+    world.documents.fail_writes_of = lambda _key: False
+    world.restart()
+    assert [line["status"] for line in world.send("GET", "/shipments").get_json()] == ["booked"]
+    world.clock.advance(6)
+    assert world.mend() == 2  # the bell was not rung either
+    assert [line["status"] for line in world.send("GET", "/shipments").get_json()] == ["dispatched"]
+    assert world.mend() == 0
+    assert world.finish().status == OrderStatus.COMPLETED
+    check_over(world)
+
+
 class Reconciling:
-    """A reconciler that fails in both ways before it works."""
+    """A reconciler that fails in both ways before it works, and has something to follow up after that."""
 
-    def __init__(self) -> None:
-        self.runs = 0
-        self.worked = threading.Event()
+    def __init__(self, faults: int = 2) -> None:
+        self.runs, self.follow_ups, self.faults = 0, 0, faults
+        self.worked, self.followed = threading.Event(), threading.Event()
 
-    def run_once(self, now: object) -> int:
+    def run_once(self, now: datetime) -> int:
         self.runs += 1
-        if self.runs == 1:
+        if self.runs == 1 and self.faults:
             raise TransientError("not yet")
-        if self.runs == 2:
+        if self.runs == 2 and self.faults:
             raise ValueError("a fault of its own")
         self.worked.set()
         return 0
+
+    def follow_up(self, now: datetime) -> int:
+        self.follow_ups += 1
+        self.followed.set()
+        return 1
+
+    def follow_up_in(self) -> float | None:
+        return None if self.followed.is_set() or not self.worked.is_set() else 0.001
 
 
 def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None:
@@ -156,6 +246,23 @@ def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None
     stop.set()
     thread.join(5)
     assert not thread.is_alive()
-    runs, deadline = one.runs, time.monotonic() + 0.02
-    while time.monotonic() < deadline:
-        assert one.runs == runs
+    runs = one.runs
+    throughout(0.02, lambda: one.runs == runs)
+
+
+def test_in_the_background_it_follows_up_between_its_rounds() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0)
+    thread = reconciler.run_in_background(one, 3600, stop)
+    assert one.followed.wait(5)
+    stop.set()
+    thread.join(5)
+    assert (one.runs, one.follow_ups) == (1, 1)
+
+
+def test_in_the_background_it_tries_soon_again_when_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "_RETRY", 0.001)
+    stop, one = threading.Event(), Reconciling()
+    thread = reconciler.run_in_background(one, 3600, stop)
+    eventually(lambda: one.runs == 2)
+    stop.set()
+    thread.join(5)

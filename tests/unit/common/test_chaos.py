@@ -1,0 +1,249 @@
+"""Chaos as a switch: nothing where it is not enabled; where it is, as much as the operator has set, and no more."""
+
+import itertools
+import logging
+import random
+import threading
+from typing import Any
+
+import pytest
+from flask import Response, jsonify
+from flask.testing import FlaskClient
+
+from services.common.chaos import OFF, Blow, Chaos, ChaosSettings, enable, register
+from services.common.config import ServiceConfig, read
+from services.common.documents import Stored
+from services.common.sidecar import TransientError
+from services.common.web import create_base_app
+from tests.e2e.polling import eventually
+from tests.fakes import FakeDocuments
+
+CALL = {"dapr-caller-app-id": "orderprocessing"}
+ENABLED = ServiceConfig(app_port=1, chaos_enabled=True)
+
+
+class Dice(random.Random):
+    """Dice that fall as they are told, then as they like."""
+
+    def __init__(self, *thrown: float) -> None:
+        super().__init__(7)
+        self.thrown = list(thrown)
+
+    def random(self) -> float:
+        return self.thrown.pop(0) if self.thrown else super().random()
+
+
+class Shop:
+    """A service with chaos; a second one over the same documents is a replica, or the same after a crash."""
+
+    def __init__(self, documents: FakeDocuments | None = None, *thrown: float, fail_calls: bool = True) -> None:
+        self.documents = documents or FakeDocuments()
+        self.chaos = Chaos(self.documents, Dice(*thrown))
+        self.sold = 0
+        self.app = create_base_app("shop", lambda: True)
+        register(self.app, self.chaos, fail_calls=fail_calls)
+        self._add_views()
+        self.client: FlaskClient = self.app.test_client()
+
+    def _add_views(self) -> None:
+        @self.app.post("/sales")
+        @self.app.post("/internal/events")
+        def _sell() -> Response:
+            self.sold += 1
+            return jsonify(sold=self.sold)
+
+    def put(self, body: object) -> tuple[int, dict[str, Any]]:
+        answer = self.client.put("/chaos", json=body)
+        return answer.status_code, answer.get_json()
+
+    def statuses(self, count: int, path: str = "/sales", **headers: str) -> list[int]:
+        return [self.client.post(path, headers=headers).status_code for _ in range(count)]
+
+
+def test_without_the_configuration_there_is_no_switch_and_nothing_fails() -> None:
+    documents = FakeDocuments()
+    Shop(documents).put({"failures": 0.5, "crashesPerMinute": 60})
+    assert enable(ServiceConfig(app_port=1), documents) is None
+    app = create_base_app("shop", lambda: True)
+    register(app, None)
+    app.get("/goods")(lambda: "milk")
+    client = app.test_client()
+    assert [client.get("/chaos").status_code, client.put("/chaos", json={"failures": 0.5}).status_code] == [404, 404]
+    assert all(client.get("/goods", headers=CALL).status_code == 200 for _ in range(200))
+
+
+@pytest.mark.parametrize(("text", "enabled"), [("true", True), ("false", False), ("", False)])
+def test_the_environment_says_whether_chaos_is_possible(text: str, enabled: bool) -> None:
+    assert read(ServiceConfig, {"CHAOS_ENABLED": text}, app_port=1).chaos_enabled is enabled
+
+
+def test_enabled_chaos_does_nothing_until_it_is_switched_on() -> None:
+    shop = Shop()
+    assert shop.client.get("/chaos").get_json() == {"failures": 0.0, "crashesPerMinute": 0.0}
+    assert set(shop.statuses(200, **CALL)) == {200}
+
+
+def test_the_share_of_calls_fails_that_the_operator_has_set_half_of_them_after_they_acted() -> None:
+    shop = Shop()
+    assert shop.put({"failures": 0.2}) == (200, {"failures": 0.2, "crashesPerMinute": 0.0})
+    statuses = shop.statuses(4000, **CALL)
+    failed = statuses.count(503)
+    assert set(statuses) == {200, 503}
+    assert 700 < failed < 900
+    assert 0.4 < (shop.sold - statuses.count(200)) / failed < 0.6
+
+
+@pytest.mark.parametrize(
+    ("thrown", "status", "sold"), [(0.049, 503, 0), (0.051, 503, 1), (0.099, 503, 1), (0.1, 200, 1)]
+)
+def test_a_call_fails_before_it_acts_or_after(thrown: float, status: int, sold: int) -> None:
+    shop = Shop(None, thrown)
+    shop.put({"failures": 0.1})
+    answer = shop.client.post("/sales", headers=CALL)
+    assert (answer.status_code, shop.sold) == (status, sold)
+    if status == 503:
+        assert (answer.mimetype, answer.get_json()["code"]) == ("application/problem+json", "chaos")
+        assert answer.headers["Retry-After"] == "1"
+
+
+def test_customers_and_the_operator_are_left_alone_and_deliveries_are_not() -> None:
+    shop = Shop()
+    shop.put({"failures": 0.5})
+    assert set(shop.statuses(100)) == {200}
+    assert set(shop.statuses(100, "/internal/events")) == {200, 503}
+    assert all(shop.client.put("/chaos", json={"failures": 0.5}, headers=CALL).status_code == 200 for _ in range(100))
+
+
+def test_a_service_whose_activities_fail_answers_everybody() -> None:
+    shop = Shop(fail_calls=False)
+    shop.put({"failures": 0.5})
+    assert set(shop.statuses(100, **CALL)) == {200}
+
+
+def test_an_empty_change_switches_off() -> None:
+    shop = Shop()
+    shop.put({"failures": 0.5, "crashesPerMinute": 60})
+    assert shop.put({}) == (200, {"failures": 0.0, "crashesPerMinute": 0.0})
+    assert set(shop.statuses(100, **CALL)) == {200}
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({"failures": 0.51, "crashesPerMinute": 61}, {"failures", "crashesPerMinute"}),
+        ({"failures": -0.1, "crashesPerMinute": -1}, {"failures", "crashesPerMinute"}),
+        ({"failures": "0.1", "crashesPerMinute": True}, {"failures", "crashesPerMinute"}),
+        ({"failures": None, "faliures": 0.1}, {"failures", "faliures"}),
+    ],
+)
+def test_every_wrong_field_is_named_and_nothing_changes(body: object, fields: set[str]) -> None:
+    shop = Shop()
+    shop.put({"failures": 0.3})
+    status, answer = shop.put(body)
+    assert (status, {error["field"] for error in answer["errors"]}) == (422, fields)
+    assert shop.chaos.settings.failures == 0.3
+
+
+def test_whole_numbers_are_numbers_too() -> None:
+    assert Shop().put({"failures": 0, "crashesPerMinute": 6}) == (200, {"failures": 0.0, "crashesPerMinute": 6.0})
+
+
+def test_the_settings_survive_a_crash_and_reach_the_other_replica() -> None:
+    documents = FakeDocuments()
+    shop, replica = Shop(documents), Shop(documents)
+    shop.put({"failures": 0.5, "crashesPerMinute": 2.5})
+    replica.chaos.refresh()
+    assert replica.client.get("/chaos").get_json() == {"failures": 0.5, "crashesPerMinute": 2.5}
+    assert "chaos/settings" in documents.kept
+    replica.put({})
+    shop.chaos.refresh()
+    assert shop.chaos.settings == OFF
+
+
+class DeafDocuments(FakeDocuments):
+    """A store that stops answering."""
+
+    deaf = False
+
+    def load(self, key: str) -> Stored | None:
+        if self.deaf:
+            raise TransientError("no store")
+        return super().load(key)
+
+
+def test_while_the_store_does_not_answer_the_last_settings_stay() -> None:
+    documents = DeafDocuments()
+    shop = Shop(documents)
+    shop.put({"failures": 0.5})
+    documents.deaf = True
+    shop.chaos.refresh()
+    assert shop.put({})[0] == 503
+    assert shop.chaos.settings.failures == 0.5
+
+
+def test_work_fails_before_it_is_done_or_after() -> None:
+    chaos, done = Chaos(FakeDocuments(), Dice(0.01, 0.09, 0.5)), [0]
+
+    def work() -> str:
+        done[0] += 1
+        return "result"
+
+    chaos.change(ChaosSettings(failures=0.1))
+    for expected, blow in ((0, Blow.BEFORE), (1, Blow.AFTER)):
+        with pytest.raises(TransientError, match=blow.value):
+            chaos.around(work)
+        assert done == [expected]
+    assert chaos.around(work) == "result"
+
+
+def lives(chaos: Chaos, seconds: int) -> list[float]:
+    """Return the moments of death, had the process gone on, in so many seconds or a few less."""
+    now, deaths = [0.0], []
+
+    def pause(duration: float) -> None:
+        now[0] += duration
+
+    while now[0] < seconds:
+        chaos.live(pause, lambda: deaths.append(now[0]))
+    return deaths
+
+
+def test_a_process_dies_as_often_as_the_operator_has_set_at_random_moments() -> None:
+    chaos = Chaos(FakeDocuments(), random.Random(7))
+    assert lives(chaos, 600) == []
+    chaos.change(ChaosSettings(crashes_per_minute=6))
+    deaths = lives(chaos, 60_000)
+    pauses = sorted(later - earlier for earlier, later in itertools.pairwise(deaths))
+    assert 5_600 < len(deaths) < 6_400
+    # Of an exponential distribution with a mean of 10 s, the median is 6.9 s, and one in twenty is above 30 s.
+    assert 6.4 < pauses[len(pauses) // 2] < 7.4
+    assert 27 < pauses[len(pauses) * 19 // 20] < 33
+    assert len({round(moment % 1, 1) for moment in deaths}) == 11
+
+
+def test_what_is_switched_is_logged_once_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    shop = Shop()
+    shop.put({"failures": 0.1})
+    shop.chaos.refresh()
+    shop.put({"failures": 0.2})
+    shop.put({})
+    shop.chaos.refresh()
+    said = [(record.levelname, record.message) for record in caplog.records]
+    on = ("WARNING", "chaos is switched on")
+    assert said == [on, on, ("INFO", "chaos is switched off")]
+
+
+def test_enabled_chaos_lives_beside_the_service(caplog: pytest.LogCaptureFixture) -> None:
+    documents, died = FakeDocuments(), []
+
+    def die() -> None:
+        died.append(True)
+        threading.Event().wait()
+
+    Chaos(documents, random.Random(7)).change(ChaosSettings(crashes_per_minute=60))
+    chaos = enable(ENABLED, documents, die)
+    assert chaos is not None
+    assert "chaos is enabled" in caplog.text
+    eventually(lambda: died == [True])
+    assert chaos.settings.crashes_per_minute == 60

@@ -1,0 +1,250 @@
+"""The orderly end of a service, tried on processes of their own: whoever was not refused gets a whole answer."""
+
+import http.client
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from waitress.adjustments import Adjustments
+
+from services.common import server
+from services.common.server import GracefulServer
+from tests.e2e.polling import eventually, holds
+from tests.unit.common.counter import BIG, create_app
+from tests.unit.common.hammer import BODY, HOST, Hammer, Service, free_port, running
+
+COUNTER = "tests.unit.common.counter"
+PATIENCE = 15.0
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with running(tmp_path, COUNTER) as found:
+        yield found
+
+
+def stop(service: Service, number: signal.Signals = signal.SIGTERM) -> float:
+    """Tell the service to stop and return how long it took; it must say that all went well."""
+    began = time.monotonic()
+    service.process.send_signal(number)
+    assert service.process.wait(PATIENCE) == 0
+    return time.monotonic() - began
+
+
+class Call(threading.Thread):
+    """A request that is under way."""
+
+    def __init__(self, service: Service, method: str, path: str, body: bytes | None = None) -> None:
+        super().__init__(daemon=True)
+        self._ask: Callable[[], tuple[int, bytes]] = lambda: service.ask(method, path, body)
+        self.answer: tuple[int, bytes] | None = None
+        self.start()
+
+    def run(self) -> None:
+        self.answer = self._ask()
+
+    def result(self) -> tuple[int, bytes] | None:
+        self.join(PATIENCE)
+        return self.answer
+
+
+def test_whoever_is_not_refused_is_answered_though_the_service_stops_under_load(service: Service) -> None:
+    hammer = Hammer(service.port)
+    hammer.start(clients=8, kept=True)
+    hammer.start(clients=8, kept=False)
+    eventually(lambda: hammer.answered > 300)
+    seconds = stop(service)
+    hammer.wait()
+    assert hammer.failed == []
+    assert hammer.refused == 16
+    assert seconds < 3
+    assert "stopped" in service.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_under_way_is_answered_and_the_rest_of_the_process_stops_after_it(
+    service: Service, number: signal.Signals
+) -> None:
+    call = Call(service, "POST", "/echo?seconds=1.5", BODY)
+    eventually(lambda: service.ask("GET", "/asked")[1] == b"1")
+    assert 0.5 < stop(service, number) < 5
+    assert call.result() == (200, BODY)
+    assert service.log.read_text().index("stopping") < service.log.read_text().index("finished")
+
+
+def test_a_second_signal_does_no_harm(service: Service) -> None:
+    call = Call(service, "POST", "/echo?seconds=1.5", BODY)
+    eventually(lambda: service.ask("GET", "/asked")[1] == b"1")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        service.process.send_signal(number)
+    assert service.process.wait(PATIENCE) == 0
+    assert call.result() == (200, BODY)
+
+
+def test_a_stream_without_end_ends_at_once(service: Service) -> None:
+    stream = http.client.HTTPConnection(HOST, service.port, timeout=PATIENCE)
+    stream.request("GET", "/stream")
+    answer = stream.getresponse()
+    assert answer.read(6) == b"begin "
+    assert stop(service) < 3
+    assert answer.read() == b"end"
+
+
+def test_a_wrong_configuration_still_ends_with_2(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ended with 2"), running(tmp_path, COUNTER, SERVER_THREADS="0"):
+        pass
+
+
+class Local:
+    """A server in a thread of the test, stopped as a signal would stop it."""
+
+    def __init__(self) -> None:
+        app = create_app()
+        settings = Adjustments(host=HOST, port=free_port(), threads=4, ident=None)
+        self.server = GracefulServer(app, map={}, adj=settings)
+        self.ended = threading.Event()
+        self.bound = PATIENCE
+        self.address = (HOST, settings.listen[0][3][1])
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        self.server.run()
+        self.server.drain([], time.monotonic() + self.bound)
+        self.ended.set()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=PATIENCE)
+
+
+@pytest.fixture
+def local() -> Iterator[Local]:
+    found = Local()
+    found.start()
+    yield found
+    found.server.stop()
+    assert found.ended.wait(PATIENCE)
+
+
+def read_answer(connection: socket.socket) -> bytes:
+    """Return an answer's body; the connection stays open."""
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer.read()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Return what comes until the other side closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_a_connection_without_a_request_yet_is_served_after_the_stop(local: Local) -> None:
+    connection = local.connect()
+    local.server.stop()
+    eventually(lambda: local.server.socket is None)
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_whoever_waits_in_the_queue_of_the_kernel_is_served() -> None:
+    local = Local()
+    waiting = [local.connect() for _ in range(20)]
+    for connection in waiting:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+    local.server.stop()
+    local.start()
+    assert all(b"200 OK" in read_all(connection) for connection in waiting)
+    assert local.ended.wait(PATIENCE)
+
+
+def test_a_kept_connection_is_told_that_it_ends_in_either_version_of_http(local: Local) -> None:
+    connections = [local.connect(), local.connect()]
+    requests = [b"GET /healthz HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"]
+    for connection, request in zip(connections, requests, strict=True):
+        connection.sendall(request)
+        assert b"alive" in read_answer(connection)
+    local.server.stop()
+    for connection, request in zip(connections, requests, strict=True):
+        connection.sendall(request)
+        answer = read_all(connection)
+        assert (answer.count(b"Connection: "), answer.count(b"Connection: close")) == (1, 1)
+
+
+def test_requests_that_came_at_once_are_all_answered(local: Local) -> None:
+    connection = local.connect()
+    slow = b"POST /echo?seconds=0.3 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"
+    connection.sendall(slow * 3)
+    eventually(lambda: local.server.task_dispatcher.active_count)
+    local.server.stop()
+    answer = read_all(connection)
+    assert (answer.count(b"200 OK"), answer.count(b"Connection: close")) == (3, 1)
+
+
+def test_a_request_that_is_half_there_and_a_long_answer_are_finished(local: Local) -> None:
+    half, long = local.connect(), local.connect()
+    half.sendall(b"POST /echo HTTP/1.1\r\nContent-Length: 4\r\n\r\nab")
+    long.sendall(b"GET /big HTTP/1.1\r\n\r\n")
+    begin = long.recv(1)
+    local.server.stop()
+    eventually(lambda: local.server.socket is None)
+    half.sendall(b"cd")
+    assert read_all(half).endswith(b"\r\n\r\nabcd")
+    assert (begin + read_all(long)).endswith(BIG)
+
+
+def test_a_connection_is_not_over_while_something_is_half_received_or_unsent(local: Local) -> None:
+    half, unread = local.connect(), local.connect()
+    half.sendall(b"POST /echo HTTP/1.1\r\nContent-Length: 4\r\n\r\nab")
+    unread.sendall(b"GET /big?times=32 HTTP/1.1\r\n\r\n")
+
+    def is_over(end: socket.socket) -> bool:
+        [channel] = [one for one in local.server.active_channels.values() if one.addr == end.getsockname()]
+        assert channel.request is not None or channel.total_outbufs_len
+        return bool(channel.is_over(time.time() + 60, 0.0))
+
+    holds(lambda: (is_over(half), is_over(unread)))
+    assert (is_over(half), is_over(unread)) == (False, False)
+    half.close()
+    unread.close()
+
+
+def test_silent_connections_do_not_hold_the_end_up(local: Local) -> None:
+    kept, fresh = local.connect(), local.connect()
+    kept.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+    assert b"alive" in read_answer(kept)
+    began = time.monotonic()
+    local.server.stop()
+    assert (kept.recv(1), fresh.recv(1)) == (b"", b"")
+    assert local.ended.wait(PATIENCE)
+    assert time.monotonic() - began < 3
+
+
+def test_what_does_not_end_is_cut_off_at_the_bound(local: Local) -> None:
+    local.bound = 0.3
+    stream = local.connect()
+    stream.sendall(b"GET /stream HTTP/1.1\r\n\r\n")
+    assert stream.recv(1) == b"H"
+    local.server.stop()
+    assert local.ended.wait(PATIENCE)
+
+
+def test_where_the_kernel_filters_nothing_the_end_is_orderly_too(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_SO_ATTACH_FILTER", 1_000_000)
+    connection = local.connect()
+    local.server.stop()
+    connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+    assert b"200 OK" in read_all(connection)
+
+
+@pytest.mark.parametrize("name", ["orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud"])
+def test_every_service_ends_in_order_even_without_its_sidecar(tmp_path: Path, name: str) -> None:
+    with running(tmp_path, f"services.{name}.app") as service:
+        assert stop(service) < 5
+    assert "Traceback" not in service.log.read_text()

@@ -1,0 +1,20 @@
+"""A fake of the sidecar that the workflow engine is behind."""
+
+from typing import Any
+
+from services.common.sidecar import TransientError
+
+
+class FakeHost:
+    """The sidecar as the engine asks it."""
+
+    def __init__(self, workers: int | None) -> None:
+        self.workers = workers
+
+    def healthy(self) -> bool:
+        return self.workers is not None
+
+    def metadata(self) -> dict[str, Any]:
+        if self.workers is None:
+            raise TransientError("no sidecar")
+        return {"workflows": {"connectedWorkers": self.workers}}

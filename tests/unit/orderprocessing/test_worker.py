@@ -1,0 +1,104 @@
+"""The worker of this process: connected whenever the sidecar is up."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from services.orderprocessing import runtime
+from services.orderprocessing.pulse import Pulse
+from services.orderprocessing.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.runtime import Worker
+from tests.unit.orderprocessing.host import FakeHost
+from tests.unit.orderprocessing.polling import eventually, throughout
+from tests.unit.orderprocessing.world import World
+
+
+class FakeRuntime:
+    """The SDK's worker: connects when it is started, unless it is told not to."""
+
+    def __init__(self, connects: bool = True) -> None:
+        self.connects, self.ready, self.closed = connects, False, False
+
+    def start(self) -> None:
+        self.ready = self.connects
+
+    def shutdown(self) -> None:
+        self.ready, self.closed = False, True
+
+    def wait_for_worker_ready(self, timeout: float) -> bool:
+        return self.ready
+
+
+class Workers:
+    """Makes workers and remembers them; may fail to make one."""
+
+    def __init__(self) -> None:
+        self.made: list[FakeRuntime] = []
+        self.fail = False
+
+    def __call__(self) -> Any:
+        if self.fail:
+            self.fail = False
+            raise ValueError("cannot be made")
+        self.made.append(FakeRuntime())
+        return self.made[-1]
+
+
+@pytest.fixture
+def workers() -> Workers:
+    return Workers()
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    return FakeHost(1)
+
+
+@pytest.fixture
+def worker(host: FakeHost, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    monkeypatch.setattr(runtime, "_PATIENCE", 0.0)
+    worker = Worker(host, workers, Pulse(lambda _instance: None, "test", interval=0.01, answer_within=0), check=0.002)
+    yield worker
+    worker.stop(1)
+
+
+def test_a_worker_connects_when_the_sidecar_is_up_and_not_before(
+    worker: Worker, host: FakeHost, workers: Workers
+) -> None:
+    host.workers = None
+    worker.start()
+    throughout(0.02, lambda: not workers.made)
+    host.workers = 1
+    eventually(lambda: bool(workers.made) and workers.made[0].ready)
+
+
+def test_a_worker_that_lost_its_sidecar_is_renewed_once_the_sidecar_is_back(
+    worker: Worker, host: FakeHost, workers: Workers
+) -> None:
+    worker.start()
+    eventually(lambda: bool(workers.made) and workers.made[0].ready)
+    throughout(0.02, lambda: len(workers.made) == 1)
+    host.workers, workers.made[0].ready = None, False
+    throughout(0.02, lambda: len(workers.made) == 1)
+    host.workers = 1
+    eventually(lambda: workers.made[-1].ready and workers.made[0].closed)
+
+
+def test_a_worker_that_cannot_be_renewed_now_is_renewed_later(worker: Worker, workers: Workers) -> None:
+    workers.fail = True
+    worker.start()
+    eventually(lambda: bool(workers.made) and workers.made[0].ready)
+
+
+def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Workers) -> None:
+    worker.start()
+    eventually(lambda: bool(workers.made) and workers.made[0].ready)
+    worker.stop(1)
+    assert workers.made[0].closed
+    throughout(0.02, lambda: len(workers.made) == 1)
+
+
+def test_workflows_and_activities_may_be_registered_with_one_worker_after_another(world: World) -> None:
+    make = runtime.worker_maker(WORKFLOWS, bound_activities(world.tools), Pulse(lambda _instance: None, "test"))
+    assert make() is not make()
