@@ -67,7 +67,7 @@ def assert_feed_agrees(shopper: Shopper) -> None:
     for order_id in shopper.placed:
         steps, events = shopper.shop.timeline(order_id), shopper.shop.feed(order_id)
         assert [step["seq"] for step in steps] == list(range(1, len(steps) + 1))
-        told = sorted((_event_of(order_id, step) for step in steps), key=_by_id)
+        told = sorted((event_of(order_id, step) for step in steps), key=_by_id)
         assert sorted(events, key=_by_id) == told
 
 
@@ -79,7 +79,8 @@ def assert_feed_is_newest_first(shopper: Shopper) -> None:
         assert times == sorted(times, reverse=True), told
 
 
-def _event_of(order_id: str, step: Json) -> Json:
+def event_of(order_id: str, step: Json) -> Json:
+    """Return the event that the feed must have of a step of an order's timeline."""
     event = {key: step[key] for key in ("type", "message", "actor", "fulfillmentId") if key in step}
     return event | {"id": f"{order_id}/{step['seq']}", "orderId": order_id, "time": step["at"]}
 

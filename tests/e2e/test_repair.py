@@ -1,0 +1,88 @@
+"""The exercise of docs/exercise.md: a mistake is deployed, orders get stuck in it, and go on once it is mended."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runtime.paths import ROOT
+from tests.e2e import books
+from tests.e2e.collector import Collector
+from tests.e2e.groups import System
+from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.polling import eventually, holds
+from tests.e2e.shopper import Shopper
+
+PORT_OFFSET = 6000
+DOCUMENT = ROOT / "docs" / "exercise.md"
+MISTAKEN = Path("services", "orderprocessing", "activities", "shipment.py")
+PLACE = "    try:\n        reference = tools.shipping.book(order.id, one)\n"
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@dataclass
+class Deployment:
+    """A running system and the code that it runs."""
+
+    system: System
+    code: Path
+
+    def deploy(self, text: str) -> None:
+        """Put a new version of the activity in place and restart orderprocessing, as `make restart` does."""
+        (self.code / MISTAKEN).write_text(text)
+        self.system.stack.roll({"orderprocessing"})
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, collector: Collector) -> Iterator[Deployment]:
+    code = tmp_path / "code"
+    shutil.copytree(ROOT / "services", code / "services")
+    (code / ".venv").symlink_to(ROOT / ".venv")
+    stack = make_stack(tmp_path / "state", PORT_OFFSET, PATIENT, collector.address)
+    stack.root = code
+    with running(stack) as system:
+        yield Deployment(system, code)
+
+
+def mistake() -> str:
+    """Return the lines that the document tells one to add."""
+    _, _, rest = DOCUMENT.read_text().partition("```python\n")
+    lines, fence, _ = rest.partition("```")
+    assert fence
+    return lines
+
+
+def test_orders_stuck_in_a_mistaken_activity_resume_there_once_it_is_mended(deployment: Deployment) -> None:
+    right = (deployment.code / MISTAKEN).read_text()
+    assert right.count(PLACE) == 1, "the exercise no longer fits the code"
+    deployment.deploy(right.replace(PLACE, mistake() + PLACE))
+    shopper, log = Shopper(deployment.system.shop), deployment.system.stack.log_of("orderprocessing")
+    sku = shopper.goods(a=50)
+    fine = shopper.orders({sku: 1})
+    stuck, unwanted = [shopper.orders({sku: 3}) for _ in range(3)], shopper.orders({sku: 3})
+    shopper.delivers(fine)
+    shopper.sees_shipments(unwanted, "pending")
+    shopper.shop.act(unwanted, "cancel")
+    shopper.sees(unwanted, "cancelled")
+    for order_id in stuck:
+        shopper.sees_shipments(order_id, "pending")
+        eventually(lambda order_id=order_id: [line for line in failures(log) if order_id in line][2:])
+    before = {order_id: shopper.shop.timeline(order_id) for order_id in stuck}
+    ledgers = {order_id: shopper.shop.get("billing", "/ledger", orderId=order_id) for order_id in stuck}
+    deployment.deploy(right)
+    for order_id in stuck:
+        shopper.delivers(order_id)
+        after = shopper.shop.timeline(order_id)
+        assert after[: len(before[order_id])] == before[order_id]
+        assert shopper.shop.get("billing", "/ledger", orderId=order_id) == ledgers[order_id]
+    holds(lambda: books.assert_money_agrees(shopper))
+    holds(lambda: books.assert_stock_agrees(shopper))
+    holds(lambda: books.assert_feed_agrees(shopper))
+
+
+def failures(log: Path) -> list[str]:
+    """Return the lines of the log that tell of an activity with a mistake."""
+    return [line for line in log.read_text().splitlines() if " ERROR " in line and "an activity failed" in line]
