@@ -1,0 +1,70 @@
+"""`python -m tests.chaos`: kill processes of a running system at random moments, and prove that no order suffers."""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from runtime.console import say
+from tests.chaos.campaign import Campaign, Settings, make_stack
+from tests.chaos.report import RECOVERY_TARGET_S, Tally, as_json, details, table
+
+_SHOWN = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run each seed on a system of its own; return 0 if nothing is wrong and everything recovered in time."""
+    options = _parser().parse_args(arguments)
+    kills, seeds = (20, options.seeds[:1]) if options.short else (options.kills, options.seeds)
+    shares = [kills // len(seeds) + (number < kills % len(seeds)) for number in range(len(seeds))]
+    tallies: list[Tally] = []
+    for seed, share in zip(seeds, shares, strict=True):
+        settings = Settings(share, options.rate, options.replicas, options.chaos_switch, options.port_offset)
+        tallies.append(run_seed(seed, settings, options.folder))
+        if not tallies[-1].zero:
+            break
+    say(f"\n{details(tallies)}\n\n{table(tallies)}")
+    if options.json:
+        options.json.write_text(json.dumps(as_json(tallies), indent=2) + "\n")
+    return 0 if all(one.good for one in tallies) else 1
+
+
+def run_seed(seed: int, settings: Settings, parent: Path | None = None) -> Tally:
+    """Run one seed on a system of its own, and keep its folder only when something is wrong."""
+    folder = Path(tempfile.mkdtemp(prefix=f"oms-chaos-{seed}-", dir=parent))
+    with make_stack(folder, settings) as stack:
+        tally = Campaign(stack, seed, settings, say).run()
+    for fault in [*map(str, tally.faults), *tally.errors]:
+        say(f"  {fault}")
+    if not tally.zero:
+        say("  The last kills, in UTC: " + "; ".join(tally.diary[-_SHOWN:]))
+    slow = tally.slow()
+    if slow:
+        say(f"  {len(slow)} orders were final later than {RECOVERY_TARGET_S:.0f} s after the last restart, such as:")
+    for order in slow[:_SHOWN]:
+        say(f"    {order}")
+    if tally.good:
+        shutil.rmtree(folder)
+    else:
+        say(f"State and logs are kept in {folder}")
+    return tally
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=510, help="in all, shared among the seeds")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="one run for each")
+    parser.add_argument("--rate", type=float, default=3.0, help="orders per second")
+    parser.add_argument("--replicas", type=int, default=1, help="how many instances of orderprocessing")
+    parser.add_argument("--chaos-switch", type=float, default=0.0, metavar="SHARE", help="share of calls that fail")
+    parser.add_argument("--short", action="store_true", help="20 kills with the first seed")
+    parser.add_argument("--port-offset", type=int, default=4000)
+    parser.add_argument("--folder", type=Path, help="where state and logs go, instead of the temporary folder")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""What the system says of an order at its end: everything that the checks of one order need, read through the APIs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.calls import persist
+from tests.chaos.orders import Tracked
+from tests.e2e.client import Json, Shop
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One order in everybody's books; `order` is None when it does not exist, a booking when there is none."""
+
+    tracked: Tracked
+    order: Json | None
+    timeline: list[Json]
+    feed: list[Json]
+    ledger: Json
+    bookings: dict[str, Json | None]
+    invoices: dict[str, Json | None]
+
+    @property
+    def parts(self) -> list[Json]:
+        """Return the order's fulfillments that have goods."""
+        return [one for one in (self.order or {}).get("fulfillments") or [] if one["location"]]
+
+
+def gather(shop: Shop, tracked: Tracked) -> Evidence:
+    """Read everything about an order."""
+
+    def found(service: str, path: str, **query: str) -> Any:
+        answer = persist(shop, service, "GET", path, params=query)
+        assert answer.status in {200, 404}, f"GET {service} {path}: {answer.status} {answer.body}"
+        return answer.body if answer.status == 200 else None
+
+    order_id = tracked.id
+    order = found("orderprocessing", f"/orders/{order_id}")
+    parts = [one["id"] for one in (order or {}).get("fulfillments") or [] if one["location"]]
+    return Evidence(
+        tracked=tracked,
+        order=order,
+        timeline=found("orderprocessing", f"/orders/{order_id}/timeline") or [],
+        feed=found("notifications", "/events", orderId=order_id, limit="1000") or [],
+        ledger=found("billing", "/ledger", orderId=order_id) or {},
+        bookings={one: found("shipping", f"/bookings/{one}") for one in parts},
+        invoices={one: found("billing", f"/invoices/{one}") for one in parts},
+    )

@@ -1,0 +1,107 @@
+"""The promises about one order, each checked by the evidence; pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import Column, Fault
+from tests.chaos.kinds import allowed_ends, quarrels
+from tests.e2e.books import CHARGED, event_of, expected_invoice
+from tests.e2e.client import Json
+from tests.e2e.shopper import FINAL
+
+
+def faults_of(one: Evidence, prices: Mapping[str, int]) -> list[Fault]:
+    """Return what is not as promised about an order."""
+    about = one.tracked.id
+    if one.order is None:
+        return [Fault(Column.LOST, about, "was answered 202 and does not exist")]
+    if one.order["status"] not in FINAL:
+        return [Fault(Column.STUCK, about, f"({one.tracked.kind.name}) is {one.order['status']}, {_last(one)}")]
+    checks = (_stuck(one), _ending(one), _money(one, prices), _courier(one), _told(one))
+    return [Fault(column, about, f"({one.tracked.kind.name}) {text}") for check in checks for column, text in check]
+
+
+def _last(one: Evidence) -> str:
+    return f"its last step is {one.timeline[-1]}" if one.timeline else "without a step"
+
+
+def _stuck(one: Evidence) -> Iterator[tuple[Column, str]]:
+    order = one.order or {}
+    if order["workflow"]["status"] != "COMPLETED":
+        yield Column.STUCK, f"has ended and its workflow is {order['workflow']}"
+    if order["actions"] or order["completedAt"] is None:
+        yield Column.WRONG, f"has ended with the actions {order['actions']}, completedAt {order['completedAt']}"
+    open_parts = [part["id"] for part in order["fulfillments"] or [] if part["status"] not in FINAL]
+    if open_parts:
+        yield Column.STUCK, f"has ended without its fulfillments {open_parts}"
+
+
+def _ending(one: Evidence) -> Iterator[tuple[Column, str]]:
+    order, tracked = one.order or {}, one.tracked
+    end, allowed = (order["status"], order["reason"]), allowed_ends(tracked.kind, tracked.said)
+    if end not in allowed:
+        said = {what: (answer.status, answer.tries) for what, answer in tracked.said.items()}
+        yield Column.WRONG, f"ended {end}, not {sorted(allowed, key=str)}; answers (status, tries): {said}"
+    yield from ((Column.WRONG, text) for text in (*tracked.complaints, *quarrels(tracked.said)))
+    for part in one.parts:
+        dispatched = tracked.said.get(f"dispatched {part['id']}")
+        if dispatched and dispatched.status == 202 and part["status"] != "completed":
+            yield Column.WRONG, f"{part['id']} was dispatched and is {part['status']} ({part['reason']})"
+
+
+def _money(one: Evidence, prices: Mapping[str, int]) -> Iterator[tuple[Column, str]]:
+    ledger = one.ledger
+    charged = sum(part["payment"]["total"] for part in one.parts if part["payment"]["status"] in CHARGED)
+    kept = sum(part["payment"]["total"] for part in one.parts if part["status"] == "completed")
+    moved = Counter((entry["type"], entry["fulfillmentId"]) for entry in ledger["entries"])
+    if any(times > 1 for times in moved.values()):
+        yield Column.DOUBLE, f"money moved twice: {ledger['entries']}"
+    if ledger["charged"] - ledger["refunded"] != kept:
+        column = Column.DOUBLE if ledger["charged"] - ledger["refunded"] > kept else Column.WRONG
+        yield column, f"paid {ledger['charged']} - {ledger['refunded']}, was delivered goods for {kept}"
+    if not charged <= ledger["charged"]:
+        yield Column.WRONG, f"its payments come to {charged}, billing charged {ledger['charged']}"
+    for part in one.parts:
+        yield from ((Column.WRONG, text) for text in _invoice(part, one.invoices[part["id"]], dict(prices)))
+
+
+def _invoice(part: Json, invoice: Json | None, prices: dict[str, int]) -> Iterator[str]:
+    payment = part["payment"]
+    if payment["invoiceReference"] is None:
+        if part["status"] == "completed":
+            yield f"{part['id']} was delivered without an invoice"
+        return
+    amounts = expected_invoice({item["sku"]: item["quantity"] for item in part["items"]}, prices)
+    if {key: payment[key] for key in amounts} != amounts:
+        yield f"the payment {payment} of {part['id']} should be {amounts}"
+    if invoice is None or {key: invoice[key] for key in amounts} != amounts:
+        yield f"the invoice {invoice} of {part['id']} should be {amounts}"
+
+
+def _courier(one: Evidence) -> Iterator[tuple[Column, str]]:
+    for part in one.parts:
+        booking, shipment = one.bookings[part["id"]], part["shipment"]
+        if part["status"] != "completed":
+            if booking is not None and booking["status"] != "cancelled":
+                yield Column.WRONG, f"{part['id']} is {part['status']} and its booking stands: {booking}"
+        elif booking is None or booking["status"] != "booked":
+            yield Column.WRONG, f"{part['id']} was delivered and its booking is {booking}"
+        elif booking["courierReference"] != shipment["courierReference"]:
+            yield Column.DOUBLE, f"{part['id']} was booked as {booking} and delivered as {shipment}"
+
+
+def _told(one: Evidence) -> Iterator[tuple[Column, str]]:
+    numbers = [step["seq"] for step in one.timeline]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield Column.WRONG, f"the steps of its timeline are numbered {numbers}"
+    told = {str(event["id"]): event for event in one.feed}
+    if len(told) != len(one.feed):
+        yield Column.DOUBLE, f"the feed has steps twice: {sorted(event['id'] for event in one.feed)}"
+    steps = {str(event["id"]): event for event in (event_of(one.tracked.id, step) for step in one.timeline)}
+    missing = [steps[key] for key in steps if key not in told]
+    if missing:
+        yield Column.LOST, f"the feed has not been told of {missing}"
+    other = [event for key, event in told.items() if event != steps.get(key, event)]
+    if other or set(told) - set(steps):
+        yield Column.WRONG, f"the feed tells otherwise: {other or sorted(set(told) - set(steps))}"

@@ -1,0 +1,49 @@
+"""The crash matrix in short: every process is killed at least once, everything once, with calls failing in between.
+
+`make chaos` is the long form.
+"""
+
+import pytest
+
+from runtime.console import say
+from runtime.paths import ROOT
+from runtime.template import read_template
+from tests.chaos.campaign import Campaign, Settings, make_stack
+from tests.chaos.plan import POWER_CUT
+from tests.chaos.report import Tally, details, table
+from tests.e2e.launch import log_ends
+
+SERVICES = {app.app_id for app in read_template(ROOT / "dapr.yaml").apps}
+SHORT = Settings(kills=20, failures=0.1, failures_from_round=2)
+SEED = 1
+NAMES = {"redis", "placement", "scheduler", *SERVICES, *(f"{name} sidecar" for name in SERVICES)}
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="module")
+def tally(tmp_path_factory: pytest.TempPathFactory) -> Tally:
+    folder = tmp_path_factory.mktemp("chaos")
+    with make_stack(folder, SHORT) as stack:
+        try:
+            tally = Campaign(stack, SEED, SHORT, say).run()
+        except Exception as error:
+            raise AssertionError(f"{error}\n{log_ends(folder)}") from error
+    say(f"{details([tally])}\n\n{table([tally])}\nState and logs: {folder}")
+    return tally
+
+
+def test_every_process_was_killed_while_orders_were_under_way(tally: Tally) -> None:
+    assert tally.kills == SHORT.kills
+    assert set(tally.victims) >= NAMES | {POWER_CUT}
+    assert tally.orders >= 30
+    assert len(tally.coverage.kills) >= 5
+
+
+def test_no_order_is_lost_or_stuck_and_nothing_is_done_twice(tally: Tally) -> None:
+    assert not tally.errors
+    assert not tally.faults, "\n".join(map(str, tally.faults))
+
+
+def test_every_order_recovers_in_time(tally: Tally) -> None:
+    assert not tally.slow()

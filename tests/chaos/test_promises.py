@@ -1,0 +1,170 @@
+"""The checks see what is wrong: each broken promise is shown to them once, and they must name its column."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.chaos.calls import Answer
+from tests.chaos.coverage import BEING_ACCEPTED, Coverage, recovery
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import Column
+from tests.chaos.kinds import CANCELLED, COMPLETED, EXPIRED, KINDS, REJECTED, TIMED_OUT, Kind, allowed_ends, quarrels
+from tests.chaos.order_checks import faults_of
+from tests.chaos.orders import Tracked
+from tests.e2e.books import event_of
+from tests.e2e.client import Json
+
+PRICES = {"shoes": 1000}
+AMOUNTS = {"subTotal": 1000, "tax": 200, "shipping": 499, "total": 1699}
+TIMES = {"order.received": 0, "order.processing": 1, "shipment.booked": 2, "order.completed": 5}
+STEPS = [
+    {"seq": number, "at": f"2030-01-01T00:00:0{second}.000Z", "type": kind, "message": "", "actor": "system"}
+    for number, (kind, second) in enumerate(TIMES.items(), 1)
+]
+START = 1893456000.0
+"""2030-01-01 in Unix seconds."""
+
+Break = Callable[[Json], Any]
+
+
+def kind(name: str) -> Kind:
+    return next(one for one in KINDS if one.name == name)
+
+
+def said(status: int, tries: int = 1) -> Answer:
+    return Answer(status, {}, tries, 0.0)
+
+
+def books() -> Json:
+    part = {
+        "id": "o:1",
+        "location": "Warehouse A",
+        "status": "completed",
+        "reason": None,
+        "items": [{"sku": "shoes", "quantity": 1}],
+        "payment": {**AMOUNTS, "status": "success", "invoiceReference": "INV-o-1"},
+        "shipment": {"status": "delivered", "courierReference": "C1"},
+    }
+    order = {
+        "id": "o",
+        "status": "completed",
+        "reason": None,
+        "actions": [],
+        "receivedAt": STEPS[0]["at"],
+        "completedAt": STEPS[-1]["at"],
+        "workflow": {"status": "COMPLETED"},
+        "fulfillments": [part],
+    }
+    entry = {"type": "charge", "fulfillmentId": "o:1", "amount": 1699}
+    return {
+        "order": order,
+        "timeline": STEPS,
+        "feed": [event_of("o", step) for step in STEPS],
+        "ledger": {"charged": 1699, "refunded": 0, "entries": [entry]},
+        "bookings": {"o:1": {"status": "booked", "courierReference": "C1"}},
+        "invoices": {"o:1": {**AMOUNTS, "invoiceReference": "INV-o-1"}},
+    }
+
+
+def evidence(found: Json, name: str = "plain") -> Evidence:
+    tracked = Tracked("o", kind(name), {}, Random(0), sent_at=START - 1, accepted_at=START)
+    return Evidence(tracked=tracked, **deepcopy(found))
+
+
+def unfinished(found: Json) -> None:
+    found["order"]["status"] = "processing"
+
+
+def failed(found: Json) -> None:
+    found["order"] |= {"status": "failed", "reason": "billingUnavailable"}
+
+
+def kept_money(found: Json) -> None:
+    found["order"]["fulfillments"][0]["status"] = "cancelled"
+    found["bookings"]["o:1"]["status"] = "cancelled"
+
+
+def booked_again(found: Json) -> None:
+    found["bookings"]["o:1"]["courierReference"] = "C2"
+
+
+BROKEN: dict[str, tuple[Column, Break]] = {
+    "an order that does not exist": (Column.LOST, lambda found: found.update(order=None)),
+    "an order that does not end": (Column.STUCK, unfinished),
+    "a workflow that does not end": (
+        Column.STUCK,
+        lambda found: found["order"].update(workflow={"status": "RUNNING"}),
+    ),
+    "an end that nobody asked for": (Column.WRONG, failed),
+    "an entry twice": (Column.DOUBLE, lambda found: found["ledger"]["entries"].extend(found["ledger"]["entries"])),
+    "a charge that was not given back": (Column.DOUBLE, kept_money),
+    "goods that were not paid": (Column.WRONG, lambda found: found["ledger"].update(charged=0)),
+    "a wrong invoice": (Column.WRONG, lambda found: found["invoices"]["o:1"].update(tax=1)),
+    "a courier called twice": (Column.DOUBLE, booked_again),
+    "a delivery without a booking": (Column.WRONG, lambda found: found["bookings"].update({"o:1": None})),
+    "a step that nobody was told of": (Column.LOST, lambda found: found["feed"].pop()),
+    "a step told twice": (Column.DOUBLE, lambda found: found["feed"].append(found["feed"][0])),
+    "a step told otherwise": (Column.WRONG, lambda found: found["feed"][0].update(type="order.sold")),
+    "a step that is missing in the timeline": (Column.WRONG, lambda found: found["timeline"].pop(1)),
+}
+
+
+def test_an_order_that_went_well_has_no_fault() -> None:
+    assert faults_of(evidence(books()), PRICES) == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_is_seen(name: str) -> None:
+    column, spoil = BROKEN[name]
+    found = deepcopy(books())
+    spoil(found)
+    assert column in {fault.column for fault in faults_of(evidence(found), PRICES)}
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "ends"),
+    [
+        ("plain", {}, {COMPLETED}),
+        ("cancelled some time", {"cancel": said(202)}, {CANCELLED}),
+        ("cancelled some time", {"cancel": said(409)}, {COMPLETED}),
+        ("cancelled some time", {"cancel": said(409, tries=2)}, {COMPLETED, CANCELLED}),
+        ("missing, amended", {"amend": said(202)}, {COMPLETED}),
+        ("missing, amended", {"amend": said(409)}, {TIMED_OUT}),
+        ("missing, silence", {}, {TIMED_OUT}),
+        ("dear, approved and rejected at once", {"approve": said(202), "reject": said(409)}, {COMPLETED}),
+        ("dear, approved and rejected at once", {"approve": said(409), "reject": said(202)}, {REJECTED}),
+        ("dear, approved", {"approve": said(409)}, {EXPIRED}),
+    ],
+)
+def test_an_end_is_allowed_by_what_people_were_answered(name: str, answers: dict[str, Answer], ends: set[Any]) -> None:
+    assert set(allowed_ends(kind(name), answers)) == ends
+
+
+def test_decisions_that_exclude_each_other_are_not_both_accepted() -> None:
+    assert quarrels({"approve": said(202), "reject": said(202)})
+    assert quarrels({"cancel": said(202), "dispatched o:1": said(202)})
+    assert not quarrels({"approve": said(202), "reject": said(409), "cancel": said(409), "dispatched o:1": said(202)})
+
+
+def test_a_kill_is_counted_at_the_step_that_the_order_was_in() -> None:
+    coverage = Coverage()
+    coverage.add([evidence(books())] * 2, [START - 2, START - 0.5, START + 1.5, START + 1.6, START + 9])
+    assert coverage.kills == {BEING_ACCEPTED: 1, "order.processing": 2}
+    assert coverage.orders == {BEING_ACCEPTED: 2, "order.processing": 4}
+
+
+def test_recovery_counts_from_the_last_restart_or_from_when_the_order_came() -> None:
+    assert recovery(evidence(books()), START + 2, 8) == 3.0
+    assert recovery(evidence(books()), START - 100, 8) == 5.0
+    assert recovery(evidence(books()), START + 100, 8) == 0.0
+
+
+def test_recovery_leaves_out_the_time_in_which_somebody_was_silent() -> None:
+    found = books()
+    found["timeline"] = [step | {"type": "order.approvalRequired"} if step["seq"] == 2 else step for step in STEPS]
+    assert recovery(evidence(found, "dear, silence"), START, 3) == 2.0
+    assert recovery(replace(evidence(found), tracked=evidence(found).tracked), START, 3) == 5.0
