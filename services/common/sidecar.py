@@ -61,6 +61,10 @@ class Sidecar:
         """Return what the sidecar says of itself. Raises TransientError when it does not answer."""
         return self._json("sidecar", self._send("GET", f"{self._base}/metadata", None))
 
+    def shut_down(self) -> None:
+        """Ask the sidecar to end, so that its supervisor starts it anew. Raises TransientError."""
+        self._send("POST", f"{self._base}/shutdown", None)
+
     def invoke(self, service: str, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Call `path` of another service and return its JSON object.
 

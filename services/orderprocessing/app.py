@@ -23,10 +23,11 @@ from services.orderprocessing.intake import Catalogue
 from services.orderprocessing.lists import Lists
 from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
 from services.orderprocessing.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
-from services.orderprocessing.runtime import Engine, run_worker
+from services.orderprocessing.runtime import Engine
 from services.orderprocessing.service import OrderService, Workflows
 from services.orderprocessing.store import OrderStore
 from services.orderprocessing.underway import Underway
+from services.orderprocessing.worker import run_worker
 
 _DISCONNECTED_WITHIN = 0.5
 

@@ -202,11 +202,14 @@ def test_a_request_that_is_half_there_and_a_long_answer_are_finished(local: Loca
 def test_a_connection_is_not_over_while_something_is_half_received_or_unsent(local: Local) -> None:
     half, unread = local.connect(), local.connect()
     half.sendall(b"POST /echo HTTP/1.1\r\nContent-Length: 4\r\n\r\nab")
-    unread.sendall(b"GET /big?times=32 HTTP/1.1\r\n\r\n")
+    unread.sendall(b"GET /big?times=12 HTTP/1.1\r\n\r\n")
+
+    eventually(lambda: len(local.server.active_channels) == 2)
+    channels = {channel.addr: channel for channel in local.server.active_channels.values()}
 
     def is_over(end: socket.socket) -> bool:
-        [channel] = [one for one in local.server.active_channels.values() if one.addr == end.getsockname()]
-        assert channel.request is not None or channel.total_outbufs_len
+        channel = channels[end.getsockname()]
+        assert channel.request is not None or (channel.total_outbufs_len and not channel.requests)
         return bool(channel.is_over(time.time() + 60, 0.0))
 
     holds(lambda: (is_over(half), is_over(unread)))

@@ -142,3 +142,8 @@ def test_a_service_is_ready_when_it_says_so_and_errors_of_others_are_a_503() -> 
     assert client.get("/readyz").status_code == 200
     broken = client.get("/broken")
     assert (broken.status_code, "secret" in broken.text) == (503, False)
+
+
+def test_a_sidecar_can_be_asked_to_end(daprd: FakeDaprd) -> None:
+    daprd.sidecar().shut_down()
+    assert [(method, path) for method, path, _ in daprd.asked] == [("POST", "/v1.0/shutdown")]

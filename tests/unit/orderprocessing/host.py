@@ -10,6 +10,7 @@ class FakeHost:
 
     def __init__(self, workers: int | None) -> None:
         self.workers = workers
+        self.shut_downs = 0
 
     def healthy(self) -> bool:
         return self.workers is not None
@@ -18,3 +19,6 @@ class FakeHost:
         if self.workers is None:
             raise TransientError("no sidecar")
         return {"workflows": {"connectedWorkers": self.workers}}
+
+    def shut_down(self) -> None:
+        self.shut_downs += 1

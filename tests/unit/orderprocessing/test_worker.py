@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing import runtime
+from services.orderprocessing import worker as worker_module
 from services.orderprocessing.pulse import Pulse
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
-from services.orderprocessing.runtime import Worker
+from services.orderprocessing.worker import Worker, worker_maker
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.world import World
@@ -57,7 +57,8 @@ def host() -> FakeHost:
 
 @pytest.fixture
 def worker(host: FakeHost, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    monkeypatch.setattr(runtime, "_PATIENCE", 0.0)
+    monkeypatch.setattr(worker_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(worker_module, "_DEAF_FOR", 0.05)
     worker = Worker(host, workers, Pulse(lambda _instance: None, "test", interval=0.01, answer_within=0), check=0.002)
     yield worker
     worker.stop(1)
@@ -91,6 +92,22 @@ def test_a_worker_that_cannot_be_renewed_now_is_renewed_later(worker: Worker, wo
     eventually(lambda: bool(workers.made) and workers.made[0].ready)
 
 
+def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_rarely(
+    worker: Worker, host: FakeHost
+) -> None:
+    host.workers = 0
+    worker.start()
+    eventually(lambda: host.shut_downs == 3)
+    throughout(0.1, lambda: host.shut_downs <= 4)
+
+
+def test_a_sidecar_that_has_the_worker_is_left_alone_however_silent_the_engine_is(
+    worker: Worker, host: FakeHost
+) -> None:
+    worker.start()
+    throughout(0.2, lambda: host.shut_downs == 0)
+
+
 def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Workers) -> None:
     worker.start()
     eventually(lambda: bool(workers.made) and workers.made[0].ready)
@@ -100,5 +117,5 @@ def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Wor
 
 
 def test_workflows_and_activities_may_be_registered_with_one_worker_after_another(world: World) -> None:
-    make = runtime.worker_maker(WORKFLOWS, bound_activities(world.tools), Pulse(lambda _instance: None, "test"))
+    make = worker_maker(WORKFLOWS, bound_activities(world.tools), Pulse(lambda _instance: None, "test"))
     assert make() is not make()

@@ -1,0 +1,149 @@
+"""The worker of this process: runs workflows and activities, and is kept connected to the sidecar."""
+
+import functools
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dapr.conf import settings
+from dapr.ext.workflow import WorkflowRuntime
+
+from services.common.logs import get_logger
+from services.common.sidecar import TransientError
+from services.orderprocessing.pulse import PULSE_WORKFLOW, Pulse, replica_name
+from services.orderprocessing.runtime import Client, Host, connected_workers, sdk_logging
+
+log = get_logger(__name__)
+
+_CHECK = 1.0
+_AT_ONCE = 0.01
+_PATIENCE = 2.0
+_MOST_PATIENCE = 30.0
+_DEAF_FOR = 8.0
+_MOST_DEAF = 600.0
+
+
+class Worker:
+    """The worker of this process, which runs workflows and activities while the sidecar is up."""
+
+    def __init__(self, sidecar: Host, make: Callable[[], WorkflowRuntime], pulse: Pulse, check: float = _CHECK) -> None:
+        self._sidecar, self._make, self._pulse, self._check = sidecar, make, pulse, check
+        self._runtime: WorkflowRuntime | None = None
+        self._stopping = threading.Event()
+        self._connected = False
+        self._patience = _PATIENCE
+        self._seen_at = self._renewed_at = -math.inf
+        self._deaf_for = _DEAF_FOR
+
+    def start(self) -> None:
+        """Connect in the background, and again whenever the connection is lost."""
+        threading.Thread(target=self._keep_connected, name="worker", daemon=True).start()
+        threading.Thread(target=self._pulse.run, args=(self._stopping,), name="pulse", daemon=True).start()
+
+    def alive(self) -> bool:
+        """Tell whether workflows really go on here."""
+        return self._pulse.alive()
+
+    def stop(self, seconds: float) -> None:
+        """Disconnect when the results on their way are delivered, within `seconds`; what runs then runs again later."""
+        self._stopping.set()
+        if self._runtime is not None:
+            _close(self._runtime).join(seconds)
+
+    def _keep_connected(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self._connected or self._sidecar.healthy():
+                    self._look_after()
+            except TransientError as error:
+                log.info("the sidecar does not answer", extra={"cause": str(error)})
+            except Exception:
+                log.exception("the workflow worker could not be renewed")
+            self._stopping.wait(self._check)
+
+    def _look_after(self) -> None:
+        """Renew a worker that stays cut off while the sidecar is up: the SDK waits up to 16 s before it tries again."""
+        now, was_connected = time.monotonic(), self._connected
+        self._connected = self._runtime is not None and self._runtime.wait_for_worker_ready(_AT_ONCE)
+        if self._connected:
+            self._seen_at, self._patience = now, _PATIENCE
+            self._wake_sidecar()
+        elif not was_connected and now - max(self._seen_at, self._renewed_at) > self._patience:
+            self._renew()
+
+    def _wake_sidecar(self) -> None:
+        """Ask a sidecar to end that has our connection and knows of no worker; its supervisor starts it anew.
+
+        Dapr 1.18 may lock itself up so when its only worker dies while a workflow waits to be handed to it.
+        """
+        if self._pulse.alive():
+            self._deaf_for = _DEAF_FOR
+        if self._pulse.silence() > self._deaf_for and connected_workers(self._sidecar) == 0:
+            log.warning("the sidecar does not take the worker in, and is asked to end")
+            self._deaf_for = min(2 * self._deaf_for, _MOST_DEAF)
+            self._sidecar.shut_down()
+
+    def _renew(self) -> None:
+        if self._runtime is not None:
+            log.warning("the workflow worker is renewed")
+            _close(self._runtime)
+            # Longer each time, so that a machine that is only slow is not made slower.
+            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+        self._renewed_at = time.monotonic()
+        self._runtime = self._make()
+        threading.Thread(target=_connect, args=(self._runtime,), name="worker-start", daemon=True).start()
+
+
+def run_worker(
+    sidecar: Host, workflows: Sequence[Callable[..., Any]], activities: Sequence[Callable[..., Any]]
+) -> Worker:
+    """Start, in the background, the worker that runs these workflows and activities while the sidecar is up."""
+    client = Client(sidecar)
+    pulse = Pulse(lambda instance: client.start(PULSE_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT))
+    worker = Worker(sidecar, worker_maker(workflows, activities, pulse), pulse)
+    worker.start()
+    return worker
+
+
+def worker_maker(
+    workflows: Sequence[Callable[..., Any]], activities: Sequence[Callable[..., Any]], pulse: Pulse
+) -> Callable[[], WorkflowRuntime]:
+    """Return what makes workers, one after another, that run these workflows and activities and show the pulse."""
+
+    def make() -> WorkflowRuntime:
+        runtime = WorkflowRuntime(logger_options=sdk_logging())
+        for workflow in (*workflows, pulse.workflow()):
+            runtime.register_workflow(_afresh(workflow))
+        for activity in activities:
+            runtime.register_activity(_afresh(pulse.noted(activity)))
+        return runtime
+
+    return make
+
+
+def _afresh(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as an object of its own: the SDK marks what it has registered, and takes it only once."""
+
+    @functools.wraps(function, updated=())
+    def again(*args: Any) -> Any:
+        return function(*args)
+
+    return again
+
+
+def _connect(runtime: WorkflowRuntime) -> None:
+    try:
+        runtime.start()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        log.info("the workflow worker is not connected", extra={"cause": str(error)})
+    else:
+        log.info("the workflow worker is connected")
+
+
+def _close(runtime: WorkflowRuntime) -> threading.Thread:
+    """Let the worker end in the background: it delivers what it can first, which takes seconds."""
+    closing = threading.Thread(target=runtime.shutdown, name="worker-stop", daemon=True)
+    closing.start()
+    return closing
