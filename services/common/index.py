@@ -26,6 +26,9 @@ _MAX_ATTEMPTS = 20
 _CLOSED_SECONDS = 60
 _LOOK_BACK = 2
 """How many pages before the last are searched for what a try before a crash may have appended."""
+_MOST_BACK = 60
+"""The same where the caller says since when there may have been a try."""
+_STEP = 4
 
 
 class Place(BaseModel):
@@ -74,6 +77,7 @@ class Page(BaseModel):
 class _Put:
     entry: Entry
     place: Place | None
+    since: str | None = None
     drop: bool = False
 
 
@@ -93,13 +97,14 @@ class Index:
     def __init__(self, documents: Documents, name: str, clock: Clock = utc_now) -> None:
         self._lanes = [_Lane(documents, name, lane, clock) for lane in range(LANES)]
 
-    def put(self, entry: Entry, place: Place | None = None) -> Place:
+    def put(self, entry: Entry, place: Place | None = None, since: str | None = None) -> Place:
         """Append the entry, or with its place replace an older revision of it; return where it lies.
 
-        Repeating a put changes nothing. Raises TransientError.
+        Repeating a put changes nothing; one that may be repeated long after its first try tells by `since` (as
+        `Entry.at`) before which time there was none. Raises TransientError.
         """
         lane = place.lane if place else crc32(entry.id.encode()) % LANES
-        return self._lanes[lane].combiner.submit(_Put(entry, place))
+        return self._lanes[lane].combiner.submit(_Put(entry, place, since))
 
     def drop(self, entry: Entry) -> None:
         """Blank an entry that was read here, so that readers pass over it and its id may be put again."""
@@ -139,9 +144,23 @@ class _Lane:
             # A crash may have left pages that the head does not name yet; they count.
             actual = max([Head.model_validate_json(head.data).last if head else 0, *(p for p in fresh if stored[p])])
             if actual == last or not appends:
-                return head, stored
+                return head, stored | self._older(fresh, stored, puts)
             last = actual
         raise TransientError(f"index {self._name} grows faster than it can be read")
+
+    def _older(self, fresh: range, stored: dict[int, Stored | None], puts: Sequence[_Put]) -> dict[int, Stored | None]:
+        """Read further back, for as long as a page may hold what one of the puts has appended before."""
+        since = min((put.since for put in puts if put.since and put.place is None), default=None)
+        older: dict[int, Stored | None] = {}
+        oldest = stored[fresh[0]] if since and fresh else None
+        while since and oldest and (first := min(older, default=fresh[0])) > 0 and len(older) < _MOST_BACK:
+            if max((entry.at for entry in Page.model_validate_json(oldest.data).entries), default="") < since:
+                break
+            pages = range(max(first - _STEP, 0), first)
+            found = self._documents.load_many([self._page_key(page) for page in pages])
+            older |= {page: found.get(self._page_key(page)) for page in pages}
+            oldest = older[pages[0]]
+        return older
 
     def _write(self, batch: "_Batch") -> None:
         for number in sorted(batch.dirty):
@@ -203,8 +222,8 @@ class _Batch:
         self.head.closed[status] = recent | {self.now: recent.get(self.now, 0) + 1}
 
     def _number_for(self, entry: Entry) -> int:
-        for number in range(self.head.last, self.head.last - _LOOK_BACK - 1, -1):
-            if number in self.pages and self.pages[number].find(entry.id) is not None:
+        for number in sorted(self.pages, reverse=True):
+            if self.pages[number].find(entry.id) is not None:
                 return number  # appended before, by a try whose caller never heard of it
         while len(self.pages[self.head.last].entries) >= PAGE_SIZE:
             self.head.last += 1

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.common.clock import moment, rfc3339
@@ -21,6 +21,8 @@ from services.notifications.models import (
 
 _MAX_EXCERPT = 1000
 _MAX_RAW_ID = 200
+_EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+_CLOCKS_DIFFER = timedelta(seconds=5)
 
 
 class UnprocessableError(Exception):
@@ -51,6 +53,11 @@ def feed_event(event: CloudEvent, received: datetime) -> FeedEvent:
 def arrival(received: datetime) -> str:
     """Return what orders the feed: when an event came, to the microsecond, as many come at once."""
     return received.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def earliest_arrival(event: FeedEvent) -> str:
+    """Return before when the event cannot have come: it had not happened yet, by clocks that may differ a little."""
+    return arrival(max(moment(event.time), _EPOCH) - _CLOCKS_DIFFER)
 
 
 def knows(feed: OrderFeed | None, event_id: str) -> bool:

@@ -47,7 +47,8 @@ class NotificationsStore:
             if domain.knows(before, event.id):
                 return False
             domain.check_room(before)
-            self._feed.put(Entry(id=event.id, at=domain.arrival(now), data=event.wire()))
+            entry = Entry(id=event.id, at=domain.arrival(now), data=event.wire())
+            self._feed.put(entry, since=domain.earliest_arrival(event))
             self._orders.update(event.order_id, lambda feed: domain.with_event(feed, event))
         return True
 

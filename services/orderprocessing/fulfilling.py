@@ -114,11 +114,8 @@ def _payment(
 
 def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: str | None, now: str) -> Order:
     """Record where the list of shipments has this one and, unless there is no reference, the courier's booking."""
+    order = listed(order, fulfillment_id, place)
     one, _, shipment = find(order, fulfillment_id)
-    if shipment.place is None:
-        one = one.model_copy(update={"shipment": shipment.model_copy(update={"place": place})})
-        order = replace(order, one).model_copy(update={"rev": order.rev + 1})
-        one, _, shipment = find(order, fulfillment_id)
     if courier_reference is None or one.reason is not None or shipment.status != ShipmentStatus.PENDING:
         # With a reason it was given up in the meantime: this booking came late, and its undo calls it off.
         return order
@@ -126,6 +123,15 @@ def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: s
     order = replace(order, one.model_copy(update={"shipment": shipment}))
     message = f"Courier booked, reference {courier_reference}"
     return _shipment_step(order, "shipment.booked", message, fulfillment_id, now)
+
+
+def listed(order: Order, fulfillment_id: str, place: Place) -> Order:
+    """Record where the list of shipments has this one."""
+    one, _, shipment = find(order, fulfillment_id)
+    if shipment.place is not None:
+        return order
+    one = one.model_copy(update={"shipment": shipment.model_copy(update={"place": place})})
+    return replace(order, one).model_copy(update={"rev": order.rev + 1})
 
 
 def not_booked(order: Order, fulfillment_id: str, now: str) -> Order:

@@ -88,8 +88,15 @@ def release(tools: Tools, request: FulfillmentStep) -> Nothing:
 
 def close(tools: Tools, request: FulfillmentStep) -> Nothing:
     """End a fulfillment that everything was given back of, and announce the giving back."""
+    order, fulfillment_id = tools.orders.require(request.order_id), request.fulfillment_id
+    one, _, _ = fulfilling.find(order, fulfillment_id)
+    # A booking that died after it had listed the shipment has left a line, which is to be closed like any other.
+    place = tools.orders.list_shipment(order, one)
     order = tools.change(
-        request.order_id, lambda current, now: fulfilling.given_back(current, request.fulfillment_id, now)
+        order.id,
+        lambda current, now: fulfilling.given_back(
+            fulfilling.listed(current, fulfillment_id, place), fulfillment_id, now
+        ),
     )
     tools.announce(order, undo_scope(request.fulfillment_id), request.announced)
     return Nothing()

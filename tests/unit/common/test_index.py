@@ -8,7 +8,7 @@ import pytest
 
 from services.common.clock import rfc3339
 from services.common.documents import ConflictError
-from services.common.index import LANES, PAGE_SIZE, Entry, Place
+from services.common.index import _LOOK_BACK, LANES, PAGE_SIZE, Entry, Place
 from services.common.index_reader import BadCursorError
 from services.common.sidecar import TransientError
 from tests.unit.common.shelf import Shelf
@@ -126,6 +126,25 @@ def test_a_put_that_crashed_is_found_on_the_page_before_when_others_have_gone_on
         shelf.put(Entry(id=next(neighbours), at="2028"))
     assert shelf.index.put(Entry(id="torn", at="2027")).page == 0
     assert [entry.id for entry in shelf.all()].count("torn") == 1
+
+
+def test_a_put_repeated_long_after_its_first_try_is_found_by_its_time(shelf: Shelf) -> None:
+    first, between = "2026-11-21T08:00:00.000Z", "2026-11-21T08:00:30.000Z"
+    place = shelf.index.put(Entry(id="again", at=first))
+    others = [f"x{n}" for n in range(40 * PAGE_SIZE) if crc32(f"x{n}".encode()) % LANES == place.lane]
+    for other in others:
+        shelf.index.put(Entry(id=other, at=between))
+    assert len(others) > 5 * PAGE_SIZE
+    late = Entry(id="again", at="2026-11-21T08:01:00.000Z")
+    assert shelf.restarted().put(late, since="2026-11-21T07:59:59.000Z") == place
+    assert shelf.index.put(late, since="2026-11-21T07:59:59.000Z") == place
+
+
+def test_a_put_reads_no_more_when_nothing_has_come_since(shelf: Shelf) -> None:
+    shelf.add(20 * PAGE_SIZE)
+    before = shelf.documents.keys_read
+    shelf.index.put(Entry(id="new", at="2099-01-01T00:00:00.000Z"), since="2098-12-31T00:00:00.000Z")
+    assert shelf.documents.keys_read - before <= 1 + _LOOK_BACK + 2
 
 
 def test_a_close_that_crashed_between_its_writes_is_finished_by_a_repeat(shelf: Shelf) -> None:

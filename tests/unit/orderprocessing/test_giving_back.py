@@ -120,3 +120,17 @@ def test_a_step_for_a_fulfillment_that_does_not_exist_is_an_error(world: World) 
         world.driver.activities["refund"](None, {"orderId": "A2", "fulfillmentId": "A2:1"})
     with pytest.raises(TransientError):
         crash()
+
+
+def test_a_booking_that_died_before_a_cancellation_leaves_no_line_among_the_pending(world: World) -> None:
+    def be_cancelled_and_die() -> None:
+        assert world.cancel() == 202
+        world.points.at("before write order", crash, nth=[world.points.passed.count("before write order") + 1])
+
+    world.points.at("after shipping bookings", be_cancelled_and_die)
+    world.place(AT_A)
+    assert world.finish().status == OrderStatus.CANCELLED
+    assert world.send("GET", "/shipments/pending").get_json() == []
+    [line] = world.send("GET", "/shipments").get_json()
+    assert (line["id"], line["status"]) == ("A1:1", "cancelled")
+    check_over(world)
