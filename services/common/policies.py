@@ -11,8 +11,8 @@ UNTIL_DONE = RetryPolicy(
     # Every try adds to the workflow's history, which may grow to 4 MiB: a minute between tries makes that days, not
     # hours. After a short outage the pause is short too, as it doubles from half a second.
     max_retry_interval=timedelta(minutes=1),
-    # The engine wants a number; this one is two months of minutes, longer than any outage of a part.
-    max_number_of_attempts=100_000,
+    # Some eight hours; then `ActivityCall` begins again. The SDK cannot compute the pause after a thousand tries.
+    max_number_of_attempts=500,
 )
 """For every activity: what keeps failing is tried again until it works."""
 
@@ -30,7 +30,7 @@ class Backoff:
         return min(self.first * self.factor ** min(tries - 1, 30), self.longest)
 
 
-BUSINESS = Backoff(first=0.5, factor=2.0, longest=5.0)
+BUSINESS = Backoff(first=0.5, factor=2.0, longest=2.0)
 """Between tries of a step that has a deadline in the story: a charge, a booking."""
 
 LONGEST_TRY = 15.0

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from dapr.ext.workflow import DaprWorkflowContext
+from dapr.ext.workflow import DaprWorkflowContext, TaskFailedError
 from pydantic import Field
 
 from services.common.models import Wire
@@ -83,8 +83,12 @@ class ActivityCall(Generic[Req, Res]):
 
     def __call__(self, ctx: DaprWorkflowContext, request: Req) -> Flow[Res]:
         """Run the activity until it is done and return its result."""
-        answer = yield ctx.call_activity(self.name, input=request.wire(), retry_policy=UNTIL_DONE)
-        return self.gives.model_validate(answer)
+        while True:
+            try:
+                answer = yield ctx.call_activity(self.name, input=request.wire(), retry_policy=UNTIL_DONE)
+            except TaskFailedError:
+                continue  # the policy's tries are used up; no number of them is enough
+            return self.gives.model_validate(answer)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from services.common.ids import (
     split_fulfillment_id,
 )
 from services.common.money import minor_units, percent_half_up
-from services.common.policies import BUSINESS, UNTIL_DONE
+from services.common.policies import BUSINESS
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -84,8 +84,7 @@ def test_an_order_id_is_safe_everywhere() -> None:
 
 
 def test_pauses_grow_up_to_the_longest() -> None:
-    assert [BUSINESS.pause(tries) for tries in (1, 2, 3, 4, 5, 10_000)] == [0.5, 1, 2, 4, 5, 5]
-    assert UNTIL_DONE.max_number_of_attempts > 8640  # days, at the longest pause
+    assert [BUSINESS.pause(tries) for tries in (1, 2, 3, 4, 5, 10_000)] == [0.5, 1, 2, 2, 2, 2]
 
 
 def test_the_environment_is_read_by_the_names_of_the_fields() -> None:

@@ -1,8 +1,13 @@
 """Undoing until it is done, and what comes late, twice or never."""
 
+import math
+from datetime import timedelta
+
 import pytest
+from dapr.ext.workflow import RetryPolicy
 
 from services.common.index import Place
+from services.common.policies import UNTIL_DONE
 from services.common.sidecar import TransientError
 from services.orderprocessing import contracts, fulfilling
 from services.orderprocessing.states import OrderStatus, Reason, ShipmentStatus
@@ -21,6 +26,25 @@ def test_an_undo_that_fails_seven_times_is_tried_until_it_succeeds(world: World,
     assert world.finish().status == OrderStatus.CANCELLED
     assert world.driver.asked.count(undo) == 9  # two parcels
     check_over(world)
+
+
+@pytest.mark.parametrize("undo", ["cancel_booking", "refund", "release", "close"])
+def test_an_undo_goes_on_when_the_tries_of_its_policy_are_used_up(
+    world: World, undo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = RetryPolicy(first_retry_interval=timedelta(seconds=1), max_number_of_attempts=3)
+    monkeypatch.setattr(contracts, "UNTIL_DONE", short)
+    world.place(AT_A)
+    world.run()
+    world.points.at(f"before {undo}", crash, nth=range(1, 8))
+    world.cancel()
+    assert world.finish().status == OrderStatus.CANCELLED
+    assert world.driver.asked.count(undo) == 8
+    check_over(world)
+
+
+def test_the_engine_can_compute_every_pause_of_the_policy() -> None:
+    assert math.pow(UNTIL_DONE.backoff_coefficient, UNTIL_DONE.max_number_of_attempts) < math.inf
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
