@@ -104,6 +104,7 @@ class Driver:
         self.timeouts = {"charge_timeout": charge_timeout, "booking_timeout": booking_timeout}
         self.instances: dict[str, Instance] = {}
         self.reachable = True
+        self.stuck: set[str] = set()
         self.runs_of_each_activity = 1
         self.choose: Callable[[int], int] = lambda _count: 0
         self.before_each: Callable[[str, dict[str, Any]], object] = lambda _name, _payload: None
@@ -133,6 +134,19 @@ class Driver:
         self._check_reachable()
         for instance in instances:
             self._tell(instance, events.new_event_raised_event(BELL))
+
+    def waits_for_ever(self, instance: str) -> bool:
+        """Tell whether results of an instance's activities were thrown away."""
+        self._check_reachable()
+        return instance in self.stuck
+
+    def end(self, order_id: str) -> None:
+        """End an order's workflow and its children."""
+        self._check_reachable()
+        for instance in self._of(order_id):
+            if instance.status is None:
+                instance.status = pb.ORCHESTRATION_STATUS_TERMINATED
+            self.stuck.discard(instance.id)
 
     def look(self, order_id: str) -> dict[str, Any] | None:
         """Return what is known of an order's workflow."""
@@ -164,8 +178,11 @@ class Driver:
 
     def is_over(self, order_id: str) -> bool:
         """Tell whether every instance of an order has ended."""
+        return all(one.status is not None for one in self._of(order_id))
+
+    def _of(self, order_id: str) -> list[Instance]:
         prefixes = tuple(f"{kind}-{order_id}" for kind in ("order", "charge", "shipment"))
-        return all(one.status is not None for one in self.instances.values() if one.id.startswith(prefixes))
+        return [one for one in self.instances.values() if one.id.startswith(prefixes)]
 
     def check_replay(self) -> None:
         """Replay every turn of every instance from its history: it must ask for the same, in the same order."""
@@ -249,7 +266,8 @@ class Driver:
         except TransientError as error:
             self._tell(work.instance_id, events.new_task_failed_event(work.task_id, error))
         else:
-            self._tell(work.instance_id, events.new_task_completed_event(work.task_id, json.dumps(answer)))
+            if work.instance_id not in self.stuck:
+                self._tell(work.instance_id, events.new_task_completed_event(work.task_id, json.dumps(answer)))
         return True
 
     def _fire(self, end: datetime) -> bool:

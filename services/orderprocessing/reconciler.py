@@ -16,6 +16,7 @@ from services.common.index import Entry
 from services.common.index_reader import IndexReader
 from services.common.logs import about_order, get_logger
 from services.common.sidecar import TransientError
+from services.orderprocessing.healing import Healer
 from services.orderprocessing.messenger import SilentError
 from services.orderprocessing.models import Order
 from services.orderprocessing.service import OrderService
@@ -32,10 +33,13 @@ _GRACE = timedelta(seconds=15)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
 """Between the times that the same news is told: where the backlog is long, nothing is wrong with a workflow that has
 not looked yet, and telling it again costs as much as work does."""
+_STANDING = timedelta(seconds=10)
+"""After this without a step, an order that waits for nobody is looked at: its workflow may wait for ever."""
 _STANDSTILL = timedelta(minutes=2)
 """After this without a step, an order that waits for nobody is asked for: its workflow may be gone."""
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between a list's line and the record that it points to."""
+_MOST_WATCHED = 1000
 _MOST_UNHEARD = 3
 """In a row: then it is not those orders, the engine is away."""
 _RETRY = 1.0
@@ -57,6 +61,7 @@ class Reconciler:
 
     def __init__(self, orders: OrderStore, service: OrderService) -> None:
         self._orders, self._service = orders, service
+        self._healer = Healer(service.end_if_stuck, service.restart)
         self._suspects: set[str] = set()
         self._young: set[str] = set()
         self._told: dict[str, _Told] = {}
@@ -68,6 +73,7 @@ class Reconciler:
         Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
         """
         self._young.clear()
+        self._healer.begin(now)
         return self._mend_orders(now) + self._mend_shipments(now)
 
     def follow_up(self, now: datetime) -> int:
@@ -76,6 +82,7 @@ class Reconciler:
         Raises TransientError like `run_once`.
         """
         ids, self._young = sorted(self._young), set()
+        self._healer.begin(now)
         mended = 0
         for start in range(0, len(ids), _PAGE):
             for order in self._orders.get_many(ids[start : start + _PAGE]):
@@ -130,14 +137,14 @@ class Reconciler:
         overdue = _overdue(order, rfc3339(now - _BELL_GRACE), rfc3339(now - _GRACE))
         if not overdue:
             if order.bells:
-                self._young.add(order.id)
-            if order.updated_at <= rfc3339(now - _STANDSTILL) and not _waits_for_somebody(order):
-                self._tell(self._service.restart, order)
-            return False
+                self._watch(order)
+            return not _waits_for_somebody(order) and self._look_after(order, now)
         known = self._told.get(order.id)
         known = known if known and known.rev == order.rev else None
         if known and now < known.until:
-            return False
+            # It was told and has not moved.
+            self._watch(order)
+            return self._tell(lambda order: self._healer.heal(order, now), order)
         if not self._tell(self._service.revive, order):
             return False
         log.warning("the workflow should have moved on, revived it", extra={"bells": sorted(order.bells)})
@@ -145,10 +152,29 @@ class Reconciler:
         self._told[order.id] = _Told(order.rev, now + pause, pause)
         return True
 
-    def _tell(self, tell: Callable[[Order], None], order: Order) -> bool:
-        """Tell an order's workflow; False when that failed, which may be a fault of this one alone."""
+    def _look_after(self, order: Order, now: datetime) -> bool:
+        """See that an order moves which waits for nobody."""
+        self._watch(order)
+        if order.updated_at > rfc3339(now - _STANDING):
+            return False
+        if self._tell(lambda order: self._healer.heal(order, now), order):
+            return True
+        if order.updated_at <= rfc3339(now - _STANDSTILL):
+            self._tell(self._service.restart, order)
+        return False
+
+    def _watch(self, order: Order) -> None:
+        """Look at the order again in the follow-up, unless there are too many to look at."""
+        if len(self._young) < _MOST_WATCHED:
+            self._young.add(order.id)
+
+    def _tell(self, tell: Callable[[Order], bool | None], order: Order) -> bool:
+        """Do something about an order's workflow; False when there was nothing to do or it failed.
+
+        A failure may be a fault of this one alone.
+        """
         try:
-            tell(order)
+            done = tell(order)
         except SilentError:
             raise
         except TransientError as error:
@@ -159,7 +185,7 @@ class Reconciler:
             log.warning("the workflow does not hear", extra={"cause": str(error)})
             return False
         self._unheard = 0
-        return True
+        return done is not False
 
     def _drop(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
         # The line is written before what it points to, so it may be about to become true: it must be old, and have

@@ -9,13 +9,14 @@ from datetime import UTC
 from typing import Any, Protocol
 
 import grpc
-from dapr.ext.workflow import DaprWorkflowClient, WorkflowState
+from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.logger import LoggerOptions
 
 from services.common.clock import rfc3339
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
+from services.orderprocessing.healing import waits_for_ever
 from services.orderprocessing.ids import BELL, order_workflow_id
 from services.orderprocessing.messenger import Kind, Message, Messenger, SilentError
 from services.orderprocessing.models import JsonObject
@@ -62,6 +63,14 @@ class Engine:
         Raises TransientError when some are rung later.
         """
         self._messenger.send([Message(Kind.RING, instance) for instance in instances])
+
+    def waits_for_ever(self, instance: str) -> bool:
+        """Tell whether a workflow instance waits for a result that will never come. Raises TransientError."""
+        return waits_for_ever(self._client.history_of_running(instance))
+
+    def end(self, order_id: str) -> None:
+        """End an order's workflow with its children, wherever they are. Raises TransientError."""
+        self._client.terminate(order_workflow_id(order_id))
 
     def look(self, order_id: str) -> JsonObject | None:
         """Return what the engine says of an order's workflow, or None when it does not say so within a second."""
@@ -133,6 +142,26 @@ class Client:
         except grpc.RpcError as error:
             if _code(error) != grpc.StatusCode.ALREADY_EXISTS:
                 raise _failure("starting a workflow", error) from error
+
+    def history_of_running(self, instance: str) -> list[WorkflowHistoryEvent]:
+        """Return the history of an instance, empty when it does not run."""
+        try:
+            state = self.connected().get_workflow_state(instance, fetch_payloads=False)
+            if state is None or state.runtime_status is not WorkflowStatus.RUNNING:
+                return []
+            return list(self.connected().get_workflow_history(instance))
+        except grpc.RpcError as error:
+            if _code(error) == grpc.StatusCode.NOT_FOUND:
+                return []
+            raise _failure("reading a history", error) from error
+
+    def terminate(self, instance: str) -> None:
+        """End an instance with its children; one that is not there is no error."""
+        try:
+            self.connected().terminate_workflow(instance, recursive=True)
+        except grpc.RpcError as error:
+            if _code(error) != grpc.StatusCode.NOT_FOUND:
+                raise _failure("ending a workflow", error) from error
 
     def ring(self, instance: str) -> None:
         """Ring the bell of a workflow instance; one that has ended hears nothing."""

@@ -55,6 +55,12 @@ class Workflows(Protocol):
     def ring(self, instances: Sequence[str]) -> None:
         """Ring the bell of workflow instances. Raises TransientError."""
 
+    def waits_for_ever(self, instance: str) -> bool:
+        """Tell whether an instance waits for a result that will never come. Raises TransientError."""
+
+    def end(self, order_id: str) -> None:
+        """End an order's workflow with its children. Raises TransientError."""
+
 
 class OrderService:
     """The use cases of the order and shipment APIs."""
@@ -105,6 +111,14 @@ class OrderService:
         """
         self.restart(order)
         self._workflows.ring(sorted(order.bells) or _all_sleepers(order))
+
+    def end_if_stuck(self, order: Order) -> bool:
+        """End an order's workflow if it or a child of it waits for ever; tell whether. Raises TransientError."""
+        instances = [order_workflow_id(order.id), *_of_fulfillments(order)]
+        stuck = any(self._workflows.waits_for_ever(instance) for instance in instances)
+        if stuck:
+            self._workflows.end(order.id)
+        return stuck
 
     def order(self, order_id: str) -> Order:
         """Return an order. Raises the 404."""
@@ -176,5 +190,9 @@ def _all_sleepers(order: Order) -> list[str]:
     """Return the workflows that may be waiting for a decision on an order: itself, or those of its fulfillments."""
     if order.status != OrderStatus.PROCESSING:
         return [order_workflow_id(order.id)]
+    return _of_fulfillments(order)
+
+
+def _of_fulfillments(order: Order) -> list[str]:
     with_goods = [one.id for one in order.fulfillments or [] if one.shipment]
     return [name(one) for one in with_goods for name in (charge_workflow_id, shipment_workflow_id)]
