@@ -4,7 +4,7 @@ BIN := .venv/bin
 CODE := runtime services tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos chaos-short clean clean-state
 REPLICAS ?= 1
 KILLS ?= 510
 
@@ -26,7 +26,7 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup lint unit e2e ## Run every check and test, as CI does
+test: setup lint unit e2e chaos-short ## Run every check and test, as CI does
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -42,6 +42,9 @@ unit: setup ## Run the unit tests, with coverage
 
 e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 	$(BIN)/pytest tests/e2e
+
+chaos-short: setup ## Kill every process at least once: the crash matrix in short, part of `make test`
+	$(BIN)/pytest tests/chaos
 
 chaos: setup ## Kill every process of a system of its own, again and again, and check that no order suffers (KILLS=500)
 	$(BIN)/python -m tests.chaos --kills $(KILLS)
