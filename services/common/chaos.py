@@ -1,7 +1,8 @@
 """Chaos on demand, for demonstrations: calls that fail, processes that die. Off unless the configuration allows it.
 
-What fails here is what fails in the field: a call is refused, or it acts and its answer is lost; a process ends in the
-middle of anything. All of it may be tried again, so orders must end as if nothing had happened.
+What fails here is what fails in the field: a call is refused, it acts and its answer is lost, or it is carried out when
+whoever asked has given it up; a write is done and its answer lost; a process ends in the middle of anything. All of it
+may be tried again, so orders must end as if nothing had happened.
 """
 
 import os
@@ -10,21 +11,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextvars import copy_context
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from flask import Flask, Response, g, jsonify, request
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from services.common import problems
 from services.common.config import ServiceConfig
 from services.common.documents import Documents, Records
 from services.common.logs import get_logger
 from services.common.models import Request
-from services.common.problems import Problem
-from services.common.sidecar import TransientError
-from services.common.web import read_body
+from services.common.sidecar import RefusedError, TransientError
 
 log = get_logger(__name__)
 
@@ -32,9 +30,8 @@ R = TypeVar("R")
 
 _KEY = "settings"
 _PERIOD = 1.0
-_PATH = "/chaos"
-_CALLER = "dapr-caller-app-id"
-_DELIVERIES = "/internal/"
+_LATE = (0.1, 3.0)
+"""Seconds after which a late call is carried out."""
 
 
 def _number(value: Any) -> Any:
@@ -42,12 +39,13 @@ def _number(value: Any) -> Any:
 
 
 class ChaosSettings(Request):
-    """How much chaos there is: the share of calls that fail, and how often the process dies, each 0 for not at all."""
+    """How much chaos there is: shares of calls that fail and of writes whose answer is lost, and deaths; 0 is none."""
 
     # A switch with a typing error must not look as if it had been turned; records have the fields' own names.
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     failures: Annotated[float, BeforeValidator(_number), Field(ge=0, le=0.5)] = 0.0
+    lost_writes: Annotated[float, BeforeValidator(_number), Field(ge=0, le=0.2)] = 0.0
     crashes_per_minute: Annotated[float, BeforeValidator(_number), Field(ge=0, le=60)] = 0.0
 
 
@@ -55,10 +53,11 @@ OFF = ChaosSettings()
 
 
 class Blow(Enum):
-    """What happens to a call: its answer is lost, or it never gets there."""
+    """What happens to a call: it never gets there, its answer is lost, or it is carried out when nobody waits."""
 
     BEFORE = "failed before anything was done"
     AFTER = "done, and the answer lost"
+    LATE = "failed, and done later"
 
 
 class Chaos:
@@ -93,22 +92,32 @@ class Chaos:
 
     def blow(self) -> Blow | None:
         """Decide what happens to the next call."""
-        failures = self._settings.failures
-        with self._guard:
-            thrown = self._dice.random()
-        if thrown >= failures:
-            return None
-        return Blow.BEFORE if thrown < failures / 2 else Blow.AFTER
+        share = self._settings.failures / len(Blow)
+        thrown = self._throw()
+        return next((blow for part, blow in enumerate(Blow, start=1) if thrown < part * share), None)
+
+    def loses_write(self) -> bool:
+        """Decide whether the answer to the next write is lost."""
+        return self._throw() < self._settings.lost_writes
 
     def around(self, work: Callable[[], R]) -> R:
-        """Run `work`, or fail before or after it. Raises TransientError."""
+        """Run `work`, or fail before it, after it, or without it, when it is run later. Raises TransientError."""
         blow = self.blow()
-        if blow is Blow.BEFORE:
-            raise TransientError(f"chaos: {blow.value}")
-        result = work()
         if blow is Blow.AFTER:
+            work()
+        elif blow is Blow.LATE:
+            self.later(work)
+        if blow is not None:
             raise TransientError(f"chaos: {blow.value}")
-        return result
+        return work()
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Run `work` in a while; nobody hears how it ends."""
+        with self._guard:
+            delay = self._dice.uniform(*_LATE)
+        timer = threading.Timer(delay, copy_context().run, (_unheard, work))
+        timer.daemon = True
+        timer.start()
 
     def live(self, pause: Callable[[float], None], die: Callable[[], None]) -> None:
         """Pass about a second: read the settings, and die at some moment of it if that is this second's lot."""
@@ -122,6 +131,10 @@ class Chaos:
             log.warning("chaos: the process dies")
             die()
 
+    def _throw(self) -> float:
+        with self._guard:
+            return self._dice.random()
+
     def _use(self, settings: ChaosSettings) -> None:
         with self._guard:
             before, self._settings = self._settings, settings
@@ -131,6 +144,13 @@ class Chaos:
             log.info("chaos is switched off")
         else:
             log.warning("chaos is switched on", extra=settings.wire())
+
+
+def _unheard(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except (TransientError, RefusedError) as error:
+        log.info("chaos: what was done late did not succeed", extra={"cause": str(error)})
 
 
 def _die() -> None:
@@ -150,47 +170,3 @@ def enable(config: ServiceConfig, documents: Documents, die: Callable[[], None] 
 
     threading.Thread(target=live, name="chaos", daemon=True).start()
     return chaos
-
-
-def register(app: Flask, chaos: Chaos | None, *, fail_calls: bool = True) -> None:
-    """Give the application its switch, and let calls by other services fail if `fail_calls`; without chaos nothing."""
-    if chaos is None:
-        return
-
-    @app.get(_PATH)
-    def _show() -> Response:
-        return jsonify(chaos.settings.wire())
-
-    @app.put(_PATH)
-    def _change() -> Response:
-        settings = read_body(ChaosSettings)
-        chaos.change(settings)
-        return jsonify(settings.wire())
-
-    if fail_calls:
-        _fail_calls(app, chaos)
-
-
-def _fail_calls(app: Flask, chaos: Chaos) -> None:
-    @app.before_request
-    def _before() -> None:
-        g.blow = chaos.blow() if _is_call() else None
-        if g.blow is Blow.BEFORE:
-            raise _problem(g.blow)
-
-    @app.after_request
-    def _after(answer: Response) -> Response:
-        blow = g.get("blow")
-        if blow is not Blow.AFTER:
-            return answer
-        answer.close()
-        return problems.respond(_problem(blow))
-
-
-def _is_call() -> bool:
-    """Tell whether another service asks, or the sidecar delivers an event; people's own requests are left alone."""
-    return request.path != _PATH and (_CALLER in request.headers or request.path.startswith(_DELIVERIES))
-
-
-def _problem(blow: Blow) -> Problem:
-    return Problem(503, "chaos", blow.value, retry_after=1)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from flask import Flask
 
-from services.common import chaos, logs
+from services.common import chaos, chaos_calls, logs
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.documents import DaprDocuments
 from services.common.server import serve
@@ -33,6 +33,7 @@ def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: obj
     config = configure(kind, **defaults)
     sidecar = Sidecar(config)
     documents = DaprDocuments(sidecar, config.state_store)
-    app = create_app(config, documents, ready=sidecar.healthy)
-    chaos.register(app, chaos.enable(config, documents))
+    unrest = chaos.enable(config, documents)
+    app = create_app(config, chaos_calls.shaky(documents, unrest), ready=sidecar.healthy)
+    chaos_calls.register(app, unrest)
     serve(app, config)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common import chaos
+from services.common import chaos, chaos_calls
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import DaprDocuments, Documents
@@ -58,8 +58,9 @@ def main() -> None:
     sidecar = Sidecar(config)
     documents = DaprDocuments(sidecar, config.state_store)
     threading.Thread(target=seed_when_up, args=(documents,), name="seed", daemon=True).start()
-    app = create_app(config, documents, ready=sidecar.healthy)
-    chaos.register(app, chaos.enable(config, documents))
+    unrest = chaos.enable(config, documents)
+    app = create_app(config, chaos_calls.shaky(documents, unrest), ready=sidecar.healthy)
+    chaos_calls.register(app, unrest)
     serve(app, config)
 
 

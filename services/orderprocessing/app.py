@@ -7,10 +7,10 @@ from typing import Protocol
 from flask import Flask
 from pydantic import Field
 
-from services.common import chaos
+from services.common import chaos, chaos_calls
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
-from services.common.documents import DaprDocuments, Documents
+from services.common.documents import DaprDocuments
 from services.common.launch import configure
 from services.common.server import serve
 from services.common.sidecar import Sidecar
@@ -95,17 +95,18 @@ def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
     sidecar = Sidecar(config)
-    documents: Documents = DaprDocuments(sidecar, config.state_store)
-    orders = OrderStore(documents)
+    documents = DaprDocuments(sidecar, config.state_store)
+    unrest = chaos.enable(config, documents)
+    orders = OrderStore(chaos_calls.shaky(documents, unrest))
     engine = Engine(sidecar, config.charge_timeout, config.booking_timeout)
     service = create_service(orders, sidecar, engine)
-    unrest, underway, stopping = chaos.enable(config, documents), Underway(), threading.Event()
+    underway, stopping = Underway(), threading.Event()
     activities = bound_activities(create_tools(config, orders, sidecar), _around(underway, unrest))
     worker = run_worker(sidecar, WORKFLOWS, activities)
     reconciler.run_in_background(reconciler.Reconciler(orders, service), config.reconcile_interval, stopping)
     app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive())
     # Its own calls come from people; what fails here are the activities.
-    chaos.register(app, unrest, fail_calls=False)
+    chaos_calls.register(app, unrest, fail_calls=False)
 
     def finish(seconds: float) -> None:
         stopping.set()

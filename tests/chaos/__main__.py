@@ -5,10 +5,11 @@ import json
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from runtime.console import say
-from tests.chaos.campaign import Campaign, Settings, make_stack
+from tests.chaos.campaign import SHORT, Campaign, Settings, make_stack
 from tests.chaos.report import RECOVERY_TARGET_S, Tally, as_json, details, table
 
 _SHOWN = 10
@@ -17,11 +18,11 @@ _SHOWN = 10
 def main(arguments: list[str] | None = None) -> int:
     """Run each seed on a system of its own; return 0 if nothing is wrong and everything recovered in time."""
     options = _parser().parse_args(arguments)
-    kills, seeds = (20, options.seeds[:1]) if options.short else (options.kills, options.seeds)
+    kills, seeds = (SHORT.kills, options.seeds[:1]) if options.short else (options.kills, options.seeds)
     shares = [kills // len(seeds) + (number < kills % len(seeds)) for number in range(len(seeds))]
     tallies: list[Tally] = []
     for seed, share in zip(seeds, shares, strict=True):
-        settings = Settings(share, options.rate, options.replicas, options.chaos_switch, options.port_offset)
+        settings = _settings(options, share)
         tallies.append(run_seed(seed, settings, options.folder))
         if not tallies[-1].zero:
             break
@@ -52,6 +53,19 @@ def run_seed(seed: int, settings: Settings, parent: Path | None = None) -> Tally
     return tally
 
 
+def _settings(options: argparse.Namespace, kills: int) -> Settings:
+    if options.short:
+        return replace(SHORT, port_offset=options.port_offset)
+    return Settings(
+        kills,
+        options.rate,
+        options.replicas,
+        options.chaos_switch,
+        options.lost_writes,
+        port_offset=options.port_offset,
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=510, help="in all, shared among the seeds")
@@ -59,7 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=3.0, help="orders per second")
     parser.add_argument("--replicas", type=int, default=1, help="how many instances of orderprocessing")
     parser.add_argument("--chaos-switch", type=float, default=0.0, metavar="SHARE", help="share of calls that fail")
-    parser.add_argument("--short", action="store_true", help="20 kills with the first seed")
+    parser.add_argument("--short", action="store_true", help="as in the tests, with the first seed")
+    parser.add_argument(
+        "--lost-writes", type=float, default=0.0, metavar="SHARE", help="share of writes without answer"
+    )
     parser.add_argument("--port-offset", type=int, default=4000)
     parser.add_argument("--folder", type=Path, help="where state and logs go, instead of the temporary folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

@@ -34,14 +34,25 @@ _POLL = 0.2
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is made; `rate` in orders per second, `failures` the share of internal calls that chaos fails."""
+    """How a run is made: orders per second, and the shares of internal calls and writes that chaos fails."""
 
     kills: int
     rate: float = 3.0
     replicas: int = 1
     failures: float = 0.0
+    lost_writes: float = 0.0
     failures_from_round: int = 1
     port_offset: int = 4000
+
+    @property
+    def chaos(self) -> dict[str, float]:
+        """Return what every service's chaos switch is set to; nothing when it is left alone."""
+        shares = {"failures": self.failures, "lostWrites": self.lost_writes}
+        return {name: share for name, share in shares.items() if share}
+
+
+SHORT = Settings(kills=20, failures=0.1, lost_writes=0.03, failures_from_round=2)
+"""The short form: every process is killed at least once, and in the second half calls and writes fail too."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class Storm:
 
 def make_stack(folder: Path, settings: Settings) -> Stack:
     """Return the system of a run, not started."""
-    env = SETTINGS | ({"CHAOS_ENABLED": "true"} if settings.failures else {})
+    env = SETTINGS | ({"CHAOS_ENABLED": "true"} if settings.chaos else {})
     replicas = {"orderprocessing": settings.replicas}
     return Stack(state_dir=folder, port_offset=settings.port_offset, env=env, replicas=replicas)
 
@@ -90,7 +101,7 @@ class Campaign:
         robots = Robots(self._shop, self._shelves, f"s{self.tally.seed}r{number}", self._settings.rate)
         robots.start()
         try:
-            storm = self._storm(kills, self._failures(number))
+            storm = self._storm(kills, self._settings.chaos if number >= self._settings.failures_from_round else {})
             robots.rest()
             self._calm(robots)
         finally:
@@ -107,13 +118,10 @@ class Campaign:
         )
         self._shelves.refill()
 
-    def _failures(self, number: int) -> float:
-        return self._settings.failures if number >= self._settings.failures_from_round else 0.0
-
-    def _storm(self, kills: list[Kill], failures: float) -> Storm:
+    def _storm(self, kills: list[Kill], chaos: Mapping[str, float]) -> Storm:
         """Kill, and let everything come back."""
         time.sleep(_WARM_UP)
-        with self._switched(failures):
+        with self._switched(chaos):
             kills_at = [self._killer.strike(kill) for kill in kills]
             self._killer.wait_ready()
         last_start = time.time() - (time.monotonic() - self._stack.last_start)
@@ -147,12 +155,12 @@ class Campaign:
         tally.faults += faults
 
     @contextmanager
-    def _switched(self, failures: float) -> Iterator[None]:
-        """Let a share of the internal calls fail while the block runs."""
-        if not failures:
+    def _switched(self, chaos: Mapping[str, float]) -> Iterator[None]:
+        """Let a share of the internal calls and writes fail while the block runs."""
+        if not chaos:
             yield
             return
-        self._switch({"failures": failures})
+        self._switch(chaos)
         yield
         self._switch({})
 

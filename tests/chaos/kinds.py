@@ -42,10 +42,12 @@ class Kind:
     """What the customer says when asked about missing goods: amend, cancel, or nothing."""
     approver: tuple[str, ...] = ()
     """What approvers say when asked, all at the same moment: approve, reject, or nothing."""
-    cancels: bool = False
-    """Whether the customer cancels at a random moment."""
+    cancels: float = 0.0
+    """Within how many seconds the customer cancels, at a random moment; 0 for never."""
     twice: bool = False
     """Whether the order is sent twice at the same moment, and again later."""
+    keyed: bool = False
+    """Whether the order is sent without an id, so that only its Idempotency-Key tells a repeat from a new one."""
     courier: Courier = Courier.STEADY
     planned: End = COMPLETED
 
@@ -66,6 +68,7 @@ class Kind:
 
 
 _CHEAP, _PAIR, _DEAR, _MISSING = {"here": 1}, {"here": 1, "there": 2}, {"dear": 2}, {"here": 1, "nowhere": 1}
+_SOME_TIME, _AT_ONCE = 6.0, 1.0
 
 KINDS = (
     Kind("plain", 16, _CHEAP),
@@ -79,15 +82,18 @@ KINDS = (
     Kind("dear, rejected", 4, _DEAR, approver=("reject",)),
     Kind("dear, silence", 3, _DEAR),
     Kind("dear, approved and rejected at once", 5, _DEAR, approver=("approve", "reject")),
-    Kind("cancelled some time", 12, _CHEAP, cancels=True),
-    Kind("two parcels, cancelled some time", 6, _PAIR, cancels=True),
-    Kind("dear, cancelled some time", 4, _DEAR, approver=("approve",), cancels=True),
+    Kind("cancelled some time", 12, _CHEAP, cancels=_SOME_TIME),
+    Kind("cancelled at once", 10, _CHEAP, cancels=_AT_ONCE),
+    Kind("dear, cancelled at once", 3, _DEAR, approver=("approve",), cancels=_AT_ONCE),
+    Kind("two parcels, cancelled some time", 6, _PAIR, cancels=_SOME_TIME),
+    Kind("dear, cancelled some time", 4, _DEAR, approver=("approve",), cancels=_SOME_TIME),
     Kind("cancelled as it is dispatched", 8, _CHEAP, courier=Courier.RACING),
     Kind("two parcels, cancelled as one is dispatched", 4, _PAIR, courier=Courier.RACING),
     Kind("delivered before dispatched", 4, _CHEAP, courier=Courier.HASTY),
     Kind("reported twice", 4, _CHEAP, courier=Courier.DOUBLE),
     Kind("dispatched and delivered at once", 4, _CHEAP, courier=Courier.BOTH_AT_ONCE),
     Kind("sent twice", 6, _PAIR, twice=True),
+    Kind("sent twice with a key", 6, _PAIR, twice=True, keyed=True),
     Kind("above the card limit", 3, {"too dear": 1}, approver=("approve",), planned=DECLINED),
     Kind("half above the card limit", 3, {"too dear": 1, "there": 1}, approver=("approve",)),
 )

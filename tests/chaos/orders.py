@@ -13,12 +13,13 @@ from tests.e2e.client import Json
 
 @dataclass
 class Tracked:
-    """One order as its people know it; times by the wall clock."""
+    """One order as its people know it; times by the wall clock, and no id until it is told where the shop makes it."""
 
     id: str
     kind: Kind
     body: Json
     chance: Random
+    headers: dict[str, str] = field(default_factory=dict)
     sent_at: float = field(default_factory=time.time)
     accepted_at: float | None = None
     status: str = "unknown"

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import requests
 
@@ -17,10 +18,10 @@ from tests.e2e.shopper import FINAL
 _CUSTOMERS = 12
 """Enough that the stream goes on while some of them wait for an answer."""
 _LOOK_EVERY = 0.5
+_RESTOCKS_EVERY = 1.5
 _THINKS = (0.0, 1.5)
 """Seconds that people take before they answer."""
 _CARRIES = (0.0, 2.0)
-_CANCELS = (0.0, 6.0)
 _SENDS_AGAIN = (2.0, 8.0)
 
 
@@ -35,17 +36,18 @@ class Robots:
         numbers = range(1, _CUSTOMERS + 1)
         self.customer_ids = [f"{name}-c{number}" for number in numbers]
         self._customers = [self._thread(self._order, one) for one in self.customer_ids]
+        self._manager = self._thread(self._restock)
         self._watchers = [self._thread(self._watch), self._thread(self._carry)]
 
     def start(self) -> None:
         """Begin."""
-        for thread in (*self._customers, *self._watchers):
+        for thread in self._threads:
             thread.start()
 
     def rest(self) -> None:
         """Place no more orders; return when the last one that was sent is answered."""
         self._resting.set()
-        for thread in self._customers:
+        for thread in (*self._customers, self._manager):
             thread.join()
 
     @property
@@ -58,9 +60,13 @@ class Robots:
         self._resting.set()
         self._stopped.set()
         self.agenda.stop()
-        for thread in (*self._customers, *self._watchers):
+        for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+
+    @property
+    def _threads(self) -> list[threading.Thread]:
+        return [*self._customers, self._manager, *self._watchers]
 
     def _thread(self, work: Callable[..., None], *given: str) -> threading.Thread:
         return threading.Thread(target=self._safely, args=(work, *given), daemon=True)
@@ -81,29 +87,47 @@ class Robots:
             if basket is None:
                 continue
             number += 1
-            order_id = f"{customer_id}-{number}"
+            name = f"{customer_id}-{number}"
             items = [{"sku": sku, "quantity": quantity} for sku, quantity in basket.items()]
-            body = {"id": order_id, "customerId": customer_id, "items": items}
-            order = Tracked(order_id, kind, body, Random(order_id))
-            self.register.add(order)
-            self._send(order)
+            body = {"customerId": customer_id, "items": items}
+            if kind.keyed:
+                self._send(Tracked("", kind, body, Random(name), {"Idempotency-Key": name}))
+            else:
+                self._send(Tracked(name, kind, body | {"id": name}, Random(name)))
 
     def _send(self, order: Tracked) -> None:
-        tries = at_once(*[lambda: self._post("/orders", order.body)] * (2 if order.kind.twice else 1))
-        for answer in tries:
-            if answer.status == 202:
-                order.accepted_at = order.accepted_at or answer.at
-            else:
-                order.complaints.append(f"POST /orders was answered {answer.status}: {answer.body}")
+        if order.id:
+            self.register.add(order)
+        for answer in at_once(*[lambda: self._post_order(order)] * (2 if order.kind.twice else 1)):
+            self._accepted(order, answer)
         if order.kind.cancels:
-            self.agenda.later(order.chance.uniform(*_CANCELS), lambda: self._say(order, "cancel"))
+            self.agenda.later(order.chance.uniform(0.0, order.kind.cancels), lambda: self._say(order, "cancel"))
         if order.kind.twice:
             self.agenda.later(order.chance.uniform(*_SENDS_AGAIN), lambda: self._send_again(order))
 
     def _send_again(self, order: Tracked) -> None:
-        answer = self._post("/orders", order.body)
-        if answer.status != 202:
-            order.complaints.append(f"the same POST again was answered {answer.status}: {answer.body}")
+        self._accepted(order, self._post_order(order))
+
+    def _post_order(self, order: Tracked) -> Answer:
+        return self._post("/orders", order.body, headers=order.headers)
+
+    def _accepted(self, order: Tracked, answer: Answer) -> None:
+        if answer.status != 202 or (order.id and answer.body["id"] != order.id):
+            told = order.complaints if order.id else self.agenda.errors
+            told.append(f"POST /orders was answered {answer.status}: {answer.body}")
+            return
+        order.accepted_at = order.accepted_at or answer.at
+        if not order.id:
+            order.id = answer.body["id"]
+            self.register.add(order)
+
+    def _restock(self) -> None:
+        """Be the store manager: fill shelves up all the time."""
+        chance = Random(self._name)
+        number = 0
+        while not self._resting.wait(chance.expovariate(1 / _RESTOCKS_EVERY)):
+            number += 1
+            self._shelves.restock(chance, f"{self._name}-{number}")
 
     def _watch(self) -> None:
         """Be everybody who looks at orders: see their statuses, and answer when asked."""
@@ -171,8 +195,8 @@ class Robots:
             order.said[what] = answer
         return answer
 
-    def _post(self, path: str, body: Json) -> Answer:
-        return persist(self._shop, "orderprocessing", "POST", path, body)
+    def _post(self, path: str, body: Json, **options: Any) -> Answer:
+        return persist(self._shop, "orderprocessing", "POST", path, body, **options)
 
     def _look(self, path: str, **query: str) -> list[Json]:
         """Return a list, empty while nobody answers: the next look is soon."""

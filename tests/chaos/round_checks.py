@@ -92,7 +92,9 @@ def _customer_lists(shop: Shop, by_customer: Mapping[str, list[Json]]) -> list[F
     found = []
     for customer_id, orders in by_customer.items():
         path = "/orders?" + urlencode({"customerId": customer_id})
-        found += _each_once(f"the list of {customer_id}", [order["id"] for order in orders], _ids(shop, path))
+        ordered, listed = [order["id"] for order in orders], _ids(shop, path)
+        found += _each_once(f"the list of {customer_id}", ordered, listed)
+        found += [Fault(Column.DOUBLE, one, f"was not ordered by {customer_id}") for one in set(listed) - set(ordered)]
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from random import Random
 from threading import Lock
 
+from tests.chaos.calls import persist
 from tests.chaos.kinds import Kind
 from tests.e2e.client import Json, Shop
 from tests.e2e.shopper import Shopper
@@ -51,6 +52,17 @@ class Shelves:
             return {chance.choice(self._skus[role]): quantity for role, quantity in kind.goods.items()}
         with self._guard:
             return {self._unused.pop(): kind.goods["scattered"]} if self._unused else None
+
+    def restock(self, chance: Random, key: str) -> None:
+        """Put more on a shelf, with a key, as often as it takes, and now and then once more than that."""
+        sku, quantity = chance.choice(self._skus["here"]), chance.randint(1, 9)
+        body = {"warehouse": "Warehouse A", "quantity": quantity}
+        for _ in range(chance.randint(1, 2)):
+            path = f"/inventory/{sku}/restock"
+            answer = persist(self._shop, "inventory", "POST", path, body, headers={"Idempotency-Key": key})
+            if answer.status != 200:
+                raise RuntimeError(f"POST {path} was answered {answer.status}: {answer.body}")
+        self._keeper.start[sku]["Warehouse A"] += quantity
 
     def delivered(self, orders: Iterable[Json]) -> None:
         """Remember what left the warehouses, from orders at their end."""

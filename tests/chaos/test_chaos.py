@@ -8,13 +8,12 @@ import pytest
 from runtime.console import say
 from runtime.paths import ROOT
 from runtime.template import read_template
-from tests.chaos.campaign import Campaign, Settings, make_stack
+from tests.chaos.campaign import SHORT, Campaign, make_stack
 from tests.chaos.plan import POWER_CUT
 from tests.chaos.report import Tally, details, table
 from tests.e2e.launch import log_ends
 
 SERVICES = {app.app_id for app in read_template(ROOT / "dapr.yaml").apps}
-SHORT = Settings(kills=20, failures=0.1, failures_from_round=2)
 SEED = 1
 NAMES = {"redis", "placement", "scheduler", *SERVICES, *(f"{name} sidecar" for name in SERVICES)}
 

@@ -7,10 +7,11 @@ import threading
 from typing import Any
 
 import pytest
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from flask.testing import FlaskClient
 
-from services.common.chaos import OFF, Blow, Chaos, ChaosSettings, enable, register
+from services.common.chaos import OFF, Blow, Chaos, ChaosSettings, enable
+from services.common.chaos_calls import register, shaky
 from services.common.config import ServiceConfig, read
 from services.common.documents import Stored
 from services.common.sidecar import TransientError
@@ -18,7 +19,10 @@ from services.common.web import create_base_app
 from tests.e2e.polling import eventually
 from tests.fakes import FakeDocuments
 
+LATE = 0.09
+"""Of 0.1 that fail, what the dice show for a call that comes late."""
 CALL = {"dapr-caller-app-id": "orderprocessing"}
+NONE = {"failures": 0.0, "lostWrites": 0.0, "crashesPerMinute": 0.0}
 ENABLED = ServiceConfig(app_port=1, chaos_enabled=True)
 
 
@@ -40,6 +44,7 @@ class Shop:
         self.documents = documents or FakeDocuments()
         self.chaos = Chaos(self.documents, Dice(*thrown))
         self.sold = 0
+        self.orders: list[tuple[str | None, object]] = []
         self.app = create_base_app("shop", lambda: True)
         register(self.app, self.chaos, fail_calls=fail_calls)
         self._add_views()
@@ -50,6 +55,7 @@ class Shop:
         @self.app.post("/internal/events")
         def _sell() -> Response:
             self.sold += 1
+            self.orders.append((request.args.get("to"), request.get_json(silent=True)))
             return jsonify(sold=self.sold)
 
     def put(self, body: object) -> tuple[int, dict[str, Any]]:
@@ -79,24 +85,26 @@ def test_the_environment_says_whether_chaos_is_possible(text: str, enabled: bool
 
 def test_enabled_chaos_does_nothing_until_it_is_switched_on() -> None:
     shop = Shop()
-    assert shop.client.get("/chaos").get_json() == {"failures": 0.0, "crashesPerMinute": 0.0}
+    assert shop.client.get("/chaos").get_json() == NONE
     assert set(shop.statuses(200, **CALL)) == {200}
 
 
-def test_the_share_of_calls_fails_that_the_operator_has_set_half_of_them_after_they_acted() -> None:
+def test_the_share_of_calls_fails_that_the_operator_has_set_a_third_of_them_after_they_acted() -> None:
     shop = Shop()
-    assert shop.put({"failures": 0.2}) == (200, {"failures": 0.2, "crashesPerMinute": 0.0})
+    assert shop.put({"failures": 0.2}) == (200, NONE | {"failures": 0.2})
     statuses = shop.statuses(4000, **CALL)
     failed = statuses.count(503)
     assert set(statuses) == {200, 503}
     assert 700 < failed < 900
-    assert 0.4 < (shop.sold - statuses.count(200)) / failed < 0.6
+    # Those that come late have not come yet, or some of them.
+    assert 0.25 < (shop.sold - statuses.count(200)) / failed < 0.7
 
 
 @pytest.mark.parametrize(
-    ("thrown", "status", "sold"), [(0.049, 503, 0), (0.051, 503, 1), (0.099, 503, 1), (0.1, 200, 1)]
+    ("thrown", "status", "sold"),
+    [(0.032, 503, 0), (0.034, 503, 1), (0.066, 503, 1), (0.067, 503, 0), (0.099, 503, 0), (0.1, 200, 1)],
 )
-def test_a_call_fails_before_it_acts_or_after(thrown: float, status: int, sold: int) -> None:
+def test_a_call_fails_before_it_acts_or_after_or_without(thrown: float, status: int, sold: int) -> None:
     shop = Shop(None, thrown)
     shop.put({"failures": 0.1})
     answer = shop.client.post("/sales", headers=CALL)
@@ -104,6 +112,53 @@ def test_a_call_fails_before_it_acts_or_after(thrown: float, status: int, sold: 
     if status == 503:
         assert (answer.mimetype, answer.get_json()["code"]) == ("application/problem+json", "chaos")
         assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_late_call_is_carried_out_once_as_it_was_sent_when_nobody_waits_for_it() -> None:
+    shop = Shop(None, LATE)
+    shop.put({"failures": 0.1})
+    answer = shop.client.post("/sales?to=Ann", json={"goods": "milk"}, headers=CALL)
+    assert (answer.status_code, shop.sold) == (503, 0)
+    eventually(lambda: shop.sold == 1)
+    assert shop.orders == [("Ann", {"goods": "milk"})]
+
+
+def test_work_that_is_late_is_done_once_and_its_failure_is_nobodys() -> None:
+    chaos, done = Chaos(FakeDocuments(), Dice(LATE)), []
+
+    def work() -> None:
+        done.append(True)
+        raise TransientError("nobody hears it")
+
+    chaos.change(ChaosSettings(failures=0.1))
+    with pytest.raises(TransientError, match=Blow.LATE.value):
+        chaos.around(work)
+    assert done == []
+    eventually(lambda: done == [True])
+
+
+def test_a_write_is_done_and_its_answer_lost_but_not_to_a_person() -> None:
+    documents = FakeDocuments()
+    shop = Shop(documents)
+    shop.put({"lostWrites": 0.2})
+    kept = shaky(documents, shop.chaos)
+    failed = 0
+    for number in range(2000):
+        try:
+            kept.save(f"goods/{number}", b"milk", None)
+        except TransientError:
+            failed += 1
+    assert 330 < failed < 470
+    assert all(kept.load(f"goods/{number}") for number in range(2000))
+    assert len(kept.load_many(["goods/1", "goods/2", "goods/none"])) == 2
+    with shop.app.test_request_context("/sales"):
+        for number in range(200):
+            kept.save(f"orders/{number}", b"milk", None)
+
+
+def test_without_chaos_documents_are_what_they_are() -> None:
+    documents = FakeDocuments()
+    assert shaky(documents, None) is documents
 
 
 def test_customers_and_the_operator_are_left_alone_and_deliveries_are_not() -> None:
@@ -123,7 +178,7 @@ def test_a_service_whose_activities_fail_answers_everybody() -> None:
 def test_an_empty_change_switches_off() -> None:
     shop = Shop()
     shop.put({"failures": 0.5, "crashesPerMinute": 60})
-    assert shop.put({}) == (200, {"failures": 0.0, "crashesPerMinute": 0.0})
+    assert shop.put({}) == (200, NONE)
     assert set(shop.statuses(100, **CALL)) == {200}
 
 
@@ -145,7 +200,7 @@ def test_every_wrong_field_is_named_and_nothing_changes(body: object, fields: se
 
 
 def test_whole_numbers_are_numbers_too() -> None:
-    assert Shop().put({"failures": 0, "crashesPerMinute": 6}) == (200, {"failures": 0.0, "crashesPerMinute": 6.0})
+    assert Shop().put({"failures": 0, "crashesPerMinute": 6}) == (200, NONE | {"crashesPerMinute": 6.0})
 
 
 def test_the_settings_survive_a_crash_and_reach_the_other_replica() -> None:
@@ -153,7 +208,7 @@ def test_the_settings_survive_a_crash_and_reach_the_other_replica() -> None:
     shop, replica = Shop(documents), Shop(documents)
     shop.put({"failures": 0.5, "crashesPerMinute": 2.5})
     replica.chaos.refresh()
-    assert replica.client.get("/chaos").get_json() == {"failures": 0.5, "crashesPerMinute": 2.5}
+    assert replica.client.get("/chaos").get_json() == NONE | {"failures": 0.5, "crashesPerMinute": 2.5}
     assert "chaos/settings" in documents.kept
     replica.put({})
     shop.chaos.refresh()
@@ -182,7 +237,7 @@ def test_while_the_store_does_not_answer_the_last_settings_stay() -> None:
 
 
 def test_work_fails_before_it_is_done_or_after() -> None:
-    chaos, done = Chaos(FakeDocuments(), Dice(0.01, 0.09, 0.5)), [0]
+    chaos, done = Chaos(FakeDocuments(), Dice(0.01, 0.05, 0.5)), [0]
 
     def work() -> str:
         done[0] += 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from dapr.ext.workflow import WorkflowStatus
 from dapr.ext.workflow._durabletask.task import CompletableTask
 
 from services.common.sidecar import RefusedError, TransientError
@@ -43,6 +44,8 @@ class FakeWorkflowClient:
         self.error: Exception | None = None
         self.deaf: str | None = None
         self.state: Any = None
+        self.history: list[Any] = []
+        self.terminated: list[tuple[str, bool]] = []
 
     def schedule_new_workflow(self, workflow: str, input: Any, instance_id: str) -> None:  # noqa: A002
         self._fail()
@@ -56,6 +59,13 @@ class FakeWorkflowClient:
     def get_workflow_state(self, _instance_id: str, fetch_payloads: bool) -> Any:
         self._fail()
         return self.state
+
+    def get_workflow_history(self, _instance_id: str) -> list[Any]:
+        return self.history
+
+    def terminate_workflow(self, instance_id: str, recursive: bool) -> None:
+        self._fail()
+        self.terminated.append((instance_id, recursive))
 
     def _fail(self) -> None:
         if self.error:
@@ -114,6 +124,41 @@ def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
     eventually(lambda: bool(client.started and client.rung))
     assert [one[2] for one in client.started] == ["order-A1"]
     assert client.rung == [("order-A1", "bell")]
+
+
+_RESULT_BEFORE_ITS_CAUSE = [
+    SimpleNamespace(event_id=-1, task_scheduled_id=3),
+    SimpleNamespace(event_id=3, task_scheduled_id=None),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "stuck"), [(None, False), (WorkflowStatus.COMPLETED, False), (WorkflowStatus.RUNNING, True)]
+)
+def test_only_what_runs_can_wait_for_ever(
+    engine: Engine, client: FakeWorkflowClient, status: WorkflowStatus | None, stuck: bool
+) -> None:
+    client.history = _RESULT_BEFORE_ITS_CAUSE
+    client.state = SimpleNamespace(runtime_status=status) if status else None
+    assert engine.waits_for_ever("order-A1") is stuck
+
+
+def test_an_order_is_ended_with_its_children(engine: Engine, client: FakeWorkflowClient) -> None:
+    engine.end("A1")
+    assert client.terminated == [("order-A1", True)]
+
+
+def test_a_workflow_that_is_gone_neither_waits_nor_needs_an_end(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error = Refusal(grpc.StatusCode.NOT_FOUND)
+    assert not engine.waits_for_ever("order-A1")
+    engine.end("A1")
+
+
+def test_an_engine_that_is_away_neither_tells_nor_ends(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
+    for call in (lambda: engine.waits_for_ever("order-A1"), lambda: engine.end("A1")):
+        with pytest.raises(TransientError):
+            call()
 
 
 def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:

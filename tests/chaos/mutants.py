@@ -1,0 +1,253 @@
+"""What the crash matrix is worth: each undo and each idempotency key, with the edit that takes it away."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_SERVICES = Path("services")
+_OPERATIONS = _SERVICES / "orderprocessing"
+_RANDOM = '__import__("uuid").uuid4().hex'
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A piece of the source, which is there exactly once, and what takes its place."""
+
+    path: Path
+    old: str
+    new: str
+
+    def apply(self, root: Path) -> None:
+        """Change the file below `root`. Raises ValueError when the piece is not there, or more than once."""
+        file = root / self.path
+        text = file.read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.path} has {text.count(self.old)} times {self.old!r}")
+        file.write_text(text.replace(self.old, self.new))
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The system without one of its precautions."""
+
+    name: str
+    without: str
+    edits: tuple[Edit, ...]
+
+
+def _mutant(name: str, without: str, path: Path, *pairs: str) -> Mutant:
+    return Mutant(name, without, tuple(Edit(path, old, new) for old, new in zip(pairs[::2], pairs[1::2], strict=True)))
+
+
+_ORDER_FLOW = _OPERATIONS / "workflows" / "order.py"
+_PAYMENT = _OPERATIONS / "activities" / "payment.py"
+_CLIENTS = _OPERATIONS / "clients.py"
+_BILLING = _SERVICES / "billing" / "store.py"
+_FRAUD = _SERVICES / "fraud" / "store.py"
+_INVENTORY = _SERVICES / "inventory" / "store.py"
+_SHIPPING = _SERVICES / "shipping" / "store.py"
+_TAKEN = "taken = [RESERVE.name, CHARGE.name]"
+
+UNDOS = (
+    _mutant("undo-reservation", "a fulfillment's goods are released", _ORDER_FLOW, _TAKEN, "taken = [CHARGE.name]"),
+    _mutant("undo-charge", "a charge is refunded", _ORDER_FLOW, _TAKEN, "taken = [RESERVE.name]"),
+    _mutant(
+        "undo-failed-charge",
+        "a charge is undone too that failed, for it may have come through",
+        _ORDER_FLOW,
+        _TAKEN,
+        "taken = [RESERVE.name]",
+        "taken.append(BOOK.name)",
+        "taken += [CHARGE.name, BOOK.name]",
+    ),
+    _mutant("undo-booking", "the courier is called off", _ORDER_FLOW, "        taken.append(BOOK.name)\n", ""),
+    _mutant(
+        "undo-order",
+        "what is reserved is released when an order ends before it is processed",
+        _ORDER_FLOW,
+        "yield from RELEASE_ORDER(ctx, OrderStep(order_id=run.order_id))",
+        "pass",
+    ),
+    _mutant(
+        "undo-tally",
+        "a refunded charge is taken off the customer's tally",
+        _PAYMENT,
+        "    tools.fraud.reverse(request.fulfillment_id)\n",
+        "",
+    ),
+)
+
+KEYS = (
+    _mutant(
+        "key-order",
+        "an order is created only where there is none with its id",
+        _OPERATIONS / "store.py",
+        "return order if self._orders.create(order.id, order) else None",
+        "return self._orders.update(order.id, lambda _now: order)",
+    ),
+    _mutant(
+        "key-idempotency-header",
+        "an Idempotency-Key is bound to its order",
+        _OPERATIONS / "store.py",
+        "        if self._keys.create(_key_id(key), claim, ttl=_IDEMPOTENCY_TTL):\n",
+        "        if key:\n",
+    ),
+    _mutant(
+        "key-workflow",
+        "an order's workflow has the order's id",
+        _OPERATIONS / "runtime.py",
+        "ORDER_WORKFLOW, order_workflow_id(message.target), run",
+        f"ORDER_WORKFLOW, order_workflow_id(message.target) + {_RANDOM}, run",
+    ),
+    _mutant(
+        "key-charge",
+        "billing is given one key for all tries of a charge",
+        _CLIENTS,
+        '"idempotencyKey": charge_key(one.id)',
+        f'"idempotencyKey": charge_key(one.id) + {_RANDOM}',
+    ),
+    _mutant(
+        "key-check",
+        "fraud is given one key for all tries of a check",
+        _CLIENTS,
+        '"chargeId": charge_key(fulfillment_id)',
+        f'"chargeId": charge_key(fulfillment_id) + {_RANDOM}',
+    ),
+    _mutant(
+        "key-event",
+        "an event's id is made of order and step",
+        _OPERATIONS / "activities" / "tools.py",
+        '"id": event_id(order.id, step.seq)',
+        f'"id": event_id(order.id, step.seq) + {_RANDOM}',
+    ),
+    _mutant(
+        "key-restock",
+        "a restock counts once for its key",
+        _INVENTORY,
+        "if request.idempotency_key is None:",
+        "if request:",
+    ),
+    _mutant(
+        "known-charge",
+        "billing knows a charge again by its key",
+        _BILLING,
+        "charge = domain.find_charge(ledger, request) or self._charge_now(ledger, request)",
+        "charge = self._charge_now(ledger, request)",
+    ),
+    _mutant(
+        "known-reservation",
+        "inventory knows a reservation again by its order",
+        _INVENTORY,
+        "        if self._reservations.create(order_id, plan):\n",
+        "        if self._reservations.update(order_id, lambda _now: plan):\n",
+    ),
+    _mutant(
+        "known-check",
+        "fraud knows a check again by its key",
+        _FRAUD,
+        "        if request.charge_id is None:\n",
+        "        if request:\n",
+    ),
+    _mutant(
+        "known-booking",
+        "shipping knows a booking again by its shipment",
+        _SHIPPING,
+        "booking = self._bookings.get(request.id)\n",
+        "booking = None\n",
+        "lambda now: now or booking",
+        "lambda _now: booking",
+    ),
+    _mutant(
+        "known-event",
+        "the feed knows an event again by its id",
+        _SERVICES / "notifications" / "domain.py",
+        "return feed is not None and any(event.id == event_id for event in feed.events)",
+        "return feed is None and bool(event_id) and False",
+    ),
+    _mutant(
+        "known-line",
+        "a list knows a line again by its id",
+        _SERVICES / "common" / "index.py",
+        "        position = page.find(put.entry.id)\n",
+        "        position = page.find(put.entry.id) if put.place else None\n",
+        "            if self.pages[number].find(entry.id) is not None:\n",
+        "            if number < 0:\n",
+    ),
+)
+
+MARKS = (
+    _mutant(
+        "mark-reserve",
+        "goods are taken and marked by the same write",
+        _INVENTORY,
+        "self._stock.apply(line.sku, mark, partial(domain.reserved",
+        "self._stock.apply(line.sku, None, partial(domain.reserved",
+    ),
+    _mutant(
+        "mark-end",
+        "goods are released or committed and marked by the same write",
+        _INVENTORY,
+        "self._stock.apply(line.sku, reserving.end_mark(one.id), change)",
+        "self._stock.apply(line.sku, None, change)",
+    ),
+    _mutant(
+        "mark-check",
+        "a charge is counted and marked by the same write",
+        _FRAUD,
+        "self._counted.apply(customer_id, mark, lambda",
+        "self._counted.apply(customer_id, None, lambda",
+    ),
+    _mutant(
+        "mark-reverse",
+        "a charge is taken off and marked by the same write",
+        _FRAUD,
+        "self._counted.apply(check.customer_id, mark, lambda",
+        "self._counted.apply(check.customer_id, None, lambda",
+    ),
+    _mutant(
+        "etag",
+        "a document is written only if it is still what was read",
+        _SERVICES / "common" / "documents.py",
+        "self._store, key, data, etag=etag, options=_FIRST_WRITE, state_metadata=metadata",
+        "self._store, key, data, state_metadata=metadata",
+    ),
+)
+
+TOMBSTONES = (
+    _mutant(
+        "void-charge",
+        "a refund that finds no charge forbids it for ever",
+        _BILLING,
+        "        provider_key = _provider_key(order_id, key)\n",
+        "        provider_key = _provider_key(order_id, key)\n"
+        "        if key not in (self._ledgers.get(order_id) or Ledger()).charges:\n"
+        "            return 0\n",
+    ),
+    _mutant(
+        "void-check",
+        "a reversal that finds no check forbids it for ever",
+        _FRAUD,
+        "        if check is not None:\n            self._judge(check, self.settings())\n",
+        "        if check is None:\n            return Check(charge_id=charge_id, outcome=Outcome.REVERSED)\n"
+        "        self._judge(check, self.settings())\n",
+    ),
+    _mutant(
+        "void-booking",
+        "a cancellation that finds no booking forbids it for ever",
+        _SHIPPING,
+        "        booking = self._bookings.update(shipment_id, lambda now: domain.cancel",
+        "        if self._bookings.get(shipment_id) is None:\n"
+        "            return domain.cancel(None, shipment_id, self._now())\n"
+        "        booking = self._bookings.update(shipment_id, lambda now: domain.cancel",
+    ),
+    _mutant(
+        "void-reservation",
+        "a release that finds no reservation forbids it for ever",
+        _INVENTORY,
+        "        reservation = self._reservations.update(order_id, lambda now: reserving.ending(",
+        "        if end is Ending.RELEASE and self._reservations.get(order_id) is None:\n"
+        "            return Reservation(order_id=order_id, fulfillments=[])\n"
+        "        reservation = self._reservations.update(order_id, lambda now: reserving.ending(",
+    ),
+)
+
+MUTANTS = (*UNDOS, *KEYS, *MARKS, *TOMBSTONES)
