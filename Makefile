@@ -4,7 +4,7 @@ BIN := .venv/bin
 CODE := runtime services tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos chaos-short clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos chaos-short chaos-mutants clean clean-state
 REPLICAS ?= 1
 KILLS ?= 510
 
@@ -48,6 +48,9 @@ chaos-short: setup ## Kill every process at least once: the crash matrix in shor
 
 chaos: setup ## Kill every process of a system of its own, again and again, and check that no order suffers (KILLS=500)
 	$(BIN)/python -m tests.chaos --kills $(KILLS)
+
+chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (an hour)
+	$(BIN)/python -m tests.chaos.mutate
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay
 	rm -rf .venv .dapr .state/logs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov

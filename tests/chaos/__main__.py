@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runtime.console import say
-from tests.chaos.campaign import SHORT, Campaign, Settings, make_stack
+from tests.chaos.campaign import SETTLES_WITHIN_S, SHORT, Campaign, Settings, make_stack
 from tests.chaos.report import RECOVERY_TARGET_S, Tally, as_json, details, table
 
 _SHOWN = 10
@@ -55,14 +55,16 @@ def run_seed(seed: int, settings: Settings, parent: Path | None = None) -> Tally
 
 def _settings(options: argparse.Namespace, kills: int) -> Settings:
     if options.short:
-        return replace(SHORT, port_offset=options.port_offset)
+        return replace(SHORT, port_offset=options.port_offset, settles_within=options.settles_within)
     return Settings(
         kills,
         options.rate,
         options.replicas,
         options.chaos_switch,
         options.lost_writes,
+        options.crashes,
         port_offset=options.port_offset,
+        settles_within=options.settles_within,
     )
 
 
@@ -77,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--lost-writes", type=float, default=0.0, metavar="SHARE", help="share of writes without answer"
     )
+    parser.add_argument("--crashes", type=float, default=0.0, metavar="N", help="of each service in a minute, besides")
     parser.add_argument("--port-offset", type=int, default=4000)
+    parser.add_argument("--settles-within", type=float, default=SETTLES_WITHIN_S, metavar="SECONDS")
     parser.add_argument("--folder", type=Path, help="where state and logs go, instead of the temporary folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser

@@ -17,21 +17,18 @@ from tests.chaos.orders import Tracked
 from tests.chaos.shelves import Shelves
 from tests.e2e.client import Json, Shop
 
-SETTLES_WITHIN = 75.0
-"""Seconds: the broker delivers a message whose subscriber died again after 30 s, and then once more."""
 _PAUSE = 2.0
 _OPEN = ("pending", "customerActionRequired", "approvalRequired", "processing")
 _AREAS = ("orders", "charge", "shipments")
 
 
 def check_orders(
-    shop: Shop, orders: list[Tracked], prices: Mapping[str, int], patience: float
+    shop: Shop, orders: list[Tracked], prices: Mapping[str, int], deadline: float
 ) -> tuple[list[Evidence], list[Fault]]:
-    """Return what everybody says of the orders, and what of it is not as promised after `patience` seconds."""
+    """Return what everybody says of the orders, and what of it is not as promised at the monotonic `deadline`."""
     evidence: dict[str, Evidence] = {}
     faults: dict[str, list[Fault]] = {}
     doubtful = orders
-    deadline = time.monotonic() + patience
     while doubtful:
         for one in side_by_side(lambda order: gather(shop, order), doubtful):
             evidence[one.tracked.id], faults[one.tracked.id] = one, faults_of(one, prices)
@@ -44,9 +41,9 @@ def check_orders(
 
 
 def check_rest(
-    shop: Shop, evidence: list[Evidence], customer_ids: list[str], shelves: Shelves, engine: EngineRoom, patience: float
+    shop: Shop, evidence: list[Evidence], customer_ids: list[str], shelves: Shelves, engine: EngineRoom, deadline: float
 ) -> list[Fault]:
-    """Return what is not as promised beyond the orders themselves after `patience` seconds."""
+    """Return what is not as promised beyond the orders themselves at the monotonic `deadline`."""
     by_customer = {customer_id: _orders_of(evidence, customer_id) for customer_id in customer_ids}
     shelves.delivered(order for orders in by_customer.values() for order in orders)
 
@@ -62,12 +59,11 @@ def check_rest(
     return [
         fault
         for check in (stock, lists, tallies, engine.faults, lambda: _whole_feed(shop, evidence))
-        for fault in _settled(check, patience)
+        for fault in _settled(check, deadline)
     ]
 
 
-def _settled(check: Callable[[], list[Fault]], patience: float) -> list[Fault]:
-    deadline = time.monotonic() + patience
+def _settled(check: Callable[[], list[Fault]], deadline: float) -> list[Fault]:
     while (found := _looked(check)) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
     return found

@@ -1,4 +1,4 @@
-"""The crash matrix in short: every process is killed at least once, everything once, with calls failing in between.
+"""The crash matrix in short: every process is killed at least once, everything once, then with the chaos switch on.
 
 `make chaos` is the long form.
 """
