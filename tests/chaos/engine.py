@@ -1,30 +1,44 @@
 """The workflow engine's own word for it that nothing runs any more, asked at a sidecar of orderprocessing."""
 
+from collections.abc import Iterable
+
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowStatus
 
 from tests.chaos.faults import Column, Fault
 
+_ORDER = "order-"
 # The reconciler terminates an order's workflow that waits for ever, with its children, and starts it anew.
 _GOOD = {WorkflowStatus.COMPLETED, WorkflowStatus.TERMINATED}
 _TERMINAL = {*_GOOD, WorkflowStatus.FAILED}
 
 
 class EngineRoom:
-    """Remembers which instances have ended, so that each is asked for until then only."""
+    """Remembers orders and which instances have ended, so that each is asked for until then only."""
 
     def __init__(self, grpc_port: int) -> None:
         self._port = grpc_port
+        self._orders: set[str] = set()
         self._ended: set[str] = set()
 
+    def expect(self, order_ids: Iterable[str]) -> None:
+        """Remember orders, each of which is to have one workflow."""
+        self._orders |= {f"{_ORDER}{order_id}" for order_id in order_ids}
+
     def faults(self) -> list[Fault]:
-        """Return a fault for each instance that has not ended well."""
+        """Return a fault for each instance that has not ended well, and for each order without one or with another."""
         # A client for each look: one that lived through a crash would wait out its pause before it connects again.
         client = DaprWorkflowClient(host="127.0.0.1", port=str(self._port))
         try:
-            running = [one for one in client.iter_workflow_instance_ids() if one not in self._ended]
-            return [fault for one in running if (fault := self._look(client, one))]
+            instances = set(client.iter_workflow_instance_ids())
+            found = [fault for one in sorted(instances - self._ended) if (fault := self._look(client, one))]
         finally:
             client.close()  # type: ignore[no-untyped-call]
+        of_orders = {one for one in instances if one.startswith(_ORDER)}
+        return [
+            *found,
+            *(Fault(Column.LOST, one, "is a workflow that never was") for one in self._orders - of_orders),
+            *(Fault(Column.DOUBLE, one, "is a workflow of no order") for one in of_orders - self._orders),
+        ]
 
     def _look(self, client: DaprWorkflowClient, instance: str) -> Fault | None:
         state = client.get_workflow_state(instance, fetch_payloads=False)

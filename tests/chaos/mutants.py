@@ -77,12 +77,21 @@ UNDOS = (
 )
 
 KEYS = (
-    _mutant(
+    Mutant(
         "key-order",
         "an order is created only where there is none with its id",
-        _OPERATIONS / "store.py",
-        "return order if self._orders.create(order.id, order) else None",
-        "return self._orders.update(order.id, lambda _now: order)",
+        (
+            Edit(
+                _OPERATIONS / "store.py",
+                "return order if self._orders.create(order.id, order) else None",
+                "return self._orders.update(order.id, lambda _now: order)",
+            ),
+            Edit(
+                _OPERATIONS / "service.py",
+                "known = self._orders.get(order_id) if claim or draft.id else None",
+                "known = None",
+            ),
+        ),
     ),
     _mutant(
         "key-idempotency-header",

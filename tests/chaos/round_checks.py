@@ -46,6 +46,7 @@ def check_rest(
     """Return what is not as promised beyond the orders themselves at the monotonic `deadline`."""
     by_customer = {customer_id: _orders_of(evidence, customer_id) for customer_id in customer_ids}
     shelves.delivered(order for orders in by_customer.values() for order in orders)
+    engine.expect(one.tracked.id for one in evidence)
 
     def stock() -> list[Fault]:
         return [Fault(Column.WRONG, "stock", text) for text in shelves.faults()]
