@@ -135,6 +135,12 @@ class Driver:
         for instance in instances:
             self._tell(instance, events.new_event_raised_event(BELL))
 
+    def runs(self, order_id: str) -> bool:
+        """Tell whether an order's workflow is there and has not ended."""
+        self._check_reachable()
+        instance = self.instances.get(order_workflow_id(order_id))
+        return instance is not None and instance.status is None
+
     def waits_for_ever(self, instance: str) -> bool:
         """Tell whether results of an instance's activities were thrown away."""
         self._check_reachable()

@@ -9,18 +9,22 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.common.logs import get_logger
+from dapr.ext.workflow import WorkflowHistoryEventType
+
 from services.orderprocessing.models import Order
 
-log = get_logger(__name__)
-
-_AGAIN_AFTER = timedelta(seconds=15)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)
+"""Between two looks at the same order, so that those that stand for another reason do not keep it from the rest."""
 _MOST_AT_ONCE = 50
 """Histories are long: of a backlog that stands still, only some are read in each round."""
 
 
 class HistoryEvent(Protocol):
     """An event of a workflow's history, as the SDK gives it."""
+
+    @property
+    def event_type(self) -> WorkflowHistoryEventType:
+        """What happened."""
 
     @property
     def event_id(self) -> int:
@@ -32,52 +36,56 @@ class HistoryEvent(Protocol):
 
 
 def waits_for_ever(history: Sequence[HistoryEvent]) -> bool:
-    """Tell whether a history has a result that stands before what it is the result of, which nobody will take."""
+    """Tell whether a history has a result, then the timer that caused what it is the result of, then that.
+
+    A result that merely stands before what it is the result of was taken all the same: the engine files what a step
+    has scheduled behind all that had woken the step.
+    """
     scheduled: set[int] = set()
     early: set[int] = set()
+    passed_over: set[int] = set()
     for event in history:
-        if event.task_scheduled_id is not None and event.task_scheduled_id not in scheduled:
+        if event.event_type is WorkflowHistoryEventType.TIMER_FIRED:
+            passed_over |= early
+        elif event.task_scheduled_id is not None and event.task_scheduled_id not in scheduled:
             early.add(event.task_scheduled_id)
         elif event.task_scheduled_id is not None:
-            early.discard(event.task_scheduled_id)
+            passed_over.discard(event.task_scheduled_id)
         elif event.event_id >= 0:
             scheduled.add(event.event_id)
-    return bool(early & scheduled)
+            early.discard(event.event_id)
+    return bool(passed_over & scheduled)
 
 
 class Healer:
-    """Looks at orders that stand still; remembers which it has looked at, and which it has ended.
+    """Looks at orders that stand still, the longer they do the more rarely.
 
-    `end_if_stuck` ends the workflows of an order if one of them waits for ever, and tells whether; `restart` starts
-    an order's workflow. Both raise TransientError.
+    `mend` starts an order's workflow that does not run and ends one that waits for ever, and tells whether it did; it
+    raises TransientError.
     """
 
-    def __init__(self, end_if_stuck: Callable[[Order], bool], restart: Callable[[Order], object]) -> None:
-        self._end_if_stuck, self._restart = end_if_stuck, restart
-        self._looked: dict[str, datetime] = {}
-        self._ended: set[str] = set()
+    def __init__(self, mend: Callable[[Order], bool]) -> None:
+        self._mend = mend
+        self._looked: dict[str, tuple[datetime, timedelta]] = {}
         self._left = 0
 
     def begin(self, now: datetime) -> None:
         """Begin a round."""
         self._left = _MOST_AT_ONCE
-        self._looked = {order_id: at for order_id, at in self._looked.items() if now - at < _AGAIN_AFTER}
+        self._looked = {one: (until, pause) for one, (until, pause) in self._looked.items() if now < until + pause}
 
     def heal(self, order: Order, now: datetime) -> bool:
         """Do the next thing for an order that stands still; tell whether there was something to do.
 
-        Ending and starting are a round apart, so that what still ran for the old workflow does not meet the new one.
+        What is ended in one round is started in a later one, so that what still ran for it does not meet the new one.
         """
-        if order.id in self._ended:
-            self._restart(order)
-            self._ended.discard(order.id)
-            return True
-        if self._left <= 0 or order.id in self._looked:
+        until, pause = self._looked.get(order.id, (now, _FIRST_PAUSE / 2))
+        if self._left <= 0 or now < until:
             return False
         self._left -= 1
-        self._looked[order.id] = now
-        if not self._end_if_stuck(order):
-            return False
-        log.warning("a workflow waits for what will never come, it is ended and starts anew")
-        self._ended.add(order.id)
-        return True
+        if self._mend(order):
+            self._looked.pop(order.id, None)
+            return True
+        pause = min(2 * pause, _LONGEST_PAUSE)
+        self._looked[order.id] = (now + pause, pause)
+        return False

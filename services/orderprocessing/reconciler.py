@@ -34,9 +34,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
 """Between the times that the same news is told: where the backlog is long, nothing is wrong with a workflow that has
 not looked yet, and telling it again costs as much as work does."""
 _STANDING = timedelta(seconds=10)
-"""After this without a step, an order that waits for nobody is looked at: its workflow may wait for ever."""
+"""After this without a step, an order that waits for nobody is looked at: its workflow may be gone or wait for ever."""
 _STANDSTILL = timedelta(minutes=2)
-"""After this without a step, an order that waits for nobody is asked for: its workflow may be gone."""
+"""After this without a step, an order that waits for nobody is rung: a bell may have been lost."""
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between a list's line and the record that it points to."""
 _MOST_WATCHED = 1000
@@ -61,7 +61,7 @@ class Reconciler:
 
     def __init__(self, orders: OrderStore, service: OrderService) -> None:
         self._orders, self._service = orders, service
-        self._healer = Healer(service.end_if_stuck, service.restart)
+        self._healer = Healer(service.mend)
         self._suspects: set[str] = set()
         self._young: set[str] = set()
         self._told: dict[str, _Told] = {}
@@ -72,7 +72,6 @@ class Reconciler:
 
         Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
         """
-        self._young.clear()
         self._healer.begin(now)
         return self._mend_orders(now) + self._mend_shipments(now)
 
@@ -134,18 +133,23 @@ class Reconciler:
         return True
 
     def _reach(self, order: Order, now: datetime) -> bool:
-        overdue = _overdue(order, rfc3339(now - _BELL_GRACE), rfc3339(now - _GRACE))
-        if not overdue:
+        if is_final(order.status):
+            return self._see_off(order, now)
+        if not _overdue(order, rfc3339(now - _BELL_GRACE), rfc3339(now - _GRACE)):
             if order.bells:
                 self._watch(order)
             return not _waits_for_somebody(order) and self._look_after(order, now)
+        if self._revive(order, now):
+            return True
+        # It was told and has not moved.
+        self._watch(order)
+        return self._tell(lambda order: self._healer.heal(order, now), order)
+
+    def _revive(self, order: Order, now: datetime) -> bool:
+        """Tell an order's workflow that there is news, unless that was done a while ago only; tell whether."""
         known = self._told.get(order.id)
         known = known if known and known.rev == order.rev else None
-        if known and now < known.until:
-            # It was told and has not moved.
-            self._watch(order)
-            return self._tell(lambda order: self._healer.heal(order, now), order)
-        if not self._tell(self._service.revive, order):
+        if (known and now < known.until) or not self._tell(self._service.revive, order):
             return False
         log.warning("the workflow should have moved on, revived it", extra={"bells": sorted(order.bells)})
         pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
@@ -159,9 +163,14 @@ class Reconciler:
             return False
         if self._tell(lambda order: self._healer.heal(order, now), order):
             return True
-        if order.updated_at <= rfc3339(now - _STANDSTILL):
-            self._tell(self._service.restart, order)
-        return False
+        return order.updated_at <= rfc3339(now - _STANDSTILL) and self._revive(order, now)
+
+    def _see_off(self, order: Order, now: datetime) -> bool:
+        """See that the workflow of an order that has ended ends too, for one that was looked after until then."""
+        if order.updated_at > rfc3339(now - _STANDING):
+            self._watch(order)
+            return False
+        return self._tell(lambda order: self._healer.heal(order, now), order)
 
     def _watch(self, order: Order) -> None:
         """Look at the order again in the follow-up, unless there are too many to look at."""
@@ -266,8 +275,10 @@ def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event
             except Exception:
                 log.exception("reconciling failed")
                 due = time.monotonic() + interval
-            pauses = [due - time.monotonic(), reconciler.follow_up_in()]
-            stop.wait(max(0.0, min(pause for pause in pauses if pause is not None)))
+            pause, soon = due - time.monotonic(), reconciler.follow_up_in()
+            if soon is not None:
+                pause = min(pause, max(soon, _SHARE * (time.monotonic() - began)))
+            stop.wait(max(0.0, pause))
 
     thread = threading.Thread(target=loop, name="reconciler", daemon=True)
     thread.start()

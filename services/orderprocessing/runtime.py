@@ -24,6 +24,7 @@ from services.orderprocessing.models import JsonObject
 log = get_logger(__name__)
 
 _LOOK_TIMEOUT = 1.0
+_UNDER_WAY = {WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.SUSPENDED}
 _NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 
@@ -63,6 +64,10 @@ class Engine:
         Raises TransientError when some are rung later.
         """
         self._messenger.send([Message(Kind.RING, instance) for instance in instances])
+
+    def runs(self, order_id: str) -> bool:
+        """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
+        return self._client.runs(order_workflow_id(order_id))
 
     def waits_for_ever(self, instance: str) -> bool:
         """Tell whether a workflow instance waits for a result that will never come. Raises TransientError."""
@@ -141,19 +146,28 @@ class Client:
             self.connected().schedule_new_workflow(workflow, input=payload, instance_id=instance)
         except grpc.RpcError as error:
             if _code(error) != grpc.StatusCode.ALREADY_EXISTS:
-                raise _failure("starting a workflow", error) from error
+                raise self._failure("starting a workflow", error) from error
+
+    def runs(self, instance: str) -> bool:
+        """Tell whether an instance is there and has not ended."""
+        try:
+            state = self.connected().get_workflow_state(instance, fetch_payloads=False)
+        except grpc.RpcError as error:
+            if _code(error) == grpc.StatusCode.NOT_FOUND:
+                return False
+            raise self._failure("looking at a workflow", error) from error
+        return state is not None and state.runtime_status in _UNDER_WAY
 
     def history_of_running(self, instance: str) -> list[WorkflowHistoryEvent]:
         """Return the history of an instance, empty when it does not run."""
+        if not self.runs(instance):
+            return []
         try:
-            state = self.connected().get_workflow_state(instance, fetch_payloads=False)
-            if state is None or state.runtime_status is not WorkflowStatus.RUNNING:
-                return []
             return list(self.connected().get_workflow_history(instance))
         except grpc.RpcError as error:
             if _code(error) == grpc.StatusCode.NOT_FOUND:
                 return []
-            raise _failure("reading a history", error) from error
+            raise self._failure("reading a history", error) from error
 
     def terminate(self, instance: str) -> None:
         """End an instance with its children; one that is not there is no error."""
@@ -161,7 +175,7 @@ class Client:
             self.connected().terminate_workflow(instance, recursive=True)
         except grpc.RpcError as error:
             if _code(error) != grpc.StatusCode.NOT_FOUND:
-                raise _failure("ending a workflow", error) from error
+                raise self._failure("ending a workflow", error) from error
 
     def ring(self, instance: str) -> None:
         """Ring the bell of a workflow instance; one that has ended hears nothing."""
@@ -169,7 +183,15 @@ class Client:
             self.connected().raise_workflow_event(instance, BELL)
         except grpc.RpcError as error:
             if _code(error) != grpc.StatusCode.NOT_FOUND and "no such instance" not in str(error):
-                raise _failure("ringing", error) from error
+                raise self._failure("ringing", error) from error
+
+    def _failure(self, action: str, error: grpc.RpcError) -> TransientError:
+        code = _code(error)
+        if code == grpc.StatusCode.UNAVAILABLE:
+            # A client of its own accord waits longer and longer, up to two minutes, before it connects again.
+            with self._guard:
+                self._sdk = None
+        return (SilentError if code in _NO_ANSWER else TransientError)(f"{action} failed: {code}")
 
 
 def connected_workers(sidecar: Host) -> int:
@@ -180,11 +202,6 @@ def connected_workers(sidecar: Host) -> int:
 def sdk_logging() -> LoggerOptions:
     """Return logging for the SDK: through our root logger, and not a second time through a handler of its own."""
     return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
-
-
-def _failure(action: str, error: grpc.RpcError) -> TransientError:
-    code = _code(error)
-    return (SilentError if code in _NO_ANSWER else TransientError)(f"{action} failed: {code}")
 
 
 def _code(error: grpc.RpcError) -> Any:

@@ -26,7 +26,7 @@ from services.orderprocessing.ids import (
 from services.orderprocessing.intake import Catalogue, Draft
 from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Line, Order, Shipment
 from services.orderprocessing.record import CUSTOMER, NotAllowedError, note, ring
-from services.orderprocessing.states import OrderStatus, ShipmentStatus
+from services.orderprocessing.states import OrderStatus, ShipmentStatus, is_final
 from services.orderprocessing.store import OrderStore
 
 log = get_logger(__name__)
@@ -54,6 +54,9 @@ class Workflows(Protocol):
 
     def ring(self, instances: Sequence[str]) -> None:
         """Ring the bell of workflow instances. Raises TransientError."""
+
+    def runs(self, order_id: str) -> bool:
+        """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
 
     def waits_for_ever(self, instance: str) -> bool:
         """Tell whether an instance waits for a result that will never come. Raises TransientError."""
@@ -100,25 +103,30 @@ class OrderService:
         except TransientError as error:
             log.warning("the workflow starts later", extra={"cause": str(error)})
 
-    def restart(self, order: Order) -> None:
-        """Start the workflow of an order if it does not run. Raises TransientError."""
-        self._workflows.start(order.id)
-
     def revive(self, order: Order) -> None:
         """Start the workflow of an order if it does not run, and ring whatever may sleep. Raises TransientError.
 
         A workflow that starts anew finds everything in the record that is done.
         """
-        self.restart(order)
+        self._workflows.start(order.id)
         self._workflows.ring(sorted(order.bells) or _all_sleepers(order))
 
-    def end_if_stuck(self, order: Order) -> bool:
-        """End an order's workflow if it or a child of it waits for ever; tell whether. Raises TransientError."""
+    def mend(self, order: Order) -> bool:
+        """Start the workflow of an order that goes on without one, or end one that waits for ever; tell whether.
+
+        Raises TransientError.
+        """
+        if not self._workflows.runs(order.id):
+            if not is_final(order.status):
+                log.warning("an order has no workflow, it starts anew")
+                self._workflows.start(order.id)
+            return not is_final(order.status)
         instances = [order_workflow_id(order.id), *_of_fulfillments(order)]
-        stuck = any(self._workflows.waits_for_ever(instance) for instance in instances)
-        if stuck:
-            self._workflows.end(order.id)
-        return stuck
+        if not any(self._workflows.waits_for_ever(instance) for instance in instances):
+            return False
+        log.warning("a workflow waits for what will never come, it is ended and starts anew")
+        self._workflows.end(order.id)
+        return True
 
     def order(self, order_id: str) -> Order:
         """Return an order. Raises the 404."""

@@ -7,10 +7,11 @@ from typing import Any
 
 import grpc
 import pytest
-from dapr.ext.workflow import WorkflowStatus
+from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowStatus
 from dapr.ext.workflow._durabletask.task import CompletableTask
 
 from services.common.sidecar import RefusedError, TransientError
+from services.orderprocessing import runtime
 from services.orderprocessing.clients import Shipping
 from services.orderprocessing.ids import new_order_id
 from services.orderprocessing.models import Fulfillment
@@ -39,6 +40,7 @@ class FakeWorkflowClient:
     """The SDK's client; fails as it is told, for all instances or for one."""
 
     def __init__(self) -> None:
+        self.connections = 0
         self.started: list[tuple[str, Any, str]] = []
         self.rung: list[tuple[str, str]] = []
         self.error: Exception | None = None
@@ -46,6 +48,10 @@ class FakeWorkflowClient:
         self.state: Any = None
         self.history: list[Any] = []
         self.terminated: list[tuple[str, bool]] = []
+
+    def connect(self, **_options: Any) -> "FakeWorkflowClient":
+        self.connections += 1
+        return self
 
     def schedule_new_workflow(self, workflow: str, input: Any, instance_id: str) -> None:  # noqa: A002
         self._fail()
@@ -78,10 +84,9 @@ def client() -> FakeWorkflowClient:
 
 
 @pytest.fixture
-def engine(client: FakeWorkflowClient) -> Iterator[Engine]:
+def engine(client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setattr(runtime, "DaprWorkflowClient", client.connect)
     engine = Engine(FakeHost(1), charge_timeout=3, booking_timeout=4)
-    sdk: Any = client
-    engine._client._sdk = sdk
     yield engine
     engine.stop()
 
@@ -127,8 +132,9 @@ def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
 
 
 _RESULT_BEFORE_ITS_CAUSE = [
-    SimpleNamespace(event_id=-1, task_scheduled_id=3),
-    SimpleNamespace(event_id=3, task_scheduled_id=None),
+    SimpleNamespace(event_type=WorkflowHistoryEventType.TASK_COMPLETED, event_id=-1, task_scheduled_id=3),
+    SimpleNamespace(event_type=WorkflowHistoryEventType.TIMER_FIRED, event_id=-1, task_scheduled_id=None),
+    SimpleNamespace(event_type=WorkflowHistoryEventType.TASK_SCHEDULED, event_id=3, task_scheduled_id=None),
 ]
 
 
@@ -159,6 +165,18 @@ def test_an_engine_that_is_away_neither_tells_nor_ends(engine: Engine, client: F
     for call in (lambda: engine.waits_for_ever("order-A1"), lambda: engine.end("A1")):
         with pytest.raises(TransientError):
             call()
+
+
+def test_after_an_outage_the_engine_is_connected_anew(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
+    with pytest.raises(TransientError):
+        engine.runs("A1")
+    client.error = Refusal(grpc.StatusCode.INTERNAL)
+    with pytest.raises(TransientError):
+        engine.runs("A1")
+    client.error = None
+    assert not engine.runs("A1")
+    assert client.connections == 2
 
 
 def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from dapr.ext.workflow import WorkflowHistoryEventType
 
 from services.orderprocessing import healing
 from services.orderprocessing.healing import Healer, waits_for_ever
@@ -16,19 +17,25 @@ from tests.unit.orderprocessing.world import AT_A, AT_B, World
 class Event:
     """A history event as far as it matters here."""
 
+    event_type: WorkflowHistoryEventType
     event_id: int = -1
     task_scheduled_id: int | None = None
 
 
 def scheduled(number: int) -> Event:
-    return Event(event_id=number)
+    return Event(WorkflowHistoryEventType.TASK_SCHEDULED, event_id=number)
 
 
 def result(number: int) -> Event:
-    return Event(task_scheduled_id=number)
+    return Event(WorkflowHistoryEventType.TASK_COMPLETED, task_scheduled_id=number)
 
 
-STARTED = Event()
+def timer(number: int) -> Event:
+    return Event(WorkflowHistoryEventType.TIMER_CREATED, event_id=number)
+
+
+STARTED = Event(WorkflowHistoryEventType.UNKNOWN)
+FIRED = Event(WorkflowHistoryEventType.TIMER_FIRED)
 
 
 @pytest.mark.parametrize(
@@ -37,13 +44,26 @@ STARTED = Event()
         ([], False),
         ([STARTED, scheduled(1)], False),
         ([STARTED, scheduled(1), STARTED, result(1), scheduled(2)], False),
-        ([STARTED, scheduled(1), result(1), scheduled(4), STARTED, result(5), scheduled(5)], True),
-        ([STARTED, scheduled(4), result(5), scheduled(5), STARTED, result(5), scheduled(6)], False),
-        ([STARTED, scheduled(4), STARTED, result(5)], False),
+        ([STARTED, scheduled(3), result(3), timer(4), STARTED, result(5), FIRED, scheduled(5)], True),
+        ([STARTED, timer(4), result(5), FIRED, scheduled(5), STARTED, result(5), scheduled(6)], False),
+        ([STARTED, timer(4), STARTED, result(5)], False),
+        ([STARTED, timer(4), STARTED, result(5), FIRED], False),
+        ([STARTED, scheduled(1), STARTED, result(1), result(2), scheduled(2), scheduled(3)], False),
+        ([STARTED, result(1), result(2), scheduled(2), timer(3), STARTED, FIRED, scheduled(4)], False),
     ],
-    ids=["empty", "waiting", "in order", "result before its cause", "answered again", "cause to come"],
+    ids=[
+        "empty",
+        "waiting",
+        "in order",
+        "result before the timer that caused it",
+        "answered again",
+        "timer to come",
+        "cause to come",
+        "filed late and taken",
+        "filed late and taken long ago",
+    ],
 )
-def test_only_a_result_that_stands_before_its_cause_makes_a_workflow_wait_for_ever(
+def test_only_a_result_before_the_timer_that_caused_its_step_makes_a_workflow_wait_for_ever(
     history: list[Event], stuck: bool
 ) -> None:
     assert waits_for_ever(history) is stuck
@@ -87,7 +107,7 @@ def test_an_order_that_waits_for_a_service_is_not_ended(world: World) -> None:
 
 def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World) -> None:
     read: list[str] = []
-    healer = Healer(lambda order: bool(read.append(order.id)), lambda _order: None)
+    healer = Healer(lambda order: bool(read.append(order.id)))
     world.place(AT_A)
     orders = [world.order().model_copy(update={"id": f"A{number}"}) for number in range(healing._MOST_AT_ONCE + 10)]
     healer.begin(world.clock.now)
@@ -99,3 +119,42 @@ def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World)
     for order in orders:
         healer.heal(order, later)
     assert read == [order.id for order in orders]
+
+
+def test_an_order_that_stands_for_another_reason_is_read_more_and_more_rarely(world: World) -> None:
+    read: list[float] = []
+    began = world.clock.now
+    healer = Healer(lambda _order: bool(read.append((world.clock.now - began).total_seconds())))
+    world.place(AT_A)
+    for _ in range(60):
+        healer.begin(world.clock.now)
+        healer.heal(world.order(), world.clock.now)
+        world.clock.now += timedelta(seconds=5)
+    assert read == [0, 15, 45, 105, 225]
+
+
+def test_an_order_whose_workflow_is_gone_starts_anew_within_seconds(world: World) -> None:
+    world.place(AT_A)
+    world.run(3)
+    del world.driver.instances["charge-A1-1"]
+    del world.driver.instances["order-A1"]
+    for _ in range(3):
+        world.run(6)
+        world.mend()
+    assert world.finish().status == OrderStatus.COMPLETED
+    check_over(world)
+
+
+def test_an_order_that_has_ended_is_left_alone(world: World) -> None:
+    world.shop.down = {"billing"}
+    world.place(AT_A)
+    world.run(2)
+    world.mend()
+    world.shop.down = set()
+    world.finish()
+    events = len(world.shop.published)
+    for _ in range(8):
+        world.run(5)
+        assert world.reconciler.follow_up(world.clock.now) == 0
+    assert len(world.shop.published) == events
+    assert world.reconciler.follow_up_in() is None
