@@ -32,40 +32,50 @@ class Apps:
         """Start all of them."""
         self.apps = apps
         self.kept: dict[str, Kept] = {}
+        self.broken: set[str] = set()
         for app in apps:
             for plan in (_sidecar_plan(dapr, template, app), _app_plan(template, app, env)):
                 self.kept[plan.name] = Kept(plan, state_dir)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until every app answers 200 at /readyz. Raises LaunchError when one is given up or takes too long."""
+        self._wait_ready(self.apps, timeout_s)
+
+    def roll(self, app_ids: set[str]) -> None:
+        """Restart these apps with their sidecars, one replica after the other, each once the one before is ready.
+
+        An app answers what it was asked before it ends, and begins when its sidecar is there. Raises LaunchError when
+        one does not come back: then the others are left as they are, and `broken` has its name until a later try.
+        """
+        for app in self.apps:
+            if app.app_id in app_ids:
+                say(f"Restarting {app.name} ...")
+                names = {app.name, SIDECAR.format(app.name)}
+                self.broken |= names
+                self._renew(app)
+                self.broken -= names
+
+    def _renew(self, app: App) -> None:
+        sidecar, process = self.kept[SIDECAR.format(app.name)], self.kept[app.name]
+        with process.stopped():
+            with sidecar.stopped():
+                pass
+            sidecar.wait_up(READY_S)
+        process.wait_up(READY_S)
+        self._wait_ready([app], READY_S)
+
+    def _wait_ready(self, apps: list[App], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
-        waiting = list(self.apps)
-        while waiting := [app for app in waiting if not self._is_ready(app)]:
-            for kept in self.kept.values():
-                if kept.given_up:
-                    raise LaunchError(kept.given_up)
+        while waiting := [app for app in apps if not self._is_ready(app)]:
+            for app in waiting:
+                for kept in (self.kept[app.name], self.kept[SIDECAR.format(app.name)]):
+                    if kept.given_up:
+                        raise LaunchError(kept.given_up)
             if time.monotonic() > deadline:
                 names = ", ".join(app.name for app in waiting)
                 logs = self.kept[waiting[0].name].log.parent
                 raise LaunchError(f"Not ready within {timeout_s:.0f} s: {names}. Their logs are in {logs}.")
             time.sleep(POLL_S)
-
-    def roll(self, app_ids: set[str]) -> None:
-        """Restart these apps with their sidecars, one replica after the other, each once the one before is ready.
-
-        An app answers what it was asked before it ends, and begins when its sidecar is there.
-        """
-        for app in self.apps:
-            if app.app_id not in app_ids:
-                continue
-            say(f"Restarting {app.name} ...")
-            sidecar, process = self.kept[SIDECAR.format(app.name)], self.kept[app.name]
-            with process.stopped():
-                with sidecar.stopped():
-                    pass
-                sidecar.wait_up(READY_S)
-            process.wait_up(READY_S)
-            self.wait_ready(READY_S)
 
     def stop(self) -> None:
         """End the apps, then the sidecars, each with time to finish what it does."""

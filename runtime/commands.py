@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from runtime import prerequisites
+from runtime import prerequisites, rolling
 from runtime.console import elapsed, say
 from runtime.dapr import Dapr, ensure_dapr
 from runtime.errors import LaunchError
 from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts
 from runtime.redis import ensure_redis
-from runtime.rolling import ALL, asked_to_restart, done, request_restart
 from runtime.stack import Stack
 from runtime.state import StateFolder
 from runtime.venv import ensure_venv
 from runtime.zipkin import run_zipkin
 
 WATCH_S = 0.5
-MOST_REPLICAS = 9
+MOST_REPLICAS = 3
+"""What one machine can use; with many more, a replica would not find a pulse of its own in time."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
 
 def restart(options: argparse.Namespace) -> None:
     """Restart the apps of a running system, one after the other, without losing a request."""
-    request_restart(DEFAULT_STATE, options.app)
+    rolling.request_restart(DEFAULT_STATE, options.app)
     say("Restarted.")
 
 
@@ -92,13 +92,26 @@ def zipkin(_options: argparse.Namespace) -> None:
 
 def _watch(stack: Stack) -> None:
     """Restart what somebody asks for, until something is given up: then fail with the sentence about it."""
+    rolling.forget_requests(stack.state_dir)
     while (sentence := stack.dead()) is None:
-        if wanted := asked_to_restart(stack.state_dir):
-            known = {app.app_id for app in stack.apps()}
-            stack.roll(known if wanted == ALL else known & {wanted})
-            done(stack.state_dir)
+        request = rolling.next_request(stack.state_dir)
+        if request is not None:
+            rolling.answer(request, _roll(stack, rolling.asked_for(request)))
         time.sleep(WATCH_S)
     raise LaunchError(sentence)
+
+
+def _roll(stack: Stack, wanted: str) -> str:
+    """Restart an app or all; return what went wrong, empty if nothing did. The rest of the system runs on."""
+    known = {app.app_id for app in stack.apps()}
+    if not known or wanted not in {rolling.ALL, *known}:
+        return f"There is no app {wanted!r} here; there are: {', '.join(sorted(known)) or 'none'}."
+    try:
+        stack.roll(known if wanted == rolling.ALL else {wanted})
+    except LaunchError as error:
+        say(f"{error}\nThe restart ends here, the rest of the system runs on. Mend it, then restart again.")
+        return str(error)
+    return ""
 
 
 def clean_state(_options: argparse.Namespace) -> None:
@@ -141,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     running = commands.choices["run"]
     running.add_argument("--replicas", type=int, default=1, choices=range(1, MOST_REPLICAS + 1), metavar="N")
     running.add_argument("--chaos", action="store_true", help="let PUT /chaos make the services fail at random")
-    commands.choices["restart"].add_argument("--app", default=ALL, help="an app id")
+    commands.choices["restart"].add_argument("--app", default=rolling.ALL, help="an app id")
     return parser
 
 

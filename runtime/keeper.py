@@ -49,9 +49,12 @@ class Kept:
         self._may_run.set()
         self._asked = False
         self._is_up = False
-        self._child = self._start()
+        self._begin()
+
+    def _begin(self) -> None:
         self._given_up = ""
-        self._thread = threading.Thread(target=self._keep, name=f"keeper of {plan.name}", daemon=True)
+        self._child = self._start()
+        self._thread = threading.Thread(target=self._keep, name=f"keeper of {self.name}", daemon=True)
         self._thread.start()
 
     @property
@@ -89,11 +92,16 @@ class Kept:
         """End the process, in an orderly way or `at_once` like a crash, and start it anew when the block is left."""
         self._may_run.clear()
         self._asked = True
-        self._child.kill() if at_once else self._child.stop(GRACE_S)
+        if at_once:
+            self._child.kill()
+        else:
+            self._child.stop(GRACE_S)
         try:
             yield
         finally:
             self._may_run.set()
+            if self._given_up:
+                self._begin()
 
     def leave(self) -> None:
         """Stop keeping: the process, if it runs, is the caller's to end."""
@@ -122,7 +130,10 @@ class Kept:
                     return
             self._may_run.wait()
             self._asked = False
-            self._child = self._start()
+            try:
+                self._child = self._start()
+            except OSError as error:  # such as no memory: it may be there in a while
+                say(f"{self.name} cannot be started: {error}")
 
     def _attend(self) -> bool:
         """Watch the process until it has ended; False when there is nothing more to keep."""

@@ -15,7 +15,8 @@ from runtime.ports import HOST
 POLL_S = 0.05
 LOOK_FOR_S = 20.0
 ALONE_FOR_S = 3.0
-"""After so long with one lease only, there was none left from before."""
+RARE_POLL_S = 0.5
+"""How often to look when there has been one lease only for so long: most likely none was left from before."""
 
 
 def revoke_stale_lease(port: int) -> None:
@@ -31,9 +32,9 @@ def revoke_stale_lease(port: int) -> None:
             return
         if leases:
             alone_since = alone_since or time.monotonic()
-            if time.monotonic() - alone_since > ALONE_FOR_S:
-                return
-        time.sleep(POLL_S)
+        # A scheduler on a busy machine may be slow to lead: no hurry any more, but still a dead one's lease to find.
+        settled = alone_since is not None and time.monotonic() - alone_since > ALONE_FOR_S
+        time.sleep(RARE_POLL_S if settled else POLL_S)
 
 
 def _leases(port: int) -> list[int]:

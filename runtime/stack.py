@@ -130,8 +130,12 @@ class Stack:
         self._state.leave()
 
     def dead(self) -> str | None:
-        """Return a sentence about something that is not started any more, None while all is kept alive."""
-        return next((kept.given_up for kept in self._kept().values() if kept.given_up), None)
+        """Return a sentence about something that is not started any more, None while all is kept alive.
+
+        What a restart on purpose has broken does not count: whoever asked for it was told.
+        """
+        broken = self._apps.broken if self._apps is not None else set[str]()
+        return next((one.given_up for name, one in self._kept().items() if one.given_up and name not in broken), None)
 
     def names(self) -> list[str]:
         """Return the names of all processes, such as `redis`, `billing` and `billing sidecar`."""

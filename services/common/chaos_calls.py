@@ -82,6 +82,7 @@ def _fail_calls(app: Flask, chaos: Chaos) -> None:
 
 
 def _carry_out_later(app: Flask, chaos: Chaos) -> None:
+    request.max_content_length = None
     body = request.get_data()
     environ = request.environ | {_IS_LATE: True, "wsgi.input": BytesIO(body)}
 

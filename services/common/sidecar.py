@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import grpc
 import requests
 from dapr.clients.grpc.client import DaprGrpcClient
 from dapr.conf import settings
@@ -79,14 +80,16 @@ class Sidecar:
         Raises TransientError; publish again then, with the same event ids.
         """
         for event in events:
+            client = self.grpc()
             try:
-                self.grpc().publish_event(
+                client.publish_event(
                     pubsub,
                     topic,
                     json.dumps(event | tracing.outgoing_headers()),
                     data_content_type="application/cloudevents+json",
                 )
             except Exception as error:
+                self.failed(client, error)
                 raise TransientError(f"publishing to {topic} failed: {error}") from error
 
     def grpc(self) -> DaprGrpcClient:
@@ -99,6 +102,14 @@ class Sidecar:
                         raise TransientError("the sidecar is not up yet")
                     self._grpc = DaprGrpcClient(self._grpc_address)
         return self._grpc
+
+    def failed(self, client: DaprGrpcClient, error: Exception) -> None:
+        """Note that a call failed: a client that has lost the sidecar is not used again.
+
+        Left alone it would wait longer and longer, up to two minutes, before it tried to connect.
+        """
+        if isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE and self._grpc is client:
+            self._grpc = None
 
     def _session(self) -> requests.Session:
         # A session is not meant to be shared by threads; one each keeps its connection open.

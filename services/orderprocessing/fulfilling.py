@@ -188,9 +188,13 @@ def refunded(order: Order, fulfillment_id: str, amount: int, now: str) -> Order:
 
 def given_back(order: Order, fulfillment_id: str, now: str) -> Order:
     """End a fulfillment that will not be delivered, once everything that it took is given back."""
-    one, _, _ = find(order, fulfillment_id)
+    one, payment, _ = find(order, fulfillment_id)
     if is_final(one.status):
         return order
+    if payment.status == PaymentStatus.SUCCESS:
+        # Recorded by a try that came back from the dead: the refund before this has given the charge back all the same.
+        order = refunded(order, fulfillment_id, payment.total or 0, now)
+        one, _, _ = find(order, fulfillment_id)
     # A failure of its own comes before a cancellation of the whole order.
     status = FulfillmentStatus.FAILED if one.reason else FulfillmentStatus.CANCELLED
     reason = one.reason or Reason.CUSTOMER_CANCELLED

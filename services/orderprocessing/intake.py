@@ -99,7 +99,7 @@ class Catalogue:
     """The prices, read from inventory at most once a second and kept while inventory is away.
 
     A price that changed a moment ago may be seen a second later; an SKU that is not known, or a total that does not
-    fit, is looked up anew before it is refused.
+    fit, is looked up anew before it is refused, and not refused for good while that cannot be done.
     """
 
     def __init__(self, fetch: Callable[[], dict[str, int]], lifetime: float = 1.0) -> None:
@@ -127,7 +127,7 @@ class Catalogue:
                 try:
                     self._prices = self._fetch()
                 except TransientError:
-                    if not self._prices:
+                    if not self._prices or not lifetime:
                         raise
                 self._fetched_at = time.monotonic()
             return self._prices

@@ -108,8 +108,14 @@ class Pulse:
 
     def run(self, stopping: threading.Event) -> None:
         """Beat until told to stop; in a hurry while there is no sign of life."""
-        while not stopping.wait(self._interval if self.beat() else min(_HURRY, self._interval)):
-            pass
+        pause = 0.0
+        while not stopping.wait(pause):
+            pause = min(_HURRY, self._interval)
+            try:
+                if self.beat():
+                    pause = self._interval
+            except Exception:
+                log.exception("the pulse could not be felt")
 
 
 def replica_name(port: int | str) -> str:

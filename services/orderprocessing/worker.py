@@ -34,7 +34,7 @@ class Worker:
         self._stopping = threading.Event()
         self._connected = False
         self._patience = _PATIENCE
-        self._seen_at = self._renewed_at = -math.inf
+        self._seen_at = self._renewed_at = self._connected_at = -math.inf
         self._deaf_for = _DEAF_FOR
 
     def start(self) -> None:
@@ -68,6 +68,8 @@ class Worker:
         now, was_connected = time.monotonic(), self._connected
         self._connected = self._runtime is not None and self._runtime.wait_for_worker_ready(_AT_ONCE)
         if self._connected:
+            if not was_connected:
+                self._connected_at = now
             self._seen_at, self._patience = now, _PATIENCE
             self._wake_sidecar()
         elif not was_connected and now - max(self._seen_at, self._renewed_at) > self._patience:
@@ -80,7 +82,8 @@ class Worker:
         """
         if self._pulse.alive():
             self._deaf_for = _DEAF_FOR
-        if self._pulse.silence() > self._deaf_for and connected_workers(self._sidecar) == 0:
+        silent_for = min(self._pulse.silence(), time.monotonic() - self._connected_at)
+        if silent_for > self._deaf_for and connected_workers(self._sidecar) == 0:
             log.warning("the sidecar does not take the worker in, and is asked to end")
             self._deaf_for = min(2 * self._deaf_for, _MOST_DEAF)
             self._sidecar.shut_down()

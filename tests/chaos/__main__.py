@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import replace
@@ -18,6 +19,7 @@ _SHOWN = 10
 def main(arguments: list[str] | None = None) -> int:
     """Run each seed on a system of its own; return 0 if nothing is wrong and everything recovered in time."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     kills, seeds = (SHORT.kills, options.seeds[:1]) if options.short else (options.kills, options.seeds)
     shares = [kills // len(seeds) + (number < kills % len(seeds)) for number in range(len(seeds))]
     tallies: list[Tally] = []

@@ -83,7 +83,7 @@ KINDS = (
     Kind("dear, silence", 3, _DEAR),
     Kind("dear, approved and rejected at once", 5, _DEAR, approver=("approve", "reject")),
     Kind("cancelled some time", 12, _CHEAP, cancels=_SOME_TIME),
-    Kind("cancelled at once", 10, _CHEAP, cancels=_AT_ONCE),
+    Kind("cancelled at once", 20, _CHEAP, cancels=_AT_ONCE),
     Kind("dear, cancelled at once", 3, _DEAR, approver=("approve",), cancels=_AT_ONCE),
     Kind("two parcels, cancelled some time", 6, _PAIR, cancels=_SOME_TIME),
     Kind("dear, cancelled some time", 4, _DEAR, approver=("approve",), cancels=_SOME_TIME),

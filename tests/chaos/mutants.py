@@ -213,11 +213,18 @@ MARKS = (
         "self._counted.apply(check.customer_id, None, lambda",
     ),
     _mutant(
+        "mark-restock",
+        "stock is put on the shelf and marked by the same write",
+        _INVENTORY,
+        "self._stock.apply(sku, mark, change)",
+        "self._stock.apply(sku, None, change)",
+    ),
+    _mutant(
         "etag",
         "a document is written only if it is still what was read",
         _SERVICES / "common" / "documents.py",
-        "self._store, key, data, etag=etag, options=_FIRST_WRITE, state_metadata=metadata",
-        "self._store, key, data, state_metadata=metadata",
+        "client.save_state(self._store, key, data, etag=etag, options=_FIRST_WRITE, state_metadata=metadata)",
+        "client.save_state(self._store, key, data, state_metadata=metadata)",
     ),
 )
 
@@ -230,6 +237,13 @@ TOMBSTONES = (
         "        provider_key = _provider_key(order_id, key)\n"
         "        if key not in (self._ledgers.get(order_id) or Ledger()).charges:\n"
         "            return 0\n",
+    ),
+    _mutant(
+        "void-heeded",
+        "a charge that comes to be written heeds what is written for its key",
+        _SERVICES / "billing" / "domain.py",
+        "    if request.idempotency_key in before.charges:\n        return before\n",
+        "",
     ),
     _mutant(
         "void-check",

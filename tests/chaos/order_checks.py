@@ -18,8 +18,13 @@ def faults_of(one: Evidence, prices: Mapping[str, int]) -> list[Fault]:
         return [Fault(Column.LOST, about, "was answered 202 and does not exist")]
     if one.order["status"] not in FINAL:
         return [Fault(Column.STUCK, about, f"({one.tracked.kind.name}) is {one.order['status']}, {_last(one)}")]
-    checks = (_stuck(one), _ending(one), _money(one, prices), _courier(one), _told(one))
-    return [Fault(column, about, f"({one.tracked.kind.name}) {text}") for check in checks for column, text in check]
+    found: list[tuple[Column, str]] = []
+    try:
+        for check in (_stuck(one), _ending(one), _parts(one), _money(one, prices), _courier(one), _told(one)):
+            found.extend(check)
+    except (KeyError, TypeError) as error:
+        found.append((Column.WRONG, f"makes no sense: {error!r} in {one.order}"))
+    return [Fault(column, about, f"({one.tracked.kind.name}) {text}") for column, text in found]
 
 
 def _last(one: Evidence) -> str:
@@ -50,6 +55,24 @@ def _ending(one: Evidence) -> Iterator[tuple[Column, str]]:
             yield Column.WRONG, f"{part['id']} was dispatched and is {part['status']} ({part['reason']})"
 
 
+def _parts(one: Evidence) -> Iterator[tuple[Column, str]]:
+    """Check that an order that completed sends everything that was ordered, but for what could not be had or paid."""
+    order, kind = one.order or {}, one.tracked.kind
+    if order["status"] != "completed":
+        return
+    sent = Counter[str]()
+    for part in order["fulfillments"]:
+        sent.update({item["sku"]: item["quantity"] for item in part["items"]})
+        end = (part["status"], part["reason"])
+        missing = part["location"] is None and kind.asks
+        unpaid = "too dear" in kind.goods and end == ("failed", "paymentDeclined")
+        if end[0] != "completed" and not missing and not unpaid:
+            yield Column.WRONG, f"is completed, and its {part['id']} is {end}"
+    ordered = {item["sku"]: item["quantity"] for item in one.tracked.body["items"]}
+    if sent != ordered:
+        yield Column.WRONG, f"ordered {ordered}, its fulfillments have {dict(sent)}"
+
+
 def _money(one: Evidence, prices: Mapping[str, int]) -> Iterator[tuple[Column, str]]:
     ledger = one.ledger
     charged = sum(part["payment"]["total"] for part in one.parts if part["payment"]["status"] in CHARGED)
@@ -60,6 +83,9 @@ def _money(one: Evidence, prices: Mapping[str, int]) -> Iterator[tuple[Column, s
     if ledger["charged"] - ledger["refunded"] != kept:
         column = Column.DOUBLE if ledger["charged"] - ledger["refunded"] > kept else Column.WRONG
         yield column, f"paid {ledger['charged']} - {ledger['refunded']}, was delivered goods for {kept}"
+    for part in one.parts:
+        if part["status"] != "completed" and part["payment"]["status"] == "success":
+            yield Column.DOUBLE, f"{part['id']} is {part['status']} and paid: {part['payment']}"
     if not charged <= ledger["charged"]:
         yield Column.WRONG, f"its payments come to {charged}, billing charged {ledger['charged']}"
     for part in one.parts:

@@ -71,7 +71,8 @@ def books() -> Json:
 
 
 def evidence(found: Json, name: str = "plain") -> Evidence:
-    tracked = Tracked("o", kind(name), {}, Random(0), sent_at=START - 1, accepted_at=START)
+    body = {"items": [{"sku": "shoes", "quantity": 1}]}
+    tracked = Tracked("o", kind(name), body, Random(0), sent_at=START - 1, accepted_at=START)
     return Evidence(tracked=tracked, **deepcopy(found))
 
 
@@ -92,6 +93,16 @@ def booked_again(found: Json) -> None:
     found["bookings"]["o:1"]["courierReference"] = "C2"
 
 
+def failed_in_part(found: Json) -> None:
+    part = {"status": "failed", "reason": "shippingUnavailable", "id": "o:2", "location": "Warehouse B", "items": []}
+    found["order"]["fulfillments"].append(deepcopy(found["order"]["fulfillments"][0]) | part)
+
+
+def paid_for_nothing(found: Json) -> None:
+    kept_money(found)
+    found["ledger"]["refunded"] = 1699
+
+
 BROKEN: dict[str, tuple[Column, Break]] = {
     "an order that does not exist": (Column.LOST, lambda found: found.update(order=None)),
     "an order that does not end": (Column.STUCK, unfinished),
@@ -102,6 +113,9 @@ BROKEN: dict[str, tuple[Column, Break]] = {
     "an end that nobody asked for": (Column.WRONG, failed),
     "an entry twice": (Column.DOUBLE, lambda found: found["ledger"]["entries"].extend(found["ledger"]["entries"])),
     "a charge that was not given back": (Column.DOUBLE, kept_money),
+    "a parcel that failed though nothing was wrong": (Column.WRONG, failed_in_part),
+    "goods that nobody sends": (Column.WRONG, lambda found: found["order"]["fulfillments"][0].update(items=[])),
+    "a payment that stands for nothing": (Column.DOUBLE, paid_for_nothing),
     "goods that were not paid": (Column.WRONG, lambda found: found["ledger"].update(charged=0)),
     "a wrong invoice": (Column.WRONG, lambda found: found["invoices"]["o:1"].update(tax=1)),
     "a courier called twice": (Column.DOUBLE, booked_again),

@@ -46,15 +46,18 @@ def _go_on(tools: Tools, request: OrderStep, change: Callable[[Order, str], Orde
     )
     announced = tools.announce(order, ORDER_SCOPE, request.announced)
     going_on = not order.ending and not is_final(order.status)
-    # Completed ones are there only when a lost workflow starts anew: what was left to do for them is done then.
-    to_see_through = {FulfillmentStatus.PROCESSING, FulfillmentStatus.COMPLETED}
-    processing = [one.id for one in order.fulfillments or [] if one.status in to_see_through]
+    # Ended ones are there only when a lost workflow starts anew: what was left to do or to tell of them is done then.
+    to_see_through = [one.id for one in order.fulfillments or [] if one.shipment and _is_under_way_or_over(one.status)]
     return OrderProgress(
         announced=announced,
         deadline=order.deadline if going_on else None,
-        fulfillments=processing if going_on else [],
+        fulfillments=to_see_through if going_on else [],
         ending=order.ending is not None,
     )
+
+
+def _is_under_way_or_over(status: FulfillmentStatus) -> bool:
+    return status == FulfillmentStatus.PROCESSING or is_final(status)
 
 
 def release_order(tools: Tools, request: OrderStep) -> Nothing:

@@ -10,6 +10,7 @@ import pytest
 from flask import Response, jsonify, request
 from flask.testing import FlaskClient
 
+from services.common import chaos as chaos_module
 from services.common.chaos import OFF, Blow, Chaos, ChaosSettings, enable
 from services.common.chaos_calls import register, shaky
 from services.common.config import ServiceConfig, read
@@ -89,7 +90,7 @@ def test_enabled_chaos_does_nothing_until_it_is_switched_on() -> None:
     assert set(shop.statuses(200, **CALL)) == {200}
 
 
-def test_the_share_of_calls_fails_that_the_operator_has_set_a_third_of_them_after_they_acted() -> None:
+def test_the_share_of_calls_fails_that_the_operator_has_set_some_of_them_after_they_acted() -> None:
     shop = Shop()
     assert shop.put({"failures": 0.2}) == (200, NONE | {"failures": 0.2})
     statuses = shop.statuses(4000, **CALL)
@@ -97,12 +98,12 @@ def test_the_share_of_calls_fails_that_the_operator_has_set_a_third_of_them_afte
     assert set(statuses) == {200, 503}
     assert 700 < failed < 900
     # Those that come late have not come yet, or some of them.
-    assert 0.25 < (shop.sold - statuses.count(200)) / failed < 0.7
+    assert 0.2 < (shop.sold - statuses.count(200)) / failed < 0.7
 
 
 @pytest.mark.parametrize(
     ("thrown", "status", "sold"),
-    [(0.032, 503, 0), (0.034, 503, 1), (0.066, 503, 1), (0.067, 503, 0), (0.099, 503, 0), (0.1, 200, 1)],
+    [(0.019, 503, 0), (0.021, 503, 1), (0.049, 503, 1), (0.051, 503, 0), (0.099, 503, 0), (0.1, 200, 1)],
 )
 def test_a_call_fails_before_it_acts_or_after_or_without(thrown: float, status: int, sold: int) -> None:
     shop = Shop(None, thrown)
@@ -237,7 +238,7 @@ def test_while_the_store_does_not_answer_the_last_settings_stay() -> None:
 
 
 def test_work_fails_before_it_is_done_or_after() -> None:
-    chaos, done = Chaos(FakeDocuments(), Dice(0.01, 0.05, 0.5)), [0]
+    chaos, done = Chaos(FakeDocuments(), Dice(0.01, 0.04, 0.5)), [0]
 
     def work() -> str:
         done[0] += 1
@@ -289,7 +290,9 @@ def test_what_is_switched_is_logged_once_each_time(caplog: pytest.LogCaptureFixt
     assert said == [on, on, ("INFO", "chaos is switched off")]
 
 
-def test_enabled_chaos_lives_beside_the_service(caplog: pytest.LogCaptureFixture) -> None:
+def test_enabled_chaos_lives_beside_the_service(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     documents, died = FakeDocuments(), []
 
     def die() -> None:
@@ -297,6 +300,7 @@ def test_enabled_chaos_lives_beside_the_service(caplog: pytest.LogCaptureFixture
         threading.Event().wait()
 
     Chaos(documents, random.Random(7)).change(ChaosSettings(crashes_per_minute=60))
+    monkeypatch.setattr(chaos_module, "_SAFE", 0.0)
     chaos = enable(ENABLED, documents, die)
     assert chaos is not None
     assert "chaos is enabled" in caplog.text

@@ -11,8 +11,9 @@ from dapr.clients.exceptions import DaprGrpcError
 from grpc import RpcError, StatusCode
 from pydantic import BaseModel
 
+from services.common.config import ServiceConfig
 from services.common.documents import ConflictError, DaprDocuments, Records, Stored
-from services.common.sidecar import TransientError
+from services.common.sidecar import Sidecar, TransientError
 from tests.fakes import FakeDocuments
 
 
@@ -153,7 +154,8 @@ class FakeGrpc:
 
 
 def dapr(grpc: FakeGrpc) -> DaprDocuments:
-    sidecar: Any = SimpleNamespace(grpc=lambda: grpc)
+    sidecar: Any = Sidecar(ServiceConfig(app_port=1))
+    sidecar._grpc = grpc
     return DaprDocuments(sidecar, "statestore")
 
 
@@ -170,7 +172,7 @@ def test_over_dapr_what_is_saved_is_loaded() -> None:
 
 
 def test_over_dapr_what_fails_is_transient() -> None:
-    documents = dapr(FakeGrpc(error=failure(StatusCode.UNAVAILABLE)))
+    documents = dapr(FakeGrpc(error=failure(StatusCode.INTERNAL)))
     for call in (
         lambda: documents.load("a"),
         lambda: documents.load_many(["a"]),
@@ -180,6 +182,14 @@ def test_over_dapr_what_fails_is_transient() -> None:
     ):
         with pytest.raises(TransientError):
             call()
+
+
+def test_over_dapr_a_connection_that_is_lost_is_made_anew() -> None:
+    documents = dapr(FakeGrpc(error=failure(StatusCode.UNAVAILABLE)))
+    with pytest.raises(TransientError, match="UNAVAILABLE"):
+        documents.load("a")
+    with pytest.raises(TransientError, match="not up yet"):
+        documents.load("a")
 
 
 def test_over_dapr_a_version_that_has_passed_is_a_conflict() -> None:

@@ -4,10 +4,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runtime import keeper
+from runtime.children import Child
 from runtime.errors import LaunchError
 from runtime.keeper import Kept, Plan, stop_kept
 from tests.e2e.polling import eventually
@@ -92,6 +94,35 @@ def test_while_it_is_stopped_on_purpose_it_stays_down_and_then_comes_back_at_onc
         assert not kept.is_up
     eventually(lambda: kept.is_up)
     assert capsys.readouterr().out == ""
+
+
+def test_what_was_given_up_can_be_stopped_and_started_again(keep: Keep, tmp_path: Path) -> None:
+    kept = keep(f"test -e {tmp_path}/mended && exec sleep 60; exit 2")
+    eventually(lambda: kept.given_up)
+    with kept.stopped():
+        (tmp_path / "mended").touch()
+    eventually(lambda: kept.is_up)
+    assert not kept.given_up
+
+
+def test_a_process_that_cannot_be_started_just_now_is_tried_again(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = keep("exec sleep 60")
+    eventually(lambda: kept.is_up)
+    failures = [OSError("no memory"), OSError("no memory")]
+
+    def child(*args: Any, **options: Any) -> Child:
+        if failures:
+            raise failures.pop()
+        return Child(*args, **options)
+
+    monkeypatch.setattr(keeper, "Child", child)
+    before = kept.pid
+    assert before
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: kept.is_up and kept.pid not in (None, before))
+    assert capsys.readouterr().out.count("cannot be started: no memory") == 2
 
 
 def test_what_is_no_longer_kept_stays_down(keep: Keep) -> None:

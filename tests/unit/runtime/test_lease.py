@@ -46,7 +46,8 @@ def test_the_older_lease_goes_once_the_new_scheduler_has_its_own() -> None:
 
 
 def test_a_lease_that_stays_alone_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "ALONE_FOR_S", 0.2)
+    for name, seconds in {"ALONE_FOR_S": 0.1, "RARE_POLL_S": 0.1, "LOOK_FOR_S": 0.5}.items():
+        monkeypatch.setattr(lease, name, seconds)
     with etcd([7]) as (port, revoked):
         lease.revoke_stale_lease(port)
     assert revoked == []
