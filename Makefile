@@ -4,9 +4,9 @@ BIN := .venv/bin
 CODE := runtime services tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos chaos-short chaos-mutants clean clean-state
 REPLICAS ?= 1
 KILLS ?= 510
+.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos chaos-short chaos-mutants clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -15,7 +15,7 @@ setup: ## Get everything that is needed onto this machine (done by run, deps and
 	@$(PYTHON) -m runtime setup
 
 run: ## Start the whole system and keep it alive; Ctrl-C stops it; REPLICAS=2 and CHAOS=1 are explained in docs/operations.md
-	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(CHAOS),--chaos)
+	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos)
 
 restart: ## Restart the apps of the running system one by one, as after a change of code
 	@$(PYTHON) -m runtime restart $(if $(APP),--app $(APP))
@@ -46,10 +46,10 @@ e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 chaos-short: setup ## Kill every process at least once: the crash matrix in short, part of `make test`
 	$(BIN)/pytest tests/chaos
 
-chaos: setup ## Kill every process of a system of its own, again and again, and check that no order suffers (KILLS=500)
+chaos: setup ## Kill every process of a system of its own, again and again, and check that no order suffers (KILLS=510)
 	$(BIN)/python -m tests.chaos --kills $(KILLS)
 
-chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (an hour)
+chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (one to two hours)
 	$(BIN)/python -m tests.chaos.mutate
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay

@@ -6,7 +6,7 @@ trace context into the OpenTelemetry context, so that is where it is kept.
 
 from flask import Flask, g, request
 from opentelemetry import context, trace
-from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient
+from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, filters
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _propagator = TraceContextTextMapPropagator()
@@ -27,7 +27,9 @@ def trace_id() -> str | None:
 
 def instrument() -> None:
     """Make every gRPC client of the process, the SDK's too, send the current trace along; once is enough."""
-    instrumentor = GrpcInstrumentorClient()  # type: ignore[no-untyped-call]
+    # But for the stream on which work comes: it belongs to no trace, and its end, in another thread, would be an error.
+    traced = filters.negate(filters.method_name("GetWorkItems"))
+    instrumentor = GrpcInstrumentorClient(filter_=traced)  # type: ignore[no-untyped-call]
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument()
 

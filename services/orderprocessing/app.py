@@ -41,7 +41,7 @@ class OrderProcessingConfig(ServiceConfig):
     approval_threshold: Money = 100_000
     charge_timeout: Seconds = 30.0
     booking_timeout: Seconds = 30.0
-    reconcile_interval: Seconds = 30.0
+    reconcile_interval: Seconds = 10.0
 
     def policy(self) -> Policy:
         """Return the rules that the domain decides by."""

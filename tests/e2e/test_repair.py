@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime import keeper
+from runtime.errors import LaunchError
 from runtime.paths import ROOT
 from tests.e2e import books
 from tests.e2e.collector import Collector
@@ -81,6 +83,21 @@ def test_orders_stuck_in_a_mistaken_activity_resume_there_once_it_is_mended(depl
     holds(lambda: books.assert_money_agrees(shopper))
     holds(lambda: books.assert_stock_agrees(shopper))
     holds(lambda: books.assert_feed_agrees(shopper))
+
+
+def test_a_version_that_does_not_start_leaves_the_rest_running_until_it_is_mended(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "LONGEST_PAUSE_S", 0.5)
+    right, stack = (deployment.code / MISTAKEN).read_text(), deployment.system.stack
+    with pytest.raises(LaunchError, match="orderprocessing ended with exit code 1"):
+        deployment.deploy(f"{right}\n  wrongly indented")
+    assert stack.dead() is None
+    assert deployment.system.shop.is_ready("billing")
+    assert not deployment.system.shop.is_ready("orderprocessing")
+    deployment.deploy(right)
+    shopper = Shopper(deployment.system.shop)
+    shopper.delivers(shopper.orders({shopper.goods(a=1): 1}))
 
 
 def failures(log: Path) -> list[str]:

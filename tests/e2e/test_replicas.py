@@ -27,7 +27,8 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("replicas")
-    stack = make_stack(folder, PORT_OFFSET, PATIENT, collector.address)
+    patient = {name: PATIENT[name] for name in ("ORDER_ACTION_TIMEOUT", "APPROVAL_TIMEOUT")}
+    stack = make_stack(folder, PORT_OFFSET, patient, collector.address)
     stack.replicas = {"orderprocessing": 2}
     with running(stack) as system:
         yield system
@@ -58,7 +59,7 @@ def test_when_one_is_killed_its_orders_go_on_at_the_other_within_seconds(two: Sy
     shop = Shop(lambda name: two.stack.address(survivor if name in REPLICAS else name), two.stack.sidecar_address)
     shopper = Shopper(shop)
     sku = shopper.goods(a=40)
-    placed = [shopper.orders({sku: 1}) for _ in range(12)]
+    placed = place_at_both(Shopper(two.shop), sku, 12)
     with two.stack.without(victim, f"{victim} sidecar"):
         killed = time.monotonic()
         placed += [shopper.orders({sku: 1}) for _ in range(4)]
