@@ -4,11 +4,8 @@ import itertools
 import logging
 import random
 import threading
-from typing import Any
 
 import pytest
-from flask import Response, jsonify, request
-from flask.testing import FlaskClient
 
 from services.common import chaos as chaos_module
 from services.common.chaos import OFF, Blow, Chaos, ChaosSettings, enable
@@ -19,52 +16,13 @@ from services.common.sidecar import TransientError
 from services.common.web import create_base_app
 from tests.e2e.polling import eventually
 from tests.fakes import FakeDocuments
+from tests.unit.common.unrest import Dice, Shop
 
 LATE = 0.09
 """Of 0.1 that fail, what the dice show for a call that comes late."""
 CALL = {"dapr-caller-app-id": "orderprocessing"}
 NONE = {"failures": 0.0, "lostWrites": 0.0, "crashesPerMinute": 0.0}
 ENABLED = ServiceConfig(app_port=1, chaos_enabled=True)
-
-
-class Dice(random.Random):
-    """Dice that fall as they are told, then as they like."""
-
-    def __init__(self, *thrown: float) -> None:
-        super().__init__(7)
-        self.thrown = list(thrown)
-
-    def random(self) -> float:
-        return self.thrown.pop(0) if self.thrown else super().random()
-
-
-class Shop:
-    """A service with chaos; a second one over the same documents is a replica, or the same after a crash."""
-
-    def __init__(self, documents: FakeDocuments | None = None, *thrown: float, fail_calls: bool = True) -> None:
-        self.documents = documents or FakeDocuments()
-        self.chaos = Chaos(self.documents, Dice(*thrown))
-        self.sold = 0
-        self.orders: list[tuple[str | None, object]] = []
-        self.app = create_base_app("shop", lambda: True)
-        register(self.app, self.chaos, fail_calls=fail_calls)
-        self._add_views()
-        self.client: FlaskClient = self.app.test_client()
-
-    def _add_views(self) -> None:
-        @self.app.post("/sales")
-        @self.app.post("/internal/events")
-        def _sell() -> Response:
-            self.sold += 1
-            self.orders.append((request.args.get("to"), request.get_json(silent=True)))
-            return jsonify(sold=self.sold)
-
-    def put(self, body: object) -> tuple[int, dict[str, Any]]:
-        answer = self.client.put("/chaos", json=body)
-        return answer.status_code, answer.get_json()
-
-    def statuses(self, count: int, path: str = "/sales", **headers: str) -> list[int]:
-        return [self.client.post(path, headers=headers).status_code for _ in range(count)]
 
 
 def test_without_the_configuration_there_is_no_switch_and_nothing_fails() -> None:
