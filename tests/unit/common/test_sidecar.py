@@ -71,12 +71,16 @@ def test_a_call_goes_to_the_other_service_and_its_object_comes_back(daprd: FakeD
     assert daprd.asked == [("POST", "/v1.0/invoke/fraud/method/check", {"charge": 1})]
 
 
-def test_an_array_comes_back_as_items_and_nothing_as_an_empty_object(daprd: FakeDaprd) -> None:
+def test_an_array_comes_back_as_items(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar()
     daprd.body = b"[1, 2]"
     assert sidecar.invoke("inventory", "GET", "inventory") == {"items": [1, 2]}
+
+
+def test_a_success_without_content_is_none(daprd: FakeDaprd) -> None:
     daprd.body = b""
-    assert sidecar.invoke("inventory", "GET", "inventory") == {}
+    with pytest.raises(TransientError, match="without JSON"):
+        daprd.sidecar().invoke("inventory", "POST", "reservations/A1/commit", {})
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
