@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -46,6 +47,10 @@ class ControlPorts:
         return {name.replace("_", " "): port for name, port in mine.items()}
 
 
+DYING_S = 2.0
+POLL_S = 0.1
+
+
 def is_free(port: int) -> bool:
     """Tell whether nothing listens on a port, on the loopback or on every address."""
     for host in ("", HOST):
@@ -60,11 +65,16 @@ def is_free(port: int) -> bool:
 
 
 def require_free(wanted: Mapping[str, int]) -> None:
-    """Fail with one sentence that names every port that is taken and what wanted it."""
-    taken = [f"port {port} ({name})" for name, port in wanted.items() if not is_free(port)]
-    if taken:
-        verb = "are" if len(taken) > 1 else "is"
-        raise LaunchError(f"{', '.join(taken)} {verb} in use by another program: stop that one first.")
+    """Fail with one sentence that names every port that is taken and what wanted it.
+
+    A killed process holds its ports until its last thread is gone, so they are looked at for a while.
+    """
+    deadline = time.monotonic() + DYING_S
+    while taken := [f"port {port} ({name})" for name, port in wanted.items() if not is_free(port)]:
+        if time.monotonic() > deadline:
+            verb = "are" if len(taken) > 1 else "is"
+            raise LaunchError(f"{', '.join(taken)} {verb} in use by another program: stop that one first.")
+        time.sleep(POLL_S)
 
 
 def redis_answers(port: int) -> bool:
