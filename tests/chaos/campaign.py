@@ -37,7 +37,10 @@ _POLL = 0.2
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is made: orders per second, and from some round on the settings of the chaos switch."""
+    """How a run is made: orders per second, and from some round on the settings of the chaos switch.
+
+    `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it.
+    """
 
     kills: int
     rate: float = 3.0
@@ -47,6 +50,7 @@ class Settings:
     crashes: float = 0.0
     failures_from_round: int = 1
     port_offset: int = 4000
+    patience: int | None = None
     settles_within: float = SETTLES_WITHIN_S
 
     @property
@@ -72,6 +76,8 @@ class Storm:
 def make_stack(folder: Path, settings: Settings) -> Stack:
     """Return the system of a run, not started."""
     env = SETTINGS | ({"CHAOS_ENABLED": "true"} if settings.chaos else {})
+    if settings.patience is not None:
+        env |= dict.fromkeys(("CHARGE_TIMEOUT", "BOOKING_TIMEOUT"), str(settings.patience))
     replicas = {"orderprocessing": settings.replicas}
     return Stack(state_dir=folder, port_offset=settings.port_offset, env=env, replicas=replicas)
 

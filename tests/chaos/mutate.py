@@ -1,7 +1,7 @@
 """`python -m tests.chaos.mutate`: take one precaution after the other away and see that the crash matrix notices.
 
 Each mutant is a copy of the source, on which the matrix runs until it fails: first the short form, then, for what only
-a rare moment shows, longer runs with the chaos switch on.
+a rare moment shows, runs with far more chaos.
 """
 
 import argparse
@@ -20,10 +20,14 @@ from tests.chaos.report import aligned
 
 _COPIED = ("components", "runtime", "services", "tests", "dapr.yaml", "pyproject.toml")
 _LONGEST_S = 900.0
-_SHORT, _LONG = ["--short"], ["--kills", "60", "--chaos-switch", "0.15", "--lost-writes", "0.03"]
+_SHORT = ["--short"]
+_WILD = ["--kills", "24", "--rate", "6", "--chaos-switch", "0.3", "--lost-writes", "0.05", "--patience", "300"]
+"""Here so much fails that orders would run into their deadlines; with patience they do not, and any fault is one."""
 _SETTLES_WITHIN_S = "40"
 """Shorter than for the figures: here something is wrong, so that all of it would be waited for each time."""
 _NOBODY = "NOBODY"
+_SYSTEM = "the system: does not come back"
+"""A machine that is too slow, which says nothing of the mutant."""
 _FAULT = ("lost:", "double:", "stuck:", "wrong:")
 
 
@@ -31,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Try the mutants that are named, or all; return 0 if the matrix noticed each."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.mutate", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(one.name for one in MUTANTS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the longer runs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of the wild runs")
     parser.add_argument("--port-offset", type=int, default=4000)
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - {one.name for one in MUTANTS}:
@@ -53,10 +57,10 @@ def notice(mutant: Mutant, seeds: Sequence[int], port_offset: int) -> tuple[str,
         _copy(root)
         for edit in mutant.edits:
             edit.apply(root)
-        runs = [("short form", _SHORT), *((f"seed {seed}", [*_LONG, "--seeds", str(seed)]) for seed in seeds)]
+        runs = [("short form", _SHORT), *((f"seed {seed}", [*_WILD, "--seeds", str(seed)]) for seed in seeds)]
         for name, form in runs:
             said = _run(root, [*form, "--port-offset", str(port_offset)])
-            faults = [line.strip() for line in said if line.strip().startswith(_FAULT)]
+            faults = [line.strip() for line in said if line.strip().startswith(_FAULT) and _SYSTEM not in line]
             if faults:
                 return name, f"{faults[0][:200]} ({len(faults)} faults)"
             say(f"{mutant.name}: not noticed by {name}: {said[-1] if said else 'nothing was said'}")
