@@ -149,7 +149,13 @@ class Reconciler:
         """Tell an order's workflow that there is news, unless that was done a while ago only; tell whether."""
         known = self._told.get(order.id)
         known = known if known and known.rev == order.rev else None
-        if (known and now < known.until) or not self._tell(self._service.revive, order):
+        if known and now < known.until:
+            return False
+        # In a long round it may have moved on since it was read.
+        if [one.rev for one in self._orders.get_many([order.id])] != [order.rev]:
+            self._watch(order)
+            return False
+        if not self._tell(self._service.revive, order):
             return False
         log.warning("the workflow should have moved on, revived it", extra={"bells": sorted(order.bells)})
         pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
@@ -260,13 +266,14 @@ def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event
     def loop() -> None:
         due, silent = time.monotonic(), False
         while not stop.is_set():
-            began = time.monotonic()
+            began, following = time.monotonic(), 0.0
             try:
                 if began >= due:
                     reconciler.run_once(utc_now())
                     due = time.monotonic() + max(interval, _SHARE * (time.monotonic() - began))
                 else:
                     reconciler.follow_up(utc_now())
+                    following = time.monotonic() - began
                 silent = False
             except TransientError as error:
                 log.log(DEBUG if silent else WARNING, "reconciling comes later", extra={"cause": str(error)})
@@ -277,7 +284,7 @@ def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event
                 due = time.monotonic() + interval
             pause, soon = due - time.monotonic(), reconciler.follow_up_in()
             if soon is not None:
-                pause = min(pause, max(soon, _SHARE * (time.monotonic() - began)))
+                pause = min(pause, max(soon, following))
             stop.wait(max(0.0, pause))
 
     thread = threading.Thread(target=loop, name="reconciler", daemon=True)
