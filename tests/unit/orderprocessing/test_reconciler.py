@@ -216,8 +216,8 @@ def test_a_line_that_is_behind_its_record_is_written_again(world: World) -> None
 class Reconciling:
     """A reconciler that fails in both ways before it works, and has something to follow up after that."""
 
-    def __init__(self, faults: int = 2) -> None:
-        self.runs, self.follow_ups, self.faults = 0, 0, faults
+    def __init__(self, faults: int = 2, takes: float = 0.0) -> None:
+        self.runs, self.follow_ups, self.faults, self.takes = 0, 0, faults, takes
         self.worked, self.followed = threading.Event(), threading.Event()
 
     def run_once(self, now: datetime) -> int:
@@ -226,6 +226,7 @@ class Reconciling:
             raise TransientError("not yet")
         if self.runs == 2 and self.faults:
             raise ValueError("a fault of its own")
+        threading.Event().wait(self.takes)
         self.worked.set()
         return 0
 
@@ -256,6 +257,28 @@ def test_in_the_background_it_follows_up_between_its_rounds() -> None:
     stop.set()
     thread.join(5)
     assert (one.runs, one.follow_ups) == (1, 1)
+
+
+def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0, takes=0.4)
+    thread = reconciler.run_in_background(one, 3600, stop)
+    assert one.worked.wait(5)
+    assert one.followed.wait(1)
+    stop.set()
+    thread.join(5)
+
+
+def test_what_moved_on_since_it_was_read_is_not_revived(world: World) -> None:
+    world.place(AT_A)
+    world.run()
+    world.driver.reachable = False
+    world.report("dispatched")
+    world.driver.reachable = True
+    world.clock.advance(6)
+    stale = world.order()
+    world.report("delivered")
+    assert not world.reconciler._reach(stale, world.clock.now)
+    assert world.reconciler.follow_up_in() is not None
 
 
 def test_in_the_background_it_tries_soon_again_when_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
