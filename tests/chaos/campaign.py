@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
@@ -39,7 +39,8 @@ _POLL = 0.2
 class Settings:
     """How a run is made: orders per second, and from some round on the settings of the chaos switch.
 
-    `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it.
+    `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
+    patience the switch stays on until the orders of a round have ended.
     """
 
     kills: int
@@ -112,9 +113,13 @@ class Campaign:
         robots = Robots(self._shop, self._shelves, f"s{self.tally.seed}r{number}", self._settings.rate)
         robots.start()
         try:
-            storm = self._storm(kills, self._settings.chaos if number >= self._settings.failures_from_round else {})
-            robots.rest()
-            self._calm(robots)
+            with ExitStack() as switched:
+                switched.enter_context(self._switched(number))
+                storm = self._storm(kills)
+                if self._settings.patience is None:
+                    switched.close()
+                robots.rest()
+                self._calm(robots)
         finally:
             robots.stop()
             self.tally.errors += robots.agenda.errors
@@ -129,12 +134,11 @@ class Campaign:
         )
         self._shelves.refill()
 
-    def _storm(self, kills: list[Kill], chaos: Mapping[str, float]) -> Storm:
+    def _storm(self, kills: list[Kill]) -> Storm:
         """Kill, and let everything come back."""
         time.sleep(_WARM_UP)
-        with self._switched(chaos):
-            kills_at = [self._killer.strike(kill) for kill in kills]
-            self._killer.wait_ready()
+        kills_at = [self._killer.strike(kill) for kill in kills]
+        self._killer.wait_ready()
         last_start = time.time() - (time.monotonic() - self._stack.last_start)
         return Storm(kills_at, last_start, time.time())
 
@@ -166,8 +170,9 @@ class Campaign:
         tally.faults += faults
 
     @contextmanager
-    def _switched(self, chaos: Mapping[str, float]) -> Iterator[None]:
-        """Let a share of the internal calls and writes fail while the block runs."""
+    def _switched(self, number: int) -> Iterator[None]:
+        """Let a share of the internal calls and writes fail while the block runs, if that is for this round."""
+        chaos = self._settings.chaos if number >= self._settings.failures_from_round else {}
         if not chaos:
             yield
             return
