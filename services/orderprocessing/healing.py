@@ -1,8 +1,9 @@
 """Finds workflows that wait for what will never come, ends them, and starts them anew from the order's record.
 
 Dapr 1.18 starts the activities of a step before it has saved the step. When the saving fails, as the store or the
-sidecar dies just then, and it was a timer that had caused the step, the activity's result is filed before its cause:
-nobody takes it, and the activity is never run again. No restart of a process and no event helps such an instance.
+sidecar dies just then, and it was a timer that had caused the step, the activity's result comes before its cause: it is
+filed where nobody takes it, or thrown away, and the activity is never run again. No restart of a process and no event
+helps such an instance.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +12,13 @@ from typing import Protocol
 
 from dapr.ext.workflow import WorkflowHistoryEventType
 
+from services.common.policies import LONGEST_TRY
 from services.orderprocessing.models import Order
 
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(minutes=10)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 """Between two looks at the same order, so that those that stand for another reason do not keep it from the rest."""
+LOST_AFTER = timedelta(seconds=LONGEST_TRY + 5)
+"""An activity takes no longer than a try, and then has a result, if only that it failed."""
 _MOST_AT_ONCE = 50
 """Histories are long: of a backlog that stands still, only some are read in each round."""
 
@@ -27,6 +31,10 @@ class HistoryEvent(Protocol):
         """What happened."""
 
     @property
+    def timestamp(self) -> datetime:
+        """When, in UTC without saying so."""
+
+    @property
     def event_id(self) -> int:
         """The number of what was scheduled."""
 
@@ -35,26 +43,35 @@ class HistoryEvent(Protocol):
         """Of a result: the number of what it is the result of."""
 
 
-def waits_for_ever(history: Sequence[HistoryEvent]) -> bool:
-    """Tell whether a history has a result, then the timer that caused what it is the result of, then that.
+def waits_for_ever(history: Sequence[HistoryEvent], now: datetime) -> bool:
+    """Tell whether a history shows an activity whose result was filed where nobody takes it, or was thrown away.
 
-    A result that merely stands before what it is the result of was taken all the same: the engine files what a step
-    has scheduled behind all that had woken the step.
+    That is: a result, then the timer that caused what it is the result of, then that; or no result for far too long. A
+    result that merely stands before what it is the result of was taken all the same: the engine files what a step has
+    scheduled behind all that had woken the step.
     """
-    scheduled: set[int] = set()
+    scheduled: dict[int, HistoryEvent] = {}
     early: set[int] = set()
     passed_over: set[int] = set()
+    done: set[int] = set()
     for event in history:
         if event.event_type is WorkflowHistoryEventType.TIMER_FIRED:
             passed_over |= early
-        elif event.task_scheduled_id is not None and event.task_scheduled_id not in scheduled:
-            early.add(event.task_scheduled_id)
         elif event.task_scheduled_id is not None:
-            passed_over.discard(event.task_scheduled_id)
+            done.add(event.task_scheduled_id)
+            (early.add if event.task_scheduled_id not in scheduled else passed_over.discard)(event.task_scheduled_id)
         elif event.event_id >= 0:
-            scheduled.add(event.event_id)
+            scheduled[event.event_id] = event
             early.discard(event.event_id)
-    return bool(passed_over & scheduled)
+    if passed_over & scheduled.keys():
+        return True
+    limit = now.replace(tzinfo=None) - LOST_AFTER
+    waited_for = [one for number, one in scheduled.items() if number not in done and _is_activity(one)]
+    return any(one.timestamp < limit for one in waited_for)
+
+
+def _is_activity(event: HistoryEvent) -> bool:
+    return event.event_type is WorkflowHistoryEventType.TASK_SCHEDULED
 
 
 class Healer:

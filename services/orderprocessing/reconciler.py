@@ -28,7 +28,7 @@ log = get_logger(__name__)
 _PAGE = 100
 _BELL_GRACE = timedelta(seconds=5)
 """A younger bell may still be rung by another thread or replica."""
-_GRACE = timedelta(seconds=15)
+_GRACE = timedelta(seconds=10)
 """What else is younger may wait its turn under load."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
 """Between the times that the same news is told: where the backlog is long, nothing is wrong with a workflow that has
@@ -260,7 +260,8 @@ class Rounds(Protocol):
 def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event) -> threading.Thread:
     """Reconcile at once and then every `interval` seconds until `stop` is set; soon again when nothing answers.
 
-    Where the backlog is so long that a round takes long, rounds are rarer: they take a tenth of the time at most.
+    Where the backlog is so long that a round takes long, rounds in which nothing was to be mended are followed by a
+    longer pause: they take a tenth of the time at most.
     """
 
     def loop() -> None:
@@ -269,8 +270,9 @@ def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event
             began, following = time.monotonic(), 0.0
             try:
                 if began >= due:
-                    reconciler.run_once(utc_now())
-                    due = time.monotonic() + max(interval, _SHARE * (time.monotonic() - began))
+                    mended = reconciler.run_once(utc_now())
+                    took = time.monotonic() - began
+                    due = time.monotonic() + (interval if mended else max(interval, _SHARE * took))
                 else:
                     reconciler.follow_up(utc_now())
                     following = time.monotonic() - began

@@ -12,7 +12,7 @@ import grpc
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.logger import LoggerOptions
 
-from services.common.clock import rfc3339
+from services.common.clock import rfc3339, utc_now
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
@@ -71,7 +71,7 @@ class Engine:
 
     def waits_for_ever(self, instance: str) -> bool:
         """Tell whether a workflow instance waits for a result that will never come. Raises TransientError."""
-        return waits_for_ever(self._client.history_of_running(instance))
+        return waits_for_ever(self._client.history_of_running(instance), utc_now())
 
     def end(self, order_id: str) -> None:
         """End an order's workflow with its children, wherever they are. Raises TransientError."""

@@ -131,10 +131,17 @@ def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
     assert client.rung == [("order-A1", "bell")]
 
 
+_AT = datetime(2126, 11, 21)  # noqa: DTZ001 - as the SDK gives it, and not too long ago
 _RESULT_BEFORE_ITS_CAUSE = [
-    SimpleNamespace(event_type=WorkflowHistoryEventType.TASK_COMPLETED, event_id=-1, task_scheduled_id=3),
-    SimpleNamespace(event_type=WorkflowHistoryEventType.TIMER_FIRED, event_id=-1, task_scheduled_id=None),
-    SimpleNamespace(event_type=WorkflowHistoryEventType.TASK_SCHEDULED, event_id=3, task_scheduled_id=None),
+    SimpleNamespace(
+        event_type=WorkflowHistoryEventType.TASK_COMPLETED, event_id=-1, task_scheduled_id=3, timestamp=_AT
+    ),
+    SimpleNamespace(
+        event_type=WorkflowHistoryEventType.TIMER_FIRED, event_id=-1, task_scheduled_id=None, timestamp=_AT
+    ),
+    SimpleNamespace(
+        event_type=WorkflowHistoryEventType.TASK_SCHEDULED, event_id=3, task_scheduled_id=None, timestamp=_AT
+    ),
 ]
 
 

@@ -1,7 +1,7 @@
 """Workflows that wait for what never comes are found, ended, and started anew from the record."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from dapr.ext.workflow import WorkflowHistoryEventType
@@ -12,6 +12,8 @@ from services.orderprocessing.states import OrderStatus
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
 
+NOW = datetime(2026, 11, 21, 12)  # noqa: DTZ001 - as the SDK gives it
+
 
 @dataclass(frozen=True)
 class Event:
@@ -20,6 +22,7 @@ class Event:
     event_type: WorkflowHistoryEventType
     event_id: int = -1
     task_scheduled_id: int | None = None
+    timestamp: datetime = NOW
 
 
 def scheduled(number: int) -> Event:
@@ -66,7 +69,20 @@ FIRED = Event(WorkflowHistoryEventType.TIMER_FIRED)
 def test_only_a_result_before_the_timer_that_caused_its_step_makes_a_workflow_wait_for_ever(
     history: list[Event], stuck: bool
 ) -> None:
-    assert waits_for_ever(history) is stuck
+    assert waits_for_ever(history, NOW.replace(tzinfo=UTC)) is stuck
+
+
+@pytest.mark.parametrize(("seconds", "stuck"), [(-1, False), (1, True)])
+def test_an_activity_without_a_result_for_too_long_makes_a_workflow_wait_for_ever(seconds: int, stuck: bool) -> None:
+    now = (NOW + healing.LOST_AFTER + timedelta(seconds=seconds)).replace(tzinfo=UTC)
+    history = [STARTED, scheduled(1), STARTED, result(1), timer(2), FIRED, scheduled(3)]
+    assert waits_for_ever(history, now) is stuck
+    assert not waits_for_ever([*history, result(3)], now)
+
+
+def test_a_child_or_an_event_may_let_a_workflow_wait_for_as_long_as_it_likes() -> None:
+    child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
+    assert not waits_for_ever([STARTED, child, timer(2)], (NOW + timedelta(days=1)).replace(tzinfo=UTC))
 
 
 @pytest.mark.parametrize("stuck", ["charge-A1-1", "order-A1"])
@@ -114,7 +130,7 @@ def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World)
     for order in orders:
         assert not healer.heal(order, world.clock.now)
     assert len(read) == healing._MOST_AT_ONCE
-    later = world.clock.now + timedelta(seconds=5)
+    later = world.clock.now + timedelta(seconds=4)
     healer.begin(later)
     for order in orders:
         healer.heal(order, later)
@@ -130,7 +146,7 @@ def test_an_order_that_stands_for_another_reason_is_read_more_and_more_rarely(wo
         healer.begin(world.clock.now)
         healer.heal(world.order(), world.clock.now)
         world.clock.now += timedelta(seconds=5)
-    assert read == [0, 15, 45, 105, 225]
+    assert read == [0, 5, 15, 35, 75, 155]
 
 
 def test_an_order_whose_workflow_is_gone_starts_anew_within_seconds(world: World) -> None:

@@ -64,7 +64,7 @@ def test_an_order_whose_deadline_passed_unheard_is_revived(world: World) -> None
     world.place(AT_A, MISSING)
     world.run()
     world.driver.instances.clear()  # the engine has lost everything
-    world.run(30 + 14)
+    world.run(30 + 9)
     assert world.mend() == 0
     world.run(2)
     assert world.mend() == 1
@@ -218,6 +218,7 @@ class Reconciling:
 
     def __init__(self, faults: int = 2, takes: float = 0.0) -> None:
         self.runs, self.follow_ups, self.faults, self.takes = 0, 0, faults, takes
+        self.mends = 0
         self.worked, self.followed = threading.Event(), threading.Event()
 
     def run_once(self, now: datetime) -> int:
@@ -228,7 +229,7 @@ class Reconciling:
             raise ValueError("a fault of its own")
         threading.Event().wait(self.takes)
         self.worked.set()
-        return 0
+        return self.mends
 
     def follow_up(self, now: datetime) -> int:
         self.follow_ups += 1
@@ -264,6 +265,15 @@ def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None
     thread = reconciler.run_in_background(one, 3600, stop)
     assert one.worked.wait(5)
     assert one.followed.wait(1)
+    stop.set()
+    thread.join(5)
+
+
+def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_another() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0, takes=0.3)
+    one.mends = 1
+    thread = reconciler.run_in_background(one, 0.01, stop)
+    eventually(lambda: one.runs > 2)
     stop.set()
     thread.join(5)
 
