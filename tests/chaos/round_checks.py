@@ -73,8 +73,8 @@ def _settled(check: Callable[[], list[Fault]], deadline: float) -> list[Fault]:
 def _looked(check: Callable[[], list[Fault]]) -> list[Fault]:
     try:
         return check()
-    except (AssertionError, requests.RequestException, grpc.RpcError) as error:
-        return [Fault(Column.WRONG, "a check", f"was not answered: {error}")]
+    except (AssertionError, KeyError, TypeError, requests.RequestException, grpc.RpcError) as error:
+        return [Fault(Column.WRONG, "a check", f"was not answered, or makes no sense: {error!r}")]
 
 
 def _orders_of(evidence: list[Evidence], customer_id: str) -> list[Json]:
