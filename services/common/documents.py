@@ -10,7 +10,6 @@ from typing import Generic, Protocol, TypeVar
 
 from dapr.clients.exceptions import DaprGrpcError
 from dapr.clients.grpc._state import Concurrency, Consistency, StateOptions
-from dapr.clients.grpc.client import DaprGrpcClient
 from grpc import StatusCode
 from pydantic import BaseModel
 
@@ -58,22 +57,22 @@ class DaprDocuments:
 
     def load(self, key: str) -> Stored | None:
         """Return the document, or None if there is none. Raises TransientError."""
-        client = self._sidecar.grpc()
         try:
-            found = client.get_state(self._store, key)
+            with self._sidecar.calling() as client:
+                found = client.get_state(self._store, key)
         except DaprGrpcError as error:
-            raise self._failed("reading", client, error) from error
+            raise TransientError(f"reading state failed: {_code(error)}") from error
         return Stored(_bytes(found.data), found.etag) if found.data else None
 
     def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
         """Return those of the documents that exist. Raises TransientError."""
         if not keys:
             return {}
-        client = self._sidecar.grpc()
         try:
-            found = client.get_bulk_state(self._store, list(keys), parallelism=10)
+            with self._sidecar.calling() as client:
+                found = client.get_bulk_state(self._store, list(keys), parallelism=10)
         except DaprGrpcError as error:
-            raise self._failed("reading", client, error) from error
+            raise TransientError(f"reading state failed: {_code(error)}") from error
         failed = [item.error for item in found.items if item.error]
         if failed:
             raise TransientError(f"reading state failed: {failed[0]}")
@@ -82,18 +81,14 @@ class DaprDocuments:
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
         """Write the document if its version is still `etag`. Raises ConflictError and TransientError."""
         metadata = {"ttlInSeconds": str(ttl)} if ttl else {}
-        client = self._sidecar.grpc()
         try:
-            client.save_state(self._store, key, data, etag=etag, options=_FIRST_WRITE, state_metadata=metadata)
+            with self._sidecar.calling() as client:
+                client.save_state(self._store, key, data, etag=etag, options=_FIRST_WRITE, state_metadata=metadata)
         except DaprGrpcError as error:
             # Stores report "exists already" in words of their own, so a failed creation looks for the document.
             if _code(error) == StatusCode.ABORTED or (etag is None and self.load(key) is not None):
                 raise ConflictError(key) from error
-            raise self._failed("writing", client, error) from error
-
-    def _failed(self, what: str, client: DaprGrpcClient, error: DaprGrpcError) -> TransientError:
-        self._sidecar.failed(client, error)
-        return TransientError(f"{what} state failed: {_code(error)}")
+            raise TransientError(f"writing state failed: {_code(error)}") from error
 
 
 def _bytes(data: bytes | str) -> bytes:

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -80,16 +81,15 @@ class Sidecar:
         Raises TransientError; publish again then, with the same event ids.
         """
         for event in events:
-            client = self.grpc()
             try:
-                client.publish_event(
-                    pubsub,
-                    topic,
-                    json.dumps(event | tracing.outgoing_headers()),
-                    data_content_type="application/cloudevents+json",
-                )
+                with self.calling() as client:
+                    client.publish_event(
+                        pubsub,
+                        topic,
+                        json.dumps(event | tracing.outgoing_headers()),
+                        data_content_type="application/cloudevents+json",
+                    )
             except Exception as error:
-                self.failed(client, error)
                 raise TransientError(f"publishing to {topic} failed: {error}") from error
 
     def grpc(self) -> DaprGrpcClient:
@@ -103,13 +103,20 @@ class Sidecar:
                     self._grpc = DaprGrpcClient(self._grpc_address)
         return self._grpc
 
-    def failed(self, client: DaprGrpcClient, error: Exception) -> None:
-        """Note that a call failed: a client that has lost the sidecar is not used again.
+    @contextmanager
+    def calling(self) -> Iterator[DaprGrpcClient]:
+        """Lend the SDK's client for a call; one that finds the sidecar lost is not used again.
 
-        Left alone it would wait longer and longer, up to two minutes, before it tried to connect.
+        Left alone it would wait longer and longer, up to two minutes, before it tried to connect. Raises TransientError
+        while the sidecar is not up, and whatever the call raises.
         """
-        if isinstance(error, grpc.RpcError) and error.code() == grpc.StatusCode.UNAVAILABLE and self._grpc is client:
-            self._grpc = None
+        client = self.grpc()
+        try:
+            yield client
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAVAILABLE and self._grpc is client:
+                self._grpc = None
+            raise
 
     def _session(self) -> requests.Session:
         # A session is not meant to be shared by threads; one each keeps its connection open.

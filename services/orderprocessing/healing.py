@@ -59,7 +59,10 @@ def waits_for_ever(history: Sequence[HistoryEvent], now: datetime) -> bool:
             passed_over |= early
         elif event.task_scheduled_id is not None:
             done.add(event.task_scheduled_id)
-            (early.add if event.task_scheduled_id not in scheduled else passed_over.discard)(event.task_scheduled_id)
+            if event.task_scheduled_id in scheduled:
+                passed_over.discard(event.task_scheduled_id)
+            else:
+                early.add(event.task_scheduled_id)
         elif event.event_id >= 0:
             scheduled[event.event_id] = event
             early.discard(event.event_id)

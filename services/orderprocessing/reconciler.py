@@ -143,7 +143,7 @@ class Reconciler:
             return True
         # It was told and has not moved.
         self._watch(order)
-        return self._tell(lambda order: self._healer.heal(order, now), order)
+        return self._heal(order, now)
 
     def _revive(self, order: Order, now: datetime) -> bool:
         """Tell an order's workflow that there is news, unless that was done a while ago only; tell whether."""
@@ -167,7 +167,7 @@ class Reconciler:
         self._watch(order)
         if order.updated_at > rfc3339(now - _STANDING):
             return False
-        if self._tell(lambda order: self._healer.heal(order, now), order):
+        if self._heal(order, now):
             return True
         return order.updated_at <= rfc3339(now - _STANDSTILL) and self._revive(order, now)
 
@@ -176,6 +176,9 @@ class Reconciler:
         if order.updated_at > rfc3339(now - _STANDING):
             self._watch(order)
             return False
+        return self._heal(order, now)
+
+    def _heal(self, order: Order, now: datetime) -> bool:
         return self._tell(lambda order: self._healer.heal(order, now), order)
 
     def _watch(self, order: Order) -> None:

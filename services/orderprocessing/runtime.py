@@ -2,11 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState, WorkflowStatus
@@ -22,6 +22,8 @@ from services.orderprocessing.messenger import Kind, Message, Messenger, SilentE
 from services.orderprocessing.models import JsonObject
 
 log = get_logger(__name__)
+
+R = TypeVar("R")
 
 _LOOK_TIMEOUT = 1.0
 _UNDER_WAY = {WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.SUSPENDED}
@@ -142,56 +144,57 @@ class Client:
 
     def start(self, workflow: str, instance: str, payload: JsonObject | None) -> None:
         """Start a workflow instance; one that runs already goes on."""
-        try:
-            self.connected().schedule_new_workflow(workflow, input=payload, instance_id=instance)
-        except grpc.RpcError as error:
-            if _code(error) != grpc.StatusCode.ALREADY_EXISTS:
-                raise self._failure("starting a workflow", error) from error
+        self._ask(
+            "starting a workflow",
+            lambda sdk: sdk.schedule_new_workflow(workflow, input=payload, instance_id=instance),
+            fine=lambda error: _code(error) == grpc.StatusCode.ALREADY_EXISTS,
+        )
 
     def runs(self, instance: str) -> bool:
         """Tell whether an instance is there and has not ended."""
-        try:
-            state = self.connected().get_workflow_state(instance, fetch_payloads=False)
-        except grpc.RpcError as error:
-            if _code(error) == grpc.StatusCode.NOT_FOUND:
-                return False
-            raise self._failure("looking at a workflow", error) from error
+        state = self._ask(
+            "looking at a workflow", lambda sdk: sdk.get_workflow_state(instance, fetch_payloads=False), fine=_is_gone
+        )
         return state is not None and state.runtime_status in _UNDER_WAY
 
     def history_of_running(self, instance: str) -> list[WorkflowHistoryEvent]:
         """Return the history of an instance, empty when it does not run."""
         if not self.runs(instance):
             return []
-        try:
-            return list(self.connected().get_workflow_history(instance))
-        except grpc.RpcError as error:
-            if _code(error) == grpc.StatusCode.NOT_FOUND:
-                return []
-            raise self._failure("reading a history", error) from error
+        return self._ask("reading a history", lambda sdk: list(sdk.get_workflow_history(instance)), fine=_is_gone) or []
 
     def terminate(self, instance: str) -> None:
         """End an instance with its children; one that is not there is no error."""
-        try:
-            self.connected().terminate_workflow(instance, recursive=True)
-        except grpc.RpcError as error:
-            if _code(error) != grpc.StatusCode.NOT_FOUND:
-                raise self._failure("ending a workflow", error) from error
+        self._ask("ending a workflow", lambda sdk: sdk.terminate_workflow(instance, recursive=True), fine=_is_gone)
 
     def ring(self, instance: str) -> None:
         """Ring the bell of a workflow instance; one that has ended hears nothing."""
-        try:
-            self.connected().raise_workflow_event(instance, BELL)
-        except grpc.RpcError as error:
-            if _code(error) != grpc.StatusCode.NOT_FOUND and "no such instance" not in str(error):
-                raise self._failure("ringing", error) from error
+        self._ask(
+            "ringing",
+            lambda sdk: sdk.raise_workflow_event(instance, BELL),
+            fine=lambda error: _is_gone(error) or "no such instance" in str(error),
+        )
 
-    def _failure(self, action: str, error: grpc.RpcError) -> TransientError:
-        code = _code(error)
-        if code == grpc.StatusCode.UNAVAILABLE:
-            # A client of its own accord waits longer and longer, up to two minutes, before it connects again.
-            with self._guard:
+    def _ask(
+        self, action: str, ask: Callable[[DaprWorkflowClient], R], fine: Callable[[grpc.RpcError], bool]
+    ) -> R | None:
+        """Return what the engine answers, None for an error that is `fine`; raise any other as ours."""
+        sdk = self.connected()
+        try:
+            return ask(sdk)
+        except grpc.RpcError as error:
+            if fine(error):
+                return None
+            code = _code(error)
+            if code == grpc.StatusCode.UNAVAILABLE:
+                self._forget(sdk)
+            raise (SilentError if code in _NO_ANSWER else TransientError)(f"{action} failed: {code}") from error
+
+    def _forget(self, sdk: DaprWorkflowClient) -> None:
+        # Of its own accord it waits longer and longer, up to two minutes, before it connects again.
+        with self._guard:
+            if self._sdk is sdk:
                 self._sdk = None
-        return (SilentError if code in _NO_ANSWER else TransientError)(f"{action} failed: {code}")
 
 
 def connected_workers(sidecar: Host) -> int:
@@ -202,6 +205,10 @@ def connected_workers(sidecar: Host) -> int:
 def sdk_logging() -> LoggerOptions:
     """Return logging for the SDK: through our root logger, and not a second time through a handler of its own."""
     return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
+
+
+def _is_gone(error: grpc.RpcError) -> bool:
+    return bool(_code(error) == grpc.StatusCode.NOT_FOUND)
 
 
 def _code(error: grpc.RpcError) -> Any:
