@@ -47,7 +47,7 @@ class Pulse:
         self._interval, self._answer_within = interval, answer_within
         self._changed = threading.Condition()
         self._last: float | None = None
-        self._began = clock()
+        self._began = self._taken = clock()
         self._number = 0
 
     def sign(self) -> None:
@@ -59,6 +59,10 @@ class Pulse:
     def silence(self) -> float:
         """Return for how long nothing ran here."""
         return self._clock() - (self._began if self._last is None else self._last)
+
+    def unanswered(self) -> float:
+        """Return for how long nothing ran here and the engine did not even take the pulse workflow."""
+        return min(self.silence(), self._clock() - self._taken)
 
     def alive(self) -> bool:
         """Tell whether something ran here lately; not before the first time."""
@@ -100,6 +104,7 @@ class Pulse:
             except TransientError as error:
                 log.debug("no pulse", extra={"cause": str(error)})
                 return False
+            self._taken = self._clock()
             with self._changed:
                 if self._changed.wait_for(lambda: (self._last or 0.0) >= since, self._answer_within):  # noqa: B023
                     return True

@@ -39,6 +39,9 @@ class Host(Protocol):
     def metadata(self) -> dict[str, Any]:
         """Return what the sidecar says of itself. Raises TransientError."""
 
+    def schedules(self) -> bool:
+        """Tell whether the scheduler, which wakes every workflow, answers the sidecar."""
+
     def shut_down(self) -> None:
         """Ask the sidecar to end. Raises TransientError."""
 

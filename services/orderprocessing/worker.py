@@ -34,7 +34,7 @@ class Worker:
         self._stopping = threading.Event()
         self._connected = False
         self._patience = _PATIENCE
-        self._seen_at = self._renewed_at = self._connected_at = -math.inf
+        self._seen_at = self._renewed_at = self._connected_at = self._unscheduled_at = -math.inf
         self._deaf_for = _DEAF_FOR
 
     def start(self) -> None:
@@ -76,17 +76,27 @@ class Worker:
             self._renew()
 
     def _wake_sidecar(self) -> None:
-        """Ask a sidecar to end that has our connection and knows of no worker; its supervisor starts it anew.
+        """Ask a sidecar to end that has our connection and does nothing with it; its supervisor starts it anew.
 
-        Dapr 1.18 may lock itself up so when its only worker dies while a workflow waits to be handed to it.
+        Dapr 1.18 may lock itself up so when processes die while a workflow waits to be handed to its worker: then it
+        knows of no worker, or knows it, and takes no workflow.
         """
         if self._pulse.alive():
             self._deaf_for = _DEAF_FOR
-        silent_for = min(self._pulse.silence(), time.monotonic() - self._connected_at)
-        if silent_for > self._deaf_for and connected_workers(self._sidecar) == 0:
+        connected_for = time.monotonic() - self._connected_at
+        if min(self._pulse.silence(), connected_for) > self._deaf_for and (
+            connected_workers(self._sidecar) == 0 or self._takes_nothing(connected_for)
+        ):
             log.warning("the sidecar does not take the worker in, and is asked to end")
             self._deaf_for = min(2 * self._deaf_for, _MOST_DEAF)
             self._sidecar.shut_down()
+
+    def _takes_nothing(self, connected_for: float) -> bool:
+        # Without the scheduler nothing runs either, and a new sidecar would not change that.
+        if not self._sidecar.schedules():
+            self._unscheduled_at = time.monotonic()
+        scheduled_for = time.monotonic() - self._unscheduled_at
+        return min(self._pulse.unanswered(), connected_for, scheduled_for) > 2 * self._deaf_for
 
     def _renew(self) -> None:
         if self._runtime is not None:

@@ -151,3 +151,15 @@ def test_a_service_is_ready_when_it_says_so_and_errors_of_others_are_a_503() -> 
 def test_a_sidecar_can_be_asked_to_end(daprd: FakeDaprd) -> None:
     daprd.sidecar().shut_down()
     assert [(method, path) for method, path, _ in daprd.asked] == [("POST", "/v1.0/shutdown")]
+
+
+def test_a_scheduler_that_knows_no_such_job_is_there(daprd: FakeDaprd) -> None:
+    daprd.status, daprd.body = 500, b'{"message": "rpc error: code = NotFound desc = job not found: none"}'
+    assert daprd.sidecar().schedules()
+    assert daprd.asked == [("GET", "/v1.0-alpha1/jobs/none", None)]
+
+
+def test_a_sidecar_that_says_anything_else_of_the_scheduler_or_nothing_has_none(daprd: FakeDaprd) -> None:
+    daprd.status, daprd.body = 500, b'{"message": "the scheduler is not there"}'
+    assert not daprd.sidecar().schedules()
+    assert not Sidecar(ServiceConfig(app_port=1, dapr_http_port=1, call_timeout=2)).schedules()

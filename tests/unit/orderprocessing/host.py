@@ -10,6 +10,7 @@ class FakeHost:
 
     def __init__(self, workers: int | None) -> None:
         self.workers = workers
+        self.scheduler = True
         self.shut_downs = 0
 
     def healthy(self) -> bool:
@@ -19,6 +20,9 @@ class FakeHost:
         if self.workers is None:
             raise TransientError("no sidecar")
         return {"workflows": {"connectedWorkers": self.workers}}
+
+    def schedules(self) -> bool:
+        return self.scheduler
 
     def shut_down(self) -> None:
         self.shut_downs += 1

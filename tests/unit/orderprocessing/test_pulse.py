@@ -96,6 +96,20 @@ def test_what_only_others_run_is_no_sign_of_life_and_piles_nothing_up() -> None:
     assert len(set(one.started)) == 16
 
 
+def test_an_engine_that_takes_the_pulse_has_answered_wherever_the_pulse_runs() -> None:
+    one = FakePlacement(own=lambda _instance: False)
+    one.ticks.now += 10
+    one.pulse.beat()
+    one.ticks.now += 1
+    assert (one.pulse.silence(), one.pulse.unanswered()) == (11, 1)
+    one.away = True
+    one.pulse.beat()
+    one.ticks.now += 1
+    assert one.pulse.unanswered() == 2
+    one.pulse.sign()
+    assert one.pulse.unanswered() == 0
+
+
 def test_it_beats_until_it_is_stopped() -> None:
     beats, stopping = list[str](), threading.Event()
     pulse = Pulse(beats.append, "host", interval=0.001, answer_within=0.0)

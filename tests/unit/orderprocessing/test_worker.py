@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from services.common.sidecar import TransientError
+from services.orderprocessing import pulse as pulse_module
 from services.orderprocessing import worker as worker_module
 from services.orderprocessing.pulse import Pulse
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
@@ -55,11 +57,28 @@ def host() -> FakeHost:
     return FakeHost(1)
 
 
+class Engine:
+    """Takes the pulse workflow, and never runs it, unless it takes nothing at all."""
+
+    def __init__(self) -> None:
+        self.takes = True
+
+    def __call__(self, _instance: str) -> None:
+        if not self.takes:
+            raise TransientError("no answer")
+
+
 @pytest.fixture
-def worker(host: FakeHost, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def worker(host: FakeHost, workers: Workers, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     monkeypatch.setattr(worker_module, "_PATIENCE", 0.0)
     monkeypatch.setattr(worker_module, "_DEAF_FOR", 0.05)
-    worker = Worker(host, workers, Pulse(lambda _instance: None, "test", interval=0.01, answer_within=0), check=0.002)
+    monkeypatch.setattr(pulse_module, "_HURRY", 0.01)
+    worker = Worker(host, workers, Pulse(engine, "test", interval=0.01, answer_within=0), check=0.002)
     yield worker
     worker.stop(1)
 
@@ -101,11 +120,31 @@ def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_ra
     throughout(0.1, lambda: host.shut_downs <= 4)
 
 
-def test_a_sidecar_that_has_the_worker_is_left_alone_however_silent_the_engine_is(
+def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_runs_here(
     worker: Worker, host: FakeHost
 ) -> None:
     worker.start()
-    throughout(0.2, lambda: host.shut_downs == 0)
+    throughout(0.3, lambda: host.shut_downs == 0)
+
+
+def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
+    worker: Worker, host: FakeHost, engine: Engine
+) -> None:
+    engine.takes = False
+    worker.start()
+    eventually(lambda: host.shut_downs == 2)
+    throughout(0.1, lambda: host.shut_downs == 2)
+
+
+def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_scheduler_is_back(
+    worker: Worker, host: FakeHost, engine: Engine
+) -> None:
+    engine.takes = host.scheduler = False
+    worker.start()
+    throughout(0.3, lambda: host.shut_downs == 0)
+    host.scheduler = True
+    throughout(0.05, lambda: host.shut_downs == 0)
+    eventually(lambda: host.shut_downs == 1)
 
 
 def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Workers) -> None:
