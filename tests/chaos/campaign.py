@@ -40,7 +40,7 @@ class Settings:
     """How a run is made: orders per second, and from some round on the settings of the chaos switch.
 
     `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
-    patience the switch stays on until the orders of a round have ended.
+    patience the switch stays on until a round's last order is placed, not only until its last kill.
     """
 
     kills: int
@@ -119,7 +119,7 @@ class Campaign:
                 if self._settings.patience is None:
                     switched.close()
                 robots.rest()
-                self._calm(robots)
+            self._calm(robots)
         finally:
             robots.stop()
             self.tally.errors += robots.agenda.errors
