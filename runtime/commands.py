@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from runtime import prerequisites, rolling
+from runtime.browser import ensure_chromium
 from runtime.console import elapsed, say
 from runtime.dapr import Dapr, ensure_dapr
 from runtime.errors import LaunchError
@@ -90,6 +91,11 @@ def zipkin(_options: argparse.Namespace) -> None:
     run_zipkin()
 
 
+def browser(_options: argparse.Namespace) -> None:
+    """Find or install the browser that the browser tests drive."""
+    say(f"Browser: {ensure_chromium()}.")
+
+
 def _watch(stack: Stack) -> None:
     """Restart what somebody asks for, until something is given up: then fail with the sentence about it."""
     rolling.forget_requests(stack.state_dir)
@@ -147,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         "run": run,
         "restart": restart,
         "zipkin": zipkin,
+        "browser": browser,
         "clean-state": clean_state,
     }
     for name, function in functions.items():

@@ -21,6 +21,7 @@ from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Regis
 
 from services.common.sidecar import TransientError
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
+from services.orderprocessing.history import instance_view
 from services.orderprocessing.ids import BELL, order_workflow_id
 from services.orderprocessing.registry import WORKFLOWS
 from tests.fakes import FakeClock
@@ -95,7 +96,7 @@ class _Work:
 
 
 class Driver:
-    """Runs workflows; does for the service what the engine does: `start`, `ring`, `look`, `workers`."""
+    """Runs workflows; does for the service what the engine does: `start`, `ring`, `look`, `history`, `workers`."""
 
     def __init__(
         self, clock: FakeClock, points: Points, charge_timeout: float = 30, booking_timeout: float = 30
@@ -161,6 +162,12 @@ class Driver:
             return None
         status = "RUNNING" if instance.status is None else events.get_orchestration_status_str(instance.status)
         return {"instanceId": instance.id, "status": status, "createdAt": "", "updatedAt": "", "failure": None}
+
+    def history(self, instances: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what happened in those of the instances that exist."""
+        self._check_reachable()
+        known = [self.instances[instance] for instance in instances if instance in self.instances]
+        return [instance_view(one.id, one.history) for one in known]
 
     def workers(self) -> int:
         """Return how many workers there are."""

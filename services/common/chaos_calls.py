@@ -1,19 +1,28 @@
 """Where chaos meets a service: its switch, the calls that come in, and the writes that go out."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 
 from flask import Flask, Response, g, has_request_context, jsonify, request
 
 from services.common import problems
-from services.common.chaos import Blow, Chaos, ChaosSettings
+from services.common.chaos import Blow, Chaos, ChaosSettings, die
 from services.common.documents import Documents, Stored
+from services.common.logs import get_logger
 from services.common.problems import Problem
 from services.common.sidecar import TransientError
-from services.common.web import read_body
+from services.common.web import read_body, read_object
+
+log = get_logger(__name__)
 
 _PATH = "/chaos"
+_CRASH = "/chaos/crash"
+_LAST_WORDS = 0.2
+"""Seconds between the answer to who wants a crash and the crash."""
 _CALLER = "dapr-caller-app-id"
+_CONSOLE = "web"
+"""Who calls in the name of a person."""
 _DELIVERIES = "/internal/"
 _IS_LATE = "oms.chaos.late"
 
@@ -44,7 +53,7 @@ def shaky(documents: Documents, chaos: Chaos | None) -> Documents:
     return documents if chaos is None else ShakyDocuments(documents, chaos)
 
 
-def register(app: Flask, chaos: Chaos | None, *, fail_calls: bool = True) -> None:
+def register(app: Flask, chaos: Chaos | None, *, fail_calls: bool = True, die: Callable[[], None] = die) -> None:
     """Give the application its switch, and let calls by other services fail if `fail_calls`; without chaos nothing."""
     if chaos is None:
         return
@@ -58,6 +67,16 @@ def register(app: Flask, chaos: Chaos | None, *, fail_calls: bool = True) -> Non
         settings = read_body(ChaosSettings)
         chaos.change(settings)
         return jsonify(settings.wire())
+
+    @app.post(_CRASH)
+    def _crash() -> tuple[Response, int]:
+        # A page of another site that the person has open can send a form here, but no JSON.
+        read_object()
+        log.warning("chaos: the process is to die")
+        timer = threading.Timer(_LAST_WORDS, die)
+        timer.daemon = True
+        timer.start()
+        return jsonify(status="dying"), 202
 
     if fail_calls:
         _fail_calls(app, chaos)
@@ -95,7 +114,9 @@ def _carry_out_later(app: Flask, chaos: Chaos) -> None:
 
 def _is_call() -> bool:
     """Tell whether another service asks, or the sidecar delivers an event; people's own requests are left alone."""
-    return request.path != _PATH and (_CALLER in request.headers or request.path.startswith(_DELIVERIES))
+    if request.path.startswith(_DELIVERIES):
+        return True
+    return request.path not in {_PATH, _CRASH} and request.headers.get(_CALLER, _CONSOLE) != _CONSOLE
 
 
 def _problem(blow: Blow) -> Problem:

@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import grpc
 import requests
@@ -22,7 +23,11 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class TransientError(Exception):
-    """A call that may succeed later: nobody answered, or the answer was "not now"."""
+    """A call that may succeed later: nobody answered, or the answer was "not now", with this status and body."""
+
+    def __init__(self, message: str, status: int | None = None, body: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.body = status, body or {}
 
 
 class RefusedError(Exception):
@@ -79,13 +84,44 @@ class Sidecar:
         """Ask the sidecar to end, so that its supervisor starts it anew. Raises TransientError."""
         self._send("POST", f"{self._base}/shutdown", None)
 
-    def invoke(self, service: str, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Call `path` of another service and return its JSON object.
+    def invoke(
+        self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Call `path` of another service and return its JSON object; an array comes as its `items`.
 
         Raises TransientError when it may work later and RefusedError when it will not.
         """
-        answer = self._send(method, f"{self._base}/invoke/{service}/method/{path.lstrip('/')}", body)
-        return self._json(service, answer)
+        return self._json(service, self._send(method, self._method(service, path), body, headers))
+
+    def page(self, service: str, path: str) -> tuple[list[dict[str, Any]], str | None]:
+        """Return a page of another service's list, and the cursor of the next one if any; raises as `invoke`."""
+        answer = self._send("GET", self._method(service, path), None)
+        items: list[dict[str, Any]] = self._json(service, answer).get("items", [])
+        following = parse_qs(urlsplit(answer.links.get("next", {}).get("url", "")).query)
+        return items, next(iter(following.get("cursor", [])), None)
+
+    @contextmanager
+    def follow(self, service: str, path: str, headers: Mapping[str, str], silence: float) -> Iterator[Iterator[str]]:
+        """Lend the lines of another service's stream as they come; `silence` is the longest wait for one, in seconds.
+
+        Raises TransientError, also when the stream breaks.
+        """
+        try:
+            with (
+                _new_session() as session,
+                session.get(
+                    self._method(service, path),
+                    headers=dict(headers),
+                    stream=True,
+                    timeout=(_CONNECT_TIMEOUT, silence),
+                ) as answer,
+            ):
+                if not answer.ok:
+                    raise TransientError(f"{service} answered {answer.status_code}", answer.status_code)
+                answer.encoding = "utf-8"
+                yield answer.iter_lines(chunk_size=None, decode_unicode=True)
+        except requests.RequestException as error:
+            raise TransientError(f"the stream broke: {error.__class__.__name__}") from error
 
     def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
         """Publish CloudEvents, all or an error: after an error some may have been published.
@@ -133,19 +169,20 @@ class Sidecar:
     def _session(self) -> requests.Session:
         # A session is not meant to be shared by threads; one each keeps its connection open.
         if not hasattr(self._threads, "session"):
-            session = requests.Session()
-            session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
-            self._threads.session = session
+            self._threads.session = _new_session()
         kept: requests.Session = self._threads.session
         return kept
 
-    def _send(self, method: str, url: str, body: object) -> requests.Response:
+    def _method(self, service: str, path: str) -> str:
+        return f"{self._base}/invoke/{service}/method/{path.lstrip('/')}"
+
+    def _send(self, method: str, url: str, body: object, headers: Mapping[str, str] | None = None) -> requests.Response:
         try:
             return self._session().request(
                 method,
                 url,
                 json=body,
-                headers=tracing.outgoing_headers(),
+                headers={**tracing.outgoing_headers(), **(headers or {})},
                 timeout=(_CONNECT_TIMEOUT, self._timeout),
             )
         except requests.RequestException as error:
@@ -153,12 +190,27 @@ class Sidecar:
 
     def _json(self, service: str, answer: requests.Response) -> dict[str, Any]:
         if answer.status_code in _TRANSIENT_STATUSES:
-            raise TransientError(f"{service} answered {answer.status_code}")
+            raise TransientError(f"{service} answered {answer.status_code}", answer.status_code, _object(answer))
         # Nobody here answers without content, but Dapr 1.18 does, with 200, for a call that may have reached nobody.
         try:
             body = answer.json()
         except ValueError as error:
             raise TransientError(f"{service} answered {answer.status_code} without JSON") from error
         if not answer.ok:
-            raise RefusedError(service, answer.status_code, body if isinstance(body, dict) else {})
+            raise RefusedError(service, answer.status_code, _object(answer))
         return body if isinstance(body, dict) else {"items": body}
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+    return session
+
+
+def _object(answer: requests.Response) -> dict[str, Any]:
+    """Return an answer's JSON object, empty if it has none."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

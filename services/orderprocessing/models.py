@@ -145,7 +145,7 @@ class Order(Wire):
 
     It is the truth that workflows and API decide by. `bells` names the workflow instances that have news here and since
     when: an instance is rung after the change and takes its name off when it has heard, so that a crash between the two
-    is found and the bell rung again.
+    is found and the bell rung again. `trace_id` is the trace in which the order's workflow runs, or ran last.
     """
 
     id: str
@@ -154,6 +154,7 @@ class Order(Wire):
     received_at: str
     updated_at: str
     completed_at: str | None = None
+    trace_id: str | None = None
     status: OrderStatus = OrderStatus.PENDING
     reason: Reason | None = None
     items: list[Line]

@@ -50,6 +50,13 @@ def heard(order: Order, instance: str) -> Order:
     return order.model_copy(update={"bells": bells, "rev": order.rev + 1})
 
 
+def traced(order: Order, trace_id: str | None) -> Order:
+    """Note in which trace the order's workflow runs; one that starts anew may run in another."""
+    if trace_id is None or trace_id == order.trace_id:
+        return order
+    return order.model_copy(update={"trace_id": trace_id, "rev": order.rev + 1})
+
+
 def steps_to_announce(order: Order, scope: str, announced: int) -> list[Step]:
     """Return the steps of a scope behind the last one that was announced."""
     return [step for step in order.timeline if step.scope == scope and step.seq > announced]

@@ -1,5 +1,6 @@
 """The order and shipment APIs over HTTP: parse, call, answer."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
@@ -25,6 +26,9 @@ class Observer(Protocol):
 
     def look(self, order_id: str) -> JsonObject | None:
         """Return what the engine says of an order's workflow, or None when it does not answer in time."""
+
+    def history(self, instances: Sequence[str]) -> list[JsonObject]:
+        """Return what happened in those of the workflow instances that exist. Raises TransientError."""
 
     def workers(self) -> int:
         """Return how many workers are connected."""
@@ -56,6 +60,10 @@ def order_routes(service: OrderService, lists: Lists, engine: Observer, clock: C
     @routes.get("/orders/<order_id>/timeline")
     def timeline(order_id: str) -> Response:
         return jsonify(timeline_view(service.order(order_id)))
+
+    @routes.get("/orders/<order_id>/history")
+    def history(order_id: str) -> Response:
+        return jsonify(engine.history(service.instances(order_id)))
 
     return routes
 

@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import copy_context
 from datetime import UTC
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
 from services.orderprocessing.healing import waits_for_ever
+from services.orderprocessing.history import instance_view
 from services.orderprocessing.ids import BELL, order_workflow_id
 from services.orderprocessing.messenger import Kind, Message, Messenger, SilentError
 from services.orderprocessing.models import JsonObject
@@ -25,7 +27,10 @@ log = get_logger(__name__)
 
 R = TypeVar("R")
 
+_INNER_CLIENT = "_DaprWorkflowClient__obj"
+
 _LOOK_TIMEOUT = 1.0
+_HISTORY_TIMEOUT = 3.0
 _UNDER_WAY = {WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.SUSPENDED}
 _NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
@@ -103,6 +108,19 @@ class Engine:
             "failure": state.failure_details.error_type if state.failure_details else None,
         }
 
+    def history(self, instances: Sequence[str]) -> list[JsonObject]:
+        """Return what happened in those of the workflow instances that exist. Raises TransientError."""
+        ask = self._client.full_history
+        # The context holds the trace, which goes along with every call.
+        calls = [self._lookers.submit(copy_context().run, ask, instance) for instance in instances]
+        late = wait(calls, timeout=_HISTORY_TIMEOUT).not_done
+        for call in late:
+            call.cancel()
+        if late:
+            raise SilentError("the engine does not tell a history in time")
+        found = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
+        return [instance_view(instance, events) for instance, events in found if events is not None]
+
     def workers(self) -> int:
         """Return how many workers are connected to this sidecar; 0 when the sidecar does not answer."""
         try:
@@ -165,6 +183,18 @@ class Client:
         if not self.runs(instance):
             return []
         return self._ask("reading a history", lambda sdk: list(sdk.get_workflow_history(instance)), fine=_is_gone) or []
+
+    def full_history(self, instance: str) -> list[Any] | None:
+        """Return the history of an instance as the engine sent it, with payloads; None when there is no such instance.
+
+        The SDK's own history events leave the payloads out, so this asks the client below, which has the connection and
+        its deadline. A test holds the installed SDK to it.
+        """
+        return self._ask(
+            "reading a history",
+            lambda sdk: list(getattr(sdk, _INNER_CLIENT).get_instance_history(instance)),
+            fine=_is_gone,
+        )
 
     def terminate(self, instance: str) -> None:
         """End an instance with its children; one that is not there is no error."""

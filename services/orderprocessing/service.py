@@ -121,8 +121,7 @@ class OrderService:
                 log.warning("an order has no workflow, it starts anew")
                 self._workflows.start(order.id)
             return not is_final(order.status)
-        instances = [order_workflow_id(order.id), *_of_fulfillments(order)]
-        if not any(self._workflows.waits_for_ever(instance) for instance in instances):
+        if not any(self._workflows.waits_for_ever(instance) for instance in _all_instances(order)):
             return False
         log.warning("a workflow waits for what will never come, it is ended and starts anew")
         self._workflows.end(order.id)
@@ -134,6 +133,10 @@ class OrderService:
         if order is None:
             raise not_found("order", order_id)
         return order
+
+    def instances(self, order_id: str) -> list[str]:
+        """Return the workflow instances that an order is made of, its own first. Raises the 404."""
+        return _all_instances(self.order(order_id))
 
     def act(self, order_id: str, action: str) -> Order:
         """Take the customer's decision. Raises the 409, and LookupError for an unknown order."""
@@ -199,6 +202,10 @@ def _all_sleepers(order: Order) -> list[str]:
     if order.status != OrderStatus.PROCESSING:
         return [order_workflow_id(order.id)]
     return _of_fulfillments(order)
+
+
+def _all_instances(order: Order) -> list[str]:
+    return [order_workflow_id(order.id), *_of_fulfillments(order)]
 
 
 def _of_fulfillments(order: Order) -> list[str]:

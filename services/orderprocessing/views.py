@@ -26,6 +26,7 @@ def order_view(order: Order, workflow: JsonObject | None) -> JsonObject:
         "fulfillments": fulfillments,
         "actions": actions(order),
         "deadline": order.deadline,
+        "traceId": order.trace_id,
         "workflow": workflow or _last_known(order),
     }
 

@@ -38,11 +38,6 @@ class Collector:
         with self._guard:
             return set(self._services[trace_id])
 
-    def traces_with(self, *services: str) -> int:
-        """Return how many traces hold spans of all these services."""
-        with self._guard:
-            return sum(set(services) <= found for found in self._services.values())
-
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, name="spans", daemon=True).start()
         return self

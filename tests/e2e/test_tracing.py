@@ -1,8 +1,8 @@
-"""Traces: one order is one trace, through all the services that it needs."""
+"""What an order is followed by: one trace through all the services that it needs, and the history of its workflows."""
 
 import secrets
 
-from tests.e2e.client import Shop
+from tests.e2e.client import Json, Shop
 from tests.e2e.collector import Collector
 from tests.e2e.polling import eventually, holds
 from tests.e2e.shopper import Shopper
@@ -10,20 +10,48 @@ from tests.e2e.shopper import Shopper
 SERVICES = {"orderprocessing", "inventory", "billing", "fraud", "shipping"}
 
 
-def test_an_order_is_one_trace_through_all_services(shop: Shop, shopper: Shopper, collector: Collector) -> None:
-    before = collector.traces_with(*SERVICES)
-    shopper.delivers(shopper.orders({shopper.goods(a=1): 1}))
-
-    def all_took_part() -> None:
-        assert collector.traces_with(*SERVICES) > before, "no one trace holds spans of all the services"
-
-    holds(all_took_part)
+def assert_all_took_part(collector: Collector, trace_id: str) -> None:
+    found = collector.services(trace_id)
+    assert found >= SERVICES, f"the trace holds spans of {found} only"
 
 
-def test_the_trace_is_the_one_that_the_client_began(shop: Shop, shopper: Shopper, collector: Collector) -> None:
+def test_an_order_is_one_trace_through_all_services_and_knows_which(shopper: Shopper, collector: Collector) -> None:
+    order = shopper.delivers(shopper.orders({shopper.goods(a=1): 1}))
+    holds(lambda: assert_all_took_part(collector, order["traceId"]))
+
+
+def test_the_trace_is_the_one_that_the_client_began(shopper: Shopper, collector: Collector) -> None:
     trace_id = secrets.token_hex(16)
     headers = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
-    before = collector.traces_with(*SERVICES)
-    shopper.delivers(shopper.sends(shopper.request({shopper.goods(a=1): 1}), headers=headers))
-    eventually(lambda: collector.traces_with(*SERVICES) > before)
-    assert collector.services(trace_id) >= SERVICES
+    order = shopper.delivers(shopper.sends(shopper.request({shopper.goods(a=1): 1}), headers=headers))
+    assert order["traceId"] == trace_id
+    holds(lambda: assert_all_took_part(collector, trace_id))
+
+
+def test_the_history_shows_what_every_step_was_given_and_returned(shop: Shop, shopper: Shopper) -> None:
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    shopper.delivers(order_id)
+
+    def ended() -> list[Json]:
+        found: list[Json] = shop.get("orderprocessing", f"/orders/{order_id}/history")
+        assert {one["status"] for one in found} == {"COMPLETED"}
+        return found
+
+    instances = eventually(ended)
+    kinds = ("order", "charge", "shipment")
+    assert [one["workflow"] for one in instances] == [f"{kind}_workflow" for kind in kinds]
+    assert [one["instanceId"] for one in instances] == [f"order-{order_id}", *(f"{k}-{order_id}-1" for k in kinds[1:])]
+    given = {one["name"]: one["input"] for one in events_of(instances, "taskScheduled")}
+    returned = {one["name"]: one["result"] for one in events_of(instances, "taskCompleted")}
+    assert given.keys() == returned.keys() == {"reserve", "charge", "book", "follow_courier", "finish"}
+    assert all(payload["orderId"] == order_id for payload in given.values())
+    assert (returned["reserve"]["fulfillments"], returned["charge"]["outcome"]) == ([f"{order_id}:1"], "done")
+    assert [one["failure"] for instance in instances for one in instance["events"] if one["failure"]] == []
+
+
+def test_an_order_that_nobody_placed_has_no_history(shop: Shop) -> None:
+    assert shop.call("orderprocessing", "GET", "/orders/nobody/history").status_code == 404
+
+
+def events_of(instances: list[Json], kind: str) -> list[Json]:
+    return [event for instance in instances for event in instance["events"] if event["type"] == kind]

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from services.common import tracing
 from services.common.sidecar import TransientError
 from services.orderprocessing import domain
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.contracts import Nothing, OrderProgress, OrderStep
 from services.orderprocessing.ids import order_workflow_id
 from services.orderprocessing.models import ORDER_SCOPE, Order
-from services.orderprocessing.record import heard
+from services.orderprocessing.record import heard, traced
 from services.orderprocessing.states import FulfillmentStatus, is_final
 
 
@@ -42,7 +43,8 @@ def advance(tools: Tools, request: OrderStep) -> OrderProgress:
 def _go_on(tools: Tools, request: OrderStep, change: Callable[[Order, str], Order]) -> OrderProgress:
     order = tools.change(
         request.order_id,
-        lambda current, now: heard(change(current, now), order_workflow_id(current.id)),
+        # Only here is it certain which trace the engine has made, or gone on with, for the workflow.
+        lambda current, now: traced(heard(change(current, now), order_workflow_id(current.id)), tracing.trace_id()),
     )
     announced = tools.announce(order, ORDER_SCOPE, request.announced)
     going_on = not order.ending and not is_final(order.status)

@@ -128,6 +128,39 @@ def test_customers_and_the_operator_are_left_alone_and_deliveries_are_not() -> N
     assert all(shop.client.put("/chaos", json={"failures": 0.5}, headers=CALL).status_code == 200 for _ in range(100))
 
 
+def test_the_console_asks_for_a_person_and_is_left_alone_as_one() -> None:
+    documents = FakeDocuments()
+    shop = Shop(documents)
+    shop.put({"failures": 0.5, "lostWrites": 0.2})
+    person = {"dapr-caller-app-id": "web"}
+    assert set(shop.statuses(100, **person)) == {200}
+    assert set(shop.statuses(100, "/internal/events", **person)) == {200, 503}
+    kept = shaky(documents, shop.chaos)
+    with shop.app.test_request_context("/sales", headers=person):
+        for number in range(100):
+            kept.save(f"orders/{number}", b"milk", None)
+
+
+def test_a_process_that_is_told_to_die_answers_first() -> None:
+    shop = Shop()
+    shop.put({"failures": 0.5})
+    answer = shop.client.post("/chaos/crash", json={}, headers=CALL)
+    assert (answer.status_code, answer.get_json(), shop.died) == (202, {"status": "dying"}, [])
+    eventually(lambda: shop.died == [True])
+
+
+def test_a_form_of_another_site_kills_nobody() -> None:
+    shop = Shop()
+    assert shop.client.post("/chaos/crash", data={"any": "thing"}).status_code == 415
+    assert shop.died == []
+
+
+def test_where_chaos_is_not_enabled_nobody_can_have_a_process_die() -> None:
+    app = create_base_app("shop", lambda: True)
+    register(app, None)
+    assert app.test_client().post("/chaos/crash").status_code == 404
+
+
 def test_a_service_whose_activities_fail_answers_everybody() -> None:
     shop = Shop(fail_calls=False)
     shop.put({"failures": 0.5})

@@ -19,6 +19,9 @@ class FakeDaprd(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.body = 200, b"{}"
+        self.headers: dict[str, str] = {}
+        self.cut = 0
+        """How many bytes of what it announces it does not send."""
         self.asked: list[tuple[str, str, Any]] = []
 
     def sidecar(self) -> Sidecar:
@@ -32,7 +35,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
         self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Content-Length", str(len(self.server.body) + self.server.cut))
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(self.server.body)
 
@@ -163,3 +168,44 @@ def test_a_sidecar_that_says_anything_else_of_the_scheduler_or_nothing_has_none(
     daprd.status, daprd.body = 500, b'{"message": "the scheduler is not there"}'
     assert not daprd.sidecar().schedules()
     assert not Sidecar(ServiceConfig(app_port=1, dapr_http_port=1, call_timeout=2)).schedules()
+
+
+def test_a_page_of_a_list_comes_with_the_cursor_of_the_next(daprd: FakeDaprd) -> None:
+    daprd.body = b'[{"id": 1}]'
+    daprd.headers = {"Link": '<http://127.0.0.1:1/orders?limit=1&cursor=a%2Bb>; rel="next"'}
+    assert daprd.sidecar().page("orderprocessing", "orders?limit=1") == ([{"id": 1}], "a+b")
+    daprd.headers = {}
+    assert daprd.sidecar().page("orderprocessing", "orders") == ([{"id": 1}], None)
+    assert daprd.asked[0][1] == "/v1.0/invoke/orderprocessing/method/orders?limit=1"
+
+
+def test_what_is_not_possible_now_says_why_as_the_service_did(daprd: FakeDaprd) -> None:
+    daprd.status, daprd.body = 503, b'{"code": "chaos", "detail": "not now"}'
+    with pytest.raises(TransientError) as away:
+        daprd.sidecar().page("orderprocessing", "orders")
+    assert (away.value.status, away.value.body["detail"]) == (503, "not now")
+    daprd.body = b"[]"
+    with pytest.raises(TransientError) as away:
+        daprd.sidecar().page("orderprocessing", "orders")
+    assert away.value.body == {}
+
+
+def test_a_stream_is_lent_line_by_line_and_its_break_is_known(daprd: FakeDaprd) -> None:
+    daprd.body = b"id: 1\ndata: \xc3\xa9\n\n"
+    read: list[str] = []
+
+    def read_all() -> None:
+        with daprd.sidecar().follow("notifications", "events/stream", {"Last-Event-ID": "x"}, 2) as lines:
+            read.extend(lines)
+
+    read_all()
+    assert read == ["id: 1", "data: é", ""]
+    daprd.cut = 3
+    with pytest.raises(TransientError, match="broke"):
+        read_all()
+    daprd.status = 503
+    with pytest.raises(TransientError, match="503"):
+        read_all()
+    daprd.server_close()
+    with pytest.raises(TransientError):
+        read_all()

@@ -32,7 +32,8 @@ class Shop:
         self.sold = 0
         self.orders: list[tuple[str | None, object]] = []
         self.app = create_base_app("shop", lambda: True)
-        register(self.app, self.chaos, fail_calls=fail_calls)
+        self.died: list[bool] = []
+        register(self.app, self.chaos, fail_calls=fail_calls, die=lambda: self.died.append(True))
         self._add_views()
         self.client: FlaskClient = self.app.test_client()
 

@@ -1,5 +1,6 @@
 """The engine's client, the calls of the other services, and flows side by side."""
 
+import threading
 from collections.abc import Generator, Iterator
 from datetime import datetime
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowStatus
+from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEventType, WorkflowStatus
 from dapr.ext.workflow._durabletask.task import CompletableTask
 
 from services.common.sidecar import RefusedError, TransientError
@@ -48,6 +49,8 @@ class FakeWorkflowClient:
         self.state: Any = None
         self.history: list[Any] = []
         self.terminated: list[tuple[str, bool]] = []
+        self.messages: dict[str, list[Any]] = {}
+        setattr(self, runtime._INNER_CLIENT, self)
 
     def connect(self, **_options: Any) -> "FakeWorkflowClient":
         self.connections += 1
@@ -68,6 +71,12 @@ class FakeWorkflowClient:
 
     def get_workflow_history(self, _instance_id: str) -> list[Any]:
         return self.history
+
+    def get_instance_history(self, instance_id: str) -> list[Any]:
+        self._fail()
+        if instance_id not in self.messages:
+            raise Refusal(grpc.StatusCode.NOT_FOUND)
+        return self.messages[instance_id]
 
     def terminate_workflow(self, instance_id: str, recursive: bool) -> None:
         self._fail()
@@ -202,6 +211,39 @@ def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: Fak
         "updatedAt": "2026-11-21T10:00:00.000Z",
         "failure": "ValueError",
     }
+
+
+def test_the_histories_of_those_instances_are_told_that_exist(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.messages = {"order-A1": [], "shipment-A1-1": []}
+    told = engine.history(["order-A1", "charge-A1-1", "shipment-A1-1"])
+    assert [one["instanceId"] for one in told] == ["order-A1", "shipment-A1-1"]
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_histories_that_the_engine_does_not_tell_are_transient(
+    engine: Engine, client: FakeWorkflowClient, code: grpc.StatusCode
+) -> None:
+    client.error = Refusal(code)
+    with pytest.raises(TransientError):
+        engine.history(["order-A1"])
+
+
+def test_nobody_waits_for_histories_for_long(
+    engine: Engine, client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_HISTORY_TIMEOUT", 0.05)
+    answered = threading.Event()
+    monkeypatch.setattr(client, "get_instance_history", lambda _instance: answered.wait() and [])
+    try:
+        with pytest.raises(TransientError):
+            engine.history(["order-A1"])
+    finally:
+        answered.set()
+
+
+def test_the_installed_sdk_has_what_histories_are_read_with() -> None:
+    inner = getattr(DaprWorkflowClient(host="127.0.0.1", port="1"), runtime._INNER_CLIENT)
+    assert callable(inner.get_instance_history)
 
 
 @pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])

@@ -1,0 +1,32 @@
+"""Finds the browser that the browser tests drive, or installs it; nothing else needs one."""
+
+import shutil
+from pathlib import Path
+
+from runtime import system_packages
+from runtime.errors import LaunchError
+from runtime.toolchain import output_of, version_of
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+"""What a Chromium is called on the PATH, by whoever packs it."""
+
+
+def find_chromium() -> Path | None:
+    """Return a Chromium that starts, None when there is none."""
+    for name in PROGRAMS:
+        found = shutil.which(name)
+        # Ubuntu's package of that name may hold nothing but a word about where to get one.
+        if found and version_of(output_of(found, "--version")):
+            return Path(found)
+    return None
+
+
+def ensure_chromium() -> Path:
+    """Return a Chromium, installed now if need be. Raises LaunchError where that cannot be done."""
+    found = find_chromium()
+    if found is None:
+        system_packages.install("chromium", "Chromium, which the browser tests drive,")
+        found = find_chromium()
+    if found is None:
+        raise LaunchError("The package chromium has no browser here: install Chromium or Google Chrome.")
+    return found

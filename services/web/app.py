@@ -1,0 +1,108 @@
+"""The console: what everybody who touches an order sees and does, in the browser; it keeps nothing."""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from flask import Blueprint, Flask, redirect, url_for
+from pydantic import Field
+from werkzeug.wrappers import Response
+
+from services.common.config import ServiceConfig
+from services.common.launch import configure
+from services.common.server import at_stop, serve
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app
+from services.web import pages
+from services.web.backend import Backend, Caller, Json
+from services.web.calls import SideBySide
+from services.web.feed import FeedFollower, Source
+from services.web.hub import ORDER_EVENT, Hub
+from services.web.routes.approver import approver_routes
+from services.web.routes.courier import courier_routes
+from services.web.routes.customer import customer_routes
+from services.web.routes.live import live_routes
+from services.web.routes.operator import operator_routes
+from services.web.routes.store import store_routes
+from services.web.routes.support import support_routes
+from services.web.stream.operations import Operations
+
+
+class WebConfig(ServiceConfig):
+    """Each open page holds a server thread, so of the threads at most five in eight may be streams."""
+
+    server_threads: int = Field(default=64, ge=2, le=512)
+    stream_limit: int = Field(default=40, ge=1, le=512)
+    zipkin_url: str = "http://localhost:9411"
+
+    def streams(self) -> int:
+        """Return how many pages may be followed live at once."""
+        return min(self.stream_limit, self.server_threads * 5 // 8)
+
+
+class Neighbours(Caller, Source, Protocol):
+    """The sidecar as the console uses it."""
+
+
+def create_app(
+    config: WebConfig,
+    neighbours: Neighbours,
+    hub: Hub,
+    ready: Callable[[], bool] = lambda: True,
+    operations: Operations | None = None,
+) -> Flask:
+    """Return the application; without `operations` it has some of its own, which hear of nothing."""
+    app = create_base_app("web", ready)
+    backend, calls = Backend(neighbours), SideBySide()
+    operations = operations or Operations(backend, hub)
+    app.register_blueprint(pages.register(app))
+    for blueprint in (_home(), customer_routes(backend), operator_routes(backend, operations), live_routes(hub)):
+        app.register_blueprint(blueprint)
+    for staff in (approver_routes, courier_routes, store_routes):
+        app.register_blueprint(staff(backend, calls))
+    app.register_blueprint(support_routes(backend, calls, config.zipkin_url))
+    at_stop(app, hub.end)
+    at_stop(app, operations.end)
+    return app
+
+
+def follow_feed(
+    neighbours: Source, hub: Hub, stopping: threading.Event, heard: Callable[[Json], None] = lambda _event: None
+) -> None:
+    """Hand what happens to orders to every open page, and to `heard`, in the background."""
+
+    def tell(event: Json) -> None:
+        hub.tell(ORDER_EVENT, event)
+        heard(event)
+
+    follower = FeedFollower(neighbours, tell, hub.connected)
+    threading.Thread(target=follower.run, args=(stopping,), name="feed", daemon=True).start()
+
+
+def _home() -> Blueprint:
+    routes = Blueprint("home", __name__)
+
+    @routes.get("/")
+    def home() -> str:
+        return pages.show("home.html")
+
+    @routes.get("/favicon.ico")
+    def icon() -> Response:
+        return redirect(url_for("shared.static", filename="icon.svg"), 301)
+
+    return routes
+
+
+def main() -> None:
+    """Run the service until it is told to stop."""
+    config = configure(WebConfig, app_port=3006, dapr_http_port=3506, dapr_grpc_port=3606)
+    sidecar, hub, stopping = Sidecar(config), Hub(config.streams()), threading.Event()
+    operations = Operations(Backend(sidecar), hub)
+    app = create_app(config, sidecar, hub, sidecar.healthy, operations)
+    operations.start()
+    follow_feed(sidecar, hub, stopping, operations.heard)
+    serve(app, config, lambda _seconds: stopping.set())
+
+
+if __name__ == "__main__":
+    main()

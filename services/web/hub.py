@@ -1,0 +1,188 @@
+"""What is new, for every open page: one ring of messages, which each stream follows at its own pace."""
+
+import json
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.common.problems import Problem
+
+_RING = 5000
+_RETRY_MILLISECONDS = 1000
+_RETRY_AFTER_SECONDS = 5
+
+ORDER_EVENT = "order-event"
+"""Something happened to an order: its feed event."""
+FIGURES = "figures"
+"""The figures of the last second."""
+FEED = "feed"
+"""Whether the console hears of what happens: `{"connected"}`."""
+RESYNC = "resync"
+"""Something may have been missed: look again."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One piece of news."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+class Hub:
+    """Hands every message to every stream. Threads may share it.
+
+    `limit` streams may be open at once; in seconds, a stream that was quiet for `keep_alive` says that it lives, and
+    ends after `lifetime`, for the browser to open it anew.
+    """
+
+    def __init__(self, limit: int, keep_alive: float = 15.0, lifetime: float = 600.0) -> None:
+        self._keep_alive, self._lifetime = keep_alive, lifetime
+        self._slots = threading.BoundedSemaphore(limit)
+        self._changed = threading.Condition()
+        self._ring: deque[Message] = deque(maxlen=_RING)
+        self._next = 0
+        self._name = secrets.token_hex(4)
+        self._ended = False
+        self._connected = False
+        self._watching = 0
+
+    @property
+    def watched(self) -> bool:
+        """Tell whether a stream is open that wants figures."""
+        return self._watching > 0
+
+    @property
+    def hearing(self) -> bool:
+        """Tell whether the console hears of what happens."""
+        return self._connected
+
+    def tell(self, name: str, data: Mapping[str, Any]) -> None:
+        """Hand a message to every stream."""
+        with self._changed:
+            self._ring.append(Message(name, data))
+            self._next += 1
+            self._changed.notify_all()
+
+    def connected(self, connected: bool) -> None:
+        """Note whether the console hears of what happens, and tell when that changes."""
+        if connected != self._connected:
+            self._connected = connected
+            self.tell(FEED, {"connected": connected})
+
+    def end(self) -> None:
+        """End all streams."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def open(self, last_id: str | None, order_id: str | None, figures: bool) -> "Stream":
+        """Open a stream behind the message `last_id`, of one order or of all, with figures or without.
+
+        The caller closes it. Raises the problem 503 when too many are open.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise Problem(503, "tooManyStreams", "too many pages are open", retry_after=_RETRY_AFTER_SECONDS)
+        if figures:
+            with self._changed:
+                self._watching += 1
+        return Stream(self, last_id, order_id, figures)
+
+    def close(self, figures: bool) -> None:
+        """Give a stream's place to another."""
+        if figures:
+            with self._changed:
+                self._watching -= 1
+        self._slots.release()
+
+    def position(self, last_id: str | None) -> int | None:
+        """Return where to go on behind a message id, at the end without one, None when that is not known any more."""
+        if not last_id:
+            return self._next
+        name, _, number = last_id.partition("-")
+        known = name == self._name and number.isdecimal() and self._next - len(self._ring) <= int(number) <= self._next
+        return int(number) if known else None
+
+    def after(self, position: int, wait: float) -> tuple[list[Message], int, bool]:
+        """Wait for what comes at `position` for so long; return it, the next position, and whether anything is missed.
+
+        Raises HubEnded when there will be no more.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._next > position or self._ended, wait)
+            if self._ended:
+                raise HubEnded
+            first = self._next - len(self._ring)
+            new = list(self._ring)[max(position - first, 0) :] if self._next > position else []
+            return new, self._next, position < first
+
+    def id_of(self, position: int) -> str:
+        """Return the id by which a stream goes on at a position."""
+        return f"{self._name}-{position}"
+
+    def first_words(self) -> Message:
+        """Return what each stream says first."""
+        return Message(FEED, {"connected": self._connected})
+
+    @property
+    def pace(self) -> tuple[float, float]:
+        """Return `keep_alive` and `lifetime`."""
+        return self._keep_alive, self._lifetime
+
+
+class HubEnded(Exception):
+    """There will be no more messages."""
+
+
+class Stream:
+    """One stream of server-sent events; iterating gives its text, piece by piece."""
+
+    def __init__(self, hub: Hub, last_id: str | None, order_id: str | None, figures: bool) -> None:
+        self._hub, self._last_id, self._order_id, self._figures = hub, last_id, order_id, figures
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        keep_alive, lifetime = self._hub.pace
+        ends = time.monotonic() + lifetime
+        found = self._hub.position(self._last_id)
+        position = found if found is not None else self._hub.position(None) or 0
+        yield f"retry: {_RETRY_MILLISECONDS}\n" + self._text(self._hub.first_words(), position)
+        if found is None:
+            yield self._text(Message(RESYNC, {}), position)
+        spoke = time.monotonic()
+        while time.monotonic() < ends:
+            try:
+                messages, position, missed = self._hub.after(position, keep_alive)
+            except HubEnded:
+                return
+            wanted = [Message(RESYNC, {})] if missed else [one for one in messages if self._wants(one)]
+            if wanted:
+                yield "".join(self._text(one, position) for one in wanted)
+            elif time.monotonic() - spoke < keep_alive:
+                continue
+            else:
+                yield f": still here\nid: {self._id(position)}\n\n"
+            spoke = time.monotonic()
+
+    def close(self) -> None:
+        """Give the stream's place to another; may be called more than once."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                self._hub.close(self._figures)
+
+    def _wants(self, message: Message) -> bool:
+        if message.name == ORDER_EVENT:
+            return self._order_id in (None, message.data.get("orderId"))
+        return message.name != FIGURES or self._figures
+
+    def _text(self, message: Message, position: int) -> str:
+        return f"id: {self._id(position)}\nevent: {message.name}\ndata: {json.dumps(message.data)}\n\n"
+
+    def _id(self, position: int) -> str:
+        return self._hub.id_of(position)

@@ -1,0 +1,188 @@
+"""What every page has in common: its layout, its errors, its headers, and who may send its forms."""
+
+from importlib import resources
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    after_this_request,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_file,
+)
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
+
+from services.common import problems
+from services.common.logs import get_logger
+from services.common.problems import Problem, not_found
+from services.common.sidecar import RefusedError, TransientError
+from services.web import filters
+
+log = get_logger(__name__)
+
+_VENDOR = {
+    "bootstrap.css": ("flask_bootstrap", "static/bootstrap5/css/bootstrap.min.css"),
+    "chart.js": ("chartkick", "django/static/chartkick/Chart.bundle.js"),
+}
+"""Files of installed packages, by the name under which the pages ask for them."""
+
+_SAID = "said"
+_LONGEST_SAID = 300
+"""Characters: each may take nine bytes of a cookie, which has four kilobytes."""
+
+_HEADERS = {
+    # Bootstrap's style sheet carries its icons as data.
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        "object-src 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+class Role(NamedTuple):
+    """Somebody who has pages here; the first of them is `endpoint`."""
+
+    endpoint: str
+    name: str
+    purpose: str
+
+
+ROLES = (
+    Role("customer.shop", "Customer", "Choose an order or fill a cart, and follow it to your door."),
+    Role("approver.approvals", "Approver", "Decide about orders of 1,000.00 and more."),
+    Role("courier.shipments", "Courier", "Pick parcels up and deliver them."),
+    Role("store.store", "Store manager", "Stock, prices, limits, maintenance and the ledger."),
+    Role(
+        "support.find", "Support", "Find an order and see everything about it: steps, workflow history, events, trace."
+    ),
+    Role("operator.desk", "Operator", "Send a stream of orders, watch the figures, and break things."),
+)
+
+
+def register(app: Flask) -> Blueprint:
+    """Give the application its layout and error pages; return the blueprint that the routes of people go to."""
+    shared = Blueprint("shared", __name__, template_folder="templates", static_folder="static")
+    filters.register(app)
+    app.jinja_env.globals["roles"] = ROLES
+    _register_errors(app)
+
+    @shared.get("/vendor/<name>")
+    def vendor(name: str) -> Response:
+        if name not in _VENDOR:
+            raise not_found("file", name)
+        package, path = _VENDOR[name]
+        with resources.as_file(resources.files(package) / path) as file:
+            answer = send_file(file, conditional=True, max_age=24 * 3600)
+        answer.cache_control.public = True
+        return answer
+
+    @app.before_request
+    def _refuse_strangers() -> None:
+        if request.method not in {"GET", "HEAD", "OPTIONS"} and not _same_origin():
+            raise Problem(403, "crossOrigin", "forms of other sites are not taken")
+
+    @app.after_request
+    def _protect(answer: Response) -> Response:
+        for name, value in _HEADERS.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+    return shared
+
+
+def show(template: str, **values: object) -> str:
+    """Return a page, or its live part alone where that is what the page itself asks for."""
+    if wants_part():
+        return render_template(template, layout="part.html", **values)
+    said = unquote(request.cookies.get(_SAID, ""))
+    if said:
+        after_this_request(_said)
+    return render_template(template, layout="base.html", said=said, **values)
+
+
+def wants_part() -> bool:
+    """Tell whether the page asks for its live part only."""
+    return "part" in request.args
+
+
+def done(location: str, message: str) -> AnyResponse:
+    """Answer a form that succeeded: the page behind it goes on to `location`, where the message is shown once."""
+    answer = jsonify(location=location, message=message) if _wants_json() else redirect(location, 303)
+    # A script that stays on its page says it itself, and takes this away.
+    answer.set_cookie(_SAID, quote(message[:_LONGEST_SAID], safe=""), max_age=60, samesite="Lax")
+    return answer
+
+
+def _said(answer: Response) -> Response:
+    answer.delete_cookie(_SAID)
+    return answer
+
+
+def _register_errors(app: Flask) -> None:
+    """Show every error as what it is, a problem or a page, with the status that the other service gave it."""
+
+    @app.errorhandler(RefusedError)
+    def _refused(error: RefusedError) -> AnyResponse:
+        return _answer(problem_of(error))
+
+    @app.errorhandler(TransientError)
+    def _transient(error: TransientError) -> AnyResponse:
+        log.warning("a page could not be made", extra={"cause": str(error)})
+        return _answer(problem_of(error))
+
+    @app.errorhandler(Problem)
+    def _problem(error: Problem) -> AnyResponse:
+        return _answer(error)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> AnyResponse:
+        answer = _answer(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
+        answer.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
+        return answer
+
+
+def problem_of(error: RefusedError | TransientError) -> Problem:
+    """Return what a person is told about a call that failed."""
+    if isinstance(error, RefusedError):
+        return _passed_on(error.status, error.body, error.service)
+    # What the sidecar itself says where a service is away has no detail for people.
+    body = {"detail": "A service that this page needs does not answer right now. Try again."} | error.body
+    problem = _passed_on(error.status or 503, body, "the service")
+    problem.retry_after = 1
+    return problem
+
+
+def _passed_on(status: int, body: dict[str, object], service: str) -> Problem:
+    listed = body.get("errors")
+    errors = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    detail = str(body.get("detail") or f"{service} answered {status}")
+    return Problem(status, str(body.get("code") or f"http{status}"), detail, errors)
+
+
+def _answer(problem: Problem) -> AnyResponse:
+    if _wants_json() or wants_part():
+        return problems.respond(problem)
+    answer = Response(render_template("problem.html", layout="base.html", problem=problem), problem.status)
+    if problem.retry_after is not None:
+        answer.headers["Retry-After"] = str(problem.retry_after)
+    return answer
+
+
+def _wants_json() -> bool:
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+
+
+def _same_origin() -> bool:
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host

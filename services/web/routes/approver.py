@@ -1,0 +1,50 @@
+"""The approver's page: the orders that wait for a decision."""
+
+from flask import Blueprint, request, url_for
+from werkzeug.wrappers import Response
+
+from services.common.models import Name, Request
+from services.common.web import parse
+from services.web.approving import Decision, case_of
+from services.web.backend import Backend
+from services.web.calls import Facts, SideBySide
+from services.web.pages import done, show
+from services.web.who import called, remember
+
+_ROLE = "approver"
+_LISTED = 20
+
+
+class ApproverName(Request):
+    """Who decides; it goes on record with the decision."""
+
+    approver: Name
+
+
+def approver_routes(backend: Backend, calls: SideBySide) -> Blueprint:
+    """Return the approver's pages."""
+    routes = Blueprint("approver", __name__, url_prefix="/approvals")
+    cases = Facts(calls, lambda order_id: case_of(backend.order(order_id)), stays=lambda case: case.waits)
+
+    @routes.get("/")
+    def approvals() -> str:
+        lines, cursor = backend.orders(_LISTED, request.args.get("cursor"), status="approvalRequired")
+        known = cases.of([line["id"] for line in lines])
+        # A list may be a moment behind the order itself.
+        waiting = [line for line in lines if line["id"] not in known or known[line["id"]].waits]
+        return show("approver/approvals.html", orders=waiting, cases=known, cursor=cursor, approver=called(_ROLE))
+
+    @routes.post("/name")
+    def be() -> Response:
+        approver = parse(ApproverName, {"approver": request.form.get("approver", "").strip()}).approver
+        return remember(done(url_for("approver.approvals"), f"You decide as {approver} now."), _ROLE, approver)
+
+    @routes.post("/orders/<order_id>")
+    def decide(order_id: str) -> Response:
+        form = parse(Decision, {"approver": called(_ROLE), "decision": request.form.get("decision", "")})
+        approved = form.decision == "approve"
+        backend.approve(order_id, form.approver, approved)
+        said = f"Order {order_id} is {'approved' if approved else 'rejected'}."
+        return done(url_for("approver.approvals", cursor=request.form.get("cursor") or None), said)
+
+    return routes

@@ -1,0 +1,23 @@
+"""What is new, as server-sent events."""
+
+from flask import Blueprint, Response, request
+
+from services.web.hub import Hub
+
+
+def live_routes(hub: Hub) -> Blueprint:
+    """Return the stream that every page follows: `?order=` for one order only, `?figures` with the figures."""
+    routes = Blueprint("live", __name__)
+
+    @routes.get("/live")
+    def live() -> Response:
+        # A browser that reconnects keeps the address, so its header is the newer of the two.
+        last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
+        stream = hub.open(last_id, request.args.get("order"), "figures" in request.args)
+        answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
+        answer.call_on_close(stream.close)
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Accel-Buffering"] = "no"
+        return answer
+
+    return routes

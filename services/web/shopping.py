@@ -1,0 +1,106 @@
+"""The customer's side of ordering: orders to choose from, and the cart; pure."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from services.common.problems import invalid
+
+Json = dict[str, Any]
+
+SAMPLES = 20
+DEAR = 100_000
+"""From this worth on, in cents, an order is usually approved by a person first."""
+_SCARCE = "Adidas"
+MOST = 1000
+_FIELD = "quantity:"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An order to choose: its goods by SKU, what they cost in cents, and what is to be expected of it."""
+
+    id: str
+    lines: Mapping[str, int]
+    total: int
+    missing: bool
+    dear: bool
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """The goods by what an order of them leads to: plain ones, dear ones, and those that are out of stock."""
+
+    plain: Sequence[Json]
+    dear: Sequence[Json]
+    scarce: Sequence[Json]
+
+
+def shelves(items: Sequence[Json]) -> Shelves:
+    """Return the goods of the catalogue by kind; where all goods are dear, they are plain too."""
+    there = [item for item in items if _available(item) > MOST]
+    dear = [item for item in there if item["unitPrice"] >= DEAR]
+    scarce = [item for item in items if item["brand"] == _SCARCE or _available(item) == 0]
+    return Shelves([item for item in there if item not in dear] or there, dear, scarce)
+
+
+def new_order_id() -> str:
+    """Return an order id that nobody else has; a form that is sent twice is one order by it."""
+    return f"web-{secrets.token_hex(6)}"
+
+
+def samples(items: Sequence[Json], chance: Random) -> list[Sample]:
+    """Return orders to choose from: first one item that is there, then a mix in which some lack goods or are dear."""
+    goods = shelves(items)
+    plain, dear, scarce = goods.plain, goods.dear, goods.scarce
+    if not plain:
+        return []
+    chosen = [_sample([(chance.choice(plain), 1)])]
+    while len(chosen) < SAMPLES:
+        wanted = [(item, chance.randint(1, 3)) for item in chance.sample(plain, min(len(plain), chance.randint(1, 3)))]
+        number = len(chosen)
+        if scarce and number % 4 == 1:
+            wanted.append((chance.choice(scarce), 1))
+        if number % 5 == 2:
+            wanted = [(chance.choice(dear), 1), *wanted] if dear else [(item, MOST) for item, _ in wanted]
+        chosen.append(_sample(wanted))
+    return chosen
+
+
+def read_lines(form: Mapping[str, str]) -> dict[str, int]:
+    """Return the goods of a form, which has a field `quantity:SKU` for each item. Raises the problem 422."""
+    lines, wrong = dict[str, int](), list[tuple[str, str]]()
+    for field, text in form.items():
+        if not field.startswith(_FIELD) or text.strip() in {"", "0"}:
+            continue
+        sku = field.removeprefix(_FIELD)
+        if re.fullmatch(r"[0-9]{1,4}", text.strip()) and int(text) <= MOST:
+            lines[sku] = int(text)
+        else:
+            wrong.append((sku, f"the quantity must be a whole number up to {MOST}"))
+    if wrong:
+        raise invalid(*wrong)
+    if not lines:
+        raise invalid(("cart", "choose at least one item"))
+    return lines
+
+
+def _sample(goods: Sequence[tuple[Json, int]]) -> Sample:
+    lines = {item["sku"]: quantity for item, quantity in goods}
+    prices = {item["sku"]: item["unitPrice"] for item, _ in goods}
+    missing = {item["sku"] for item, _ in goods if _available(item) == 0}
+    worth = sum(prices[sku] * quantity for sku, quantity in lines.items() if sku not in missing)
+    return Sample(
+        id=new_order_id(),
+        lines=lines,
+        total=sum(prices[sku] * quantity for sku, quantity in lines.items()),
+        missing=bool(missing),
+        dear=worth >= DEAR,
+    )
+
+
+def _available(item: Json) -> int:
+    return sum(warehouse["available"] for warehouse in item["warehouses"])

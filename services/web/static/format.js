@@ -1,0 +1,23 @@
+// Amounts and times the way the person is used to.
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const currencies = new Map();
+
+/** Returns an amount of minor units as text. */
+export function money(cents, currency = "USD") {
+  if (!currencies.has(currency)) currencies.set(currency, new Intl.NumberFormat(undefined, { style: "currency", currency }));
+  return currencies.get(currency).format(cents / 100);
+}
+
+/** Rewrites the amounts and times below an element. */
+export function localize(root) {
+  for (const amount of root.querySelectorAll("data.money")) amount.textContent = money(amount.value, amount.dataset.currency);
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const when = new Date(time.dateTime);
+    if (Number.isNaN(when.getTime())) continue;
+    time.textContent = (when.toDateString() === new Date().toDateString() ? clock : day).format(when);
+    time.title = full.format(when);
+  }
+}

@@ -1,0 +1,142 @@
+// Follows what happens, and fetches the live part of the page again when something did that it shows.
+import { localize } from "./format.js";
+import { morphChildren } from "./morph.js";
+
+const region = document.getElementById("live");
+const state = document.getElementById("live-state");
+const subject = region.dataset.follow;
+/** At most so often, in milliseconds: a list changes all the time, one order only now and then. */
+const PAUSE = subject && subject !== "all" ? 250 : 1000;
+const REOPEN_AFTER = 3000;
+const TRY_AGAIN_AFTER = 3000;
+
+let source = null;
+let lastId = "";
+let connected = false;
+let heard = true;
+let timer = null;
+let retry = null;
+let fetching = false;
+let again = false;
+
+function showState() {
+  const [name, words] = !connected ? ["off", "Disconnected, trying again"] : !heard ? ["off", "The feed does not answer"] : ["live", "Live"];
+  if (state.dataset.state !== name || state.textContent !== words) Object.assign(state, { textContent: words }).dataset.state = name;
+}
+
+async function fetchPart() {
+  if (fetching) {
+    again = true;
+    return;
+  }
+  fetching = true;
+  try {
+    const address = new URL(location.href);
+    address.searchParams.set("part", "1");
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(answer.status);
+    show(await answer.text());
+    state.title = "";
+  } catch (error) {
+    state.title = `The page could not be brought up to date: ${error.message}`;
+    tryAgain();
+  } finally {
+    fetching = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }
+}
+
+function show(html) {
+  const next = document.createElement("template");
+  next.innerHTML = html;
+  localize(next.content);
+  morphChildren(region, next.content);
+  count();
+  if (region.querySelector("[data-incomplete]")) tryAgain();
+}
+
+/** Fetches the part again after a while: no event tells that what was missing is there again. */
+function tryAgain() {
+  retry ??= setTimeout(() => {
+    retry = null;
+    if (!document.hidden) refresh();
+  }, TRY_AGAIN_AFTER);
+}
+
+/** Fetches the live part of the page again, soon. */
+export function refresh() {
+  timer ??= setTimeout(() => {
+    timer = null;
+    fetchPart();
+  }, PAUSE);
+}
+
+function span(seconds) {
+  const [unit, name] = [[3600, "hours"], [60, "minutes"], [1, "seconds"]].find(([size]) => seconds >= 2 * size || size === 1);
+  return `${Math.floor(seconds / unit)} ${name}`;
+}
+
+/** Writes how much time is left wherever a deadline is shown. */
+function count() {
+  for (const one of region.querySelectorAll("[data-until]")) {
+    const left = Math.ceil((new Date(one.dataset.until) - Date.now()) / 1000);
+    const words = left > 0 ? `${span(left)} left` : "Time is up";
+    if (one.textContent !== words) one.textContent = words;
+  }
+}
+
+function open() {
+  if (source || document.hidden) return;
+  const query = new URLSearchParams(subject === "all" ? {} : { order: subject });
+  if (region.dataset.figures !== undefined) query.set("figures", "1");
+  if (lastId) query.set("after", lastId);
+  source = new EventSource(`/live?${query}`);
+  const note = (listener) => (message) => {
+    lastId = message.lastEventId || lastId;
+    listener(message);
+  };
+  source.addEventListener("feed", note((message) => {
+    const before = connected && heard;
+    connected = true;
+    heard = JSON.parse(message.data).connected;
+    showState();
+    if (!before && heard) refresh();
+  }));
+  source.addEventListener("order-event", note(refresh));
+  source.addEventListener("resync", note(refresh));
+  source.addEventListener("figures", note((message) => {
+    document.dispatchEvent(new CustomEvent("figures", { detail: JSON.parse(message.data) }));
+  }));
+  source.addEventListener("error", () => {
+    connected = false;
+    showState();
+    if (source?.readyState === EventSource.CLOSED) {
+      close();
+      setTimeout(open, REOPEN_AFTER);
+    }
+  });
+}
+
+function close() {
+  source?.close();
+  source = null;
+}
+
+/** Begins to follow, as long as somebody looks: a browser has only few connections for all its pages. */
+export function follow() {
+  if (subject === undefined) return;
+  if (region.querySelector("[data-incomplete]")) tryAgain();
+  setInterval(count, 1000);
+  count();
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else {
+      open();
+      refresh();
+    }
+  });
+  open();
+}

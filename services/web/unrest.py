@@ -1,0 +1,90 @@
+"""Chaos as the operator sees it: in which services it is possible, how much there is, and who is killed."""
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from services.common.models import Request
+from services.common.problems import Problem, not_found
+from services.web.backend import Backend, Json
+from services.web.calls import Outcome, SideBySide
+
+SERVICES = ("orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud")
+ALL = "all"
+
+
+class ChaosForm(Request):
+    """How much chaos there is to be, in `service` or in all; shares in percent."""
+
+    # It comes from a form, where everything is text.
+    model_config = ConfigDict(strict=False)
+
+    service: Literal["all", "orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud"]
+    failures: Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)] = 0.0
+    lost_writes: Annotated[float, Field(ge=0, le=20, allow_inf_nan=False)] = 0.0
+    crashes_per_minute: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0.0
+
+    def settings(self) -> Json:
+        """Return what the services are told."""
+        return {
+            "failures": self.failures / 100,
+            "lostWrites": self.lost_writes / 100,
+            "crashesPerMinute": self.crashes_per_minute,
+        }
+
+
+class Unrest(NamedTuple):
+    """Chaos in one service: `state` is on, off, disabled or unknown; shares from 0 to 1."""
+
+    service: str
+    state: str
+    failures: float = 0.0
+    lost_writes: float = 0.0
+    crashes_per_minute: float = 0.0
+
+
+class UnrestBoard:
+    """Remembers what the services said last, because a page that is live looks every second."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend, self._calls = backend, SideBySide()
+        self._seen: list[Unrest] = []
+
+    def look(self) -> list[Unrest]:
+        """Ask every service, and return what they say."""
+        outcomes = self._calls.each(self._backend.chaos, SERVICES)
+        self._seen = [_unrest(service, outcome) for service, outcome in zip(SERVICES, outcomes, strict=True)]
+        return self._seen
+
+    def seen(self) -> list[Unrest]:
+        """Return what the services said last."""
+        return self._seen or self.look()
+
+    def change(self, form: ChaosForm) -> str:
+        """Set the chaos, in all services that allow it or in one, and return a sentence about it. Raises a Problem."""
+        services = SERVICES if form.service == ALL else (form.service,)
+        outcomes = self._calls.each(lambda service: self._backend.set_chaos(service, form.settings()), services)
+        self.look()
+        failed = {name: one.problem for name, one in zip(services, outcomes, strict=True) if one.problem is not None}
+        reached = [name for name in services if name not in failed]
+        if not reached:
+            raise next(iter(failed.values()))
+        missed = f" Not reached: {', '.join(failed)}." if failed else ""
+        return f"Chaos is set in {', '.join(reached)}.{missed}"
+
+    def kill(self, service: str) -> None:
+        """Have a process of the service die. Raises the 404, TransientError and RefusedError."""
+        if service not in SERVICES:
+            raise not_found("service", service)
+        self._backend.crash(service)
+
+
+def _unrest(service: str, outcome: Outcome[Json]) -> Unrest:
+    if outcome.value is None:
+        return Unrest(service, "disabled" if _not_there(outcome.problem) else "unknown")
+    rates = [float(outcome.value.get(name, 0)) for name in ("failures", "lostWrites", "crashesPerMinute")]
+    return Unrest(service, "on" if any(rates) else "off", *rates)
+
+
+def _not_there(problem: Problem | None) -> bool:
+    return problem is not None and problem.status == 404

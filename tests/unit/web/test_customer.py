@@ -1,0 +1,163 @@
+"""The customer's pages."""
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.unit.web.fakes import FakeShop, console, item, order, problem
+
+SCRIPT = '"><script>alert(1)</script>'
+
+
+@pytest.fixture
+def shop() -> FakeShop:
+    shop = FakeShop()
+    shop.on("inventory", "GET", "inventory", [item("Vans Old Skool", 6000, 10_000), item("Adidas Classic", 6000, 0)])
+    shop.on("orderprocessing", "GET", "orders", [])
+    return shop
+
+
+@pytest.fixture
+def browser(shop: FakeShop) -> FlaskClient:
+    return console(shop)
+
+
+def line(order_id: str, status: str = "processing") -> dict[str, object]:
+    return {"id": order_id, "status": status, "goodsTotal": 1, "currency": "USD", "receivedAt": "2026-11-21T10:00:00Z"}
+
+
+def test_the_shop_offers_twenty_orders_and_a_cart_and_says_that_there_are_none_yet(browser: FlaskClient) -> None:
+    page = browser.get("/shop/").text
+    assert len(re.findall(r'name="order" value="web-[0-9a-f]{12}"', page)) == 21
+    assert 'name="quantity:Adidas Classic" value="0"' in page
+    assert "No orders yet" in page
+
+
+def test_the_shop_lists_the_orders_of_whoever_one_is(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders?limit=25&customerId=1234", [line("A1")])
+    shop.on("orderprocessing", "GET", "orders?limit=25&customerId=Ril+ey+%C3%A9", [line("B1")])
+    assert "/shop/orders/A1" in browser.get("/shop/").text
+    assert browser.post("/shop/customer", data={"customer": " Ril ey é "}).status_code == 303
+    page = browser.get("/shop/").text
+    assert "/shop/orders/B1" in page
+    assert "/shop/orders/A1" not in page
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb"], ids=repr)
+def test_nobody_can_be_somebody_without_a_name(browser: FlaskClient, name: str) -> None:
+    answer = browser.post("/shop/customer", data={"customer": name}, headers={"Accept": "application/json"})
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"][0]["field"] == "customer"
+
+
+def test_a_search_goes_on_until_the_page_is_full_or_the_list_ends(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders?limit=25&customerId=1234", [line("A1")])
+    shop.cursors["orderprocessing", "orders?limit=25&customerId=1234"] = "more"
+    shop.on("orderprocessing", "GET", "orders?limit=24&cursor=more&customerId=1234", [line("A2")])
+    page = browser.get("/shop/").text
+    assert "A1" in page
+    assert "A2" in page
+    assert "Older orders" not in page
+
+
+def test_an_order_is_sent_with_the_id_of_its_form(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "POST", "orders", order("web-1"))
+    form = {"order": "web-1", "quantity:Vans Old Skool": "2", "quantity:Adidas Classic": "0"}
+    answer = browser.post("/shop/orders", data=form)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/shop/orders/web-1")
+    sent = {"id": "web-1", "customerId": "1234", "items": [{"sku": "Vans Old Skool", "quantity": 2}]}
+    assert shop.calls("POST") == [("orderprocessing", "orders", sent)]
+
+
+def test_a_script_is_told_where_to_go_on(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "POST", "orders", order("web-1"))
+    form = {"order": "web-1", "quantity:Vans Old Skool": "2"}
+    answer = browser.post("/shop/orders", data=form, headers={"Accept": "application/json"})
+    assert answer.get_json() == {"location": "/shop/orders/web-1", "message": "We have your order."}
+
+
+def test_a_refused_order_says_everything_that_is_wrong(shop: FakeShop, browser: FlaskClient) -> None:
+    errors = [{"field": "items.0.sku", "detail": "there is no 'x'"}, {"field": "customerId", "detail": "is too long"}]
+    shop.on("orderprocessing", "POST", "orders", problem(422, "invalidField", "two things", errors=errors))
+    answer = browser.post("/shop/orders", data={"quantity:x": "1"})
+    assert answer.status_code == 422
+    assert all(error["field"] in answer.text for error in errors)
+    assert browser.post("/shop/orders", data={"quantity:x": "0"}).status_code == 422
+
+
+def part(number: int, **more: object) -> dict[str, object]:
+    return {
+        "id": f"A1:{number}",
+        "location": "Warehouse A",
+        "status": "processing",
+        "reason": None,
+        "items": [{"sku": "Vans Old Skool", "quantity": 1}],
+        "payment": None,
+        "shipment": None,
+        **more,
+    }
+
+
+def test_an_order_shows_its_parcels_with_invoice_and_progress(shop: FakeShop, browser: FlaskClient) -> None:
+    payment = {"subTotal": 6000, "tax": 1200, "shipping": 499, "total": 7699, "currency": "USD"}
+    parts = [
+        part(1, payment=payment | {"status": "success", "invoiceReference": "INV-1"}, shipment=None),
+        part(2, location=None, status="cancelled", reason="notAvailable"),
+    ]
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", fulfillments=parts))
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [step("Order received", "customer")])
+    page = browser.get("/shop/orders/A1").text
+    for shown in ("Warehouse A", "INV-1", 'value="7699"', "Out of stock", "It is out of stock.", "Order received"):
+        assert shown in page
+    assert page.count('data-state="done"') == 2
+
+
+def step(message: str, actor: str) -> dict[str, object]:
+    return {"seq": 1, "at": "2026-11-21T10:00:00.000Z", "type": "order.received", "message": message, "actor": actor}
+
+
+def test_what_the_customer_may_do_is_offered_until_the_deadline(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
+    waiting = order("A1", "customerActionRequired", actions=["amend", "cancel"], deadline="2026-11-21T10:00:30.000Z")
+    shop.on("orderprocessing", "GET", "orders/A1", waiting)
+    page = browser.get("/shop/orders/A1").text
+    assert 'value="amend"' in page
+    assert 'value="cancel"' in page
+    assert 'data-until="2026-11-21T10:00:30.000Z"' in page
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", "completed"))
+    assert 'value="cancel"' not in browser.get("/shop/orders/A1").text
+
+
+@pytest.mark.parametrize("action", ["amend", "cancel"])
+def test_the_customers_decision_is_passed_on(shop: FakeShop, browser: FlaskClient, action: str) -> None:
+    shop.on("orderprocessing", "POST", "orders/A1/action", order("A1"))
+    assert browser.post("/shop/orders/A1/action", data={"action": action}).status_code == 303
+    assert shop.calls("POST") == [("orderprocessing", "orders/A1/action", {"action": action})]
+
+
+def test_a_decision_that_comes_too_late_is_shown_as_that(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "POST", "orders/A1/action", problem(409, "notAllowed", "it is on its way"))
+    answer = browser.post("/shop/orders/A1/action", data={"action": "cancel"})
+    assert answer.status_code == 409
+    assert "it is on its way" in answer.text
+
+
+@pytest.mark.parametrize("order_id", ["..", ".", "a/../b", "a?b", "%2e%2e"], ids=repr)
+def test_an_id_leads_nowhere_but_to_its_order(shop: FakeShop, browser: FlaskClient, order_id: str) -> None:
+    browser.get("/shop/orders/" + order_id.replace("/", "%2F"))
+    for _, _, path, _ in shop.asked:
+        assert re.fullmatch(r"orders/[^/?]+(/timeline)?", path)
+        assert path.split("/")[1].strip(".")
+
+
+def test_foreign_text_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
+    parts = [part(1, location=SCRIPT, items=[{"sku": SCRIPT, "quantity": 1}])]
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", customerId=SCRIPT, fulfillments=parts))
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [step(SCRIPT, SCRIPT)])
+    shop.on("inventory", "GET", "inventory", [item(SCRIPT, 6000, 10_000)])
+    browser.post("/shop/customer", data={"customer": SCRIPT})
+    for path in ("/shop/", "/shop/orders/A1"):
+        page = browser.get(path).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)" in page

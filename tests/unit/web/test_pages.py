@@ -1,0 +1,153 @@
+"""What all pages have in common."""
+
+import pytest
+
+from services.common.sidecar import TransientError
+from tests.unit.web.fakes import FakeShop, console, order, problem
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def shop() -> FakeShop:
+    shop = FakeShop()
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1"))
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
+    return shop
+
+
+def test_the_first_page_leads_to_every_role(shop: FakeShop) -> None:
+    browser = console(shop)
+    page = browser.get("/").text
+    for link in ("/shop/", "/approvals/", "/courier/", "/store/", "/support/", "/operator/"):
+        assert f'href="{link}"' in page
+
+
+def test_every_page_is_guarded_against_foreign_scripts_and_frames(shop: FakeShop) -> None:
+    for path in ("/", "/shop/orders/A1", "/shop/orders/unknown", "/static/console.js"):
+        headers = console(shop).get(path, headers=HTML).headers
+        assert "default-src 'self'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_no_page_has_a_script_or_a_style_in_it_or_asks_another_host(shop: FakeShop) -> None:
+    page = console(shop).get("/shop/orders/A1").text
+    assert page.count("<script") == page.count("<script src=") + page.count('<script type="module" src=')
+    assert "<style" not in page
+    assert " style=" not in page
+    assert "://" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize("name", ["bootstrap.css", "chart.js"])
+def test_styles_and_charts_come_from_installed_packages(shop: FakeShop, name: str) -> None:
+    answer = console(shop).get(f"/vendor/{name}")
+    assert answer.status_code == 200
+    assert len(answer.data) > 100_000
+    assert "max-age" in answer.headers["Cache-Control"]
+
+
+def test_nothing_else_of_the_packages_is_served(shop: FakeShop) -> None:
+    for name in ("chart.css", "..%2f..%2fpages.py", "bootstrap.min.css"):
+        assert console(shop).get(f"/vendor/{name}", headers=HTML).status_code == 404
+
+
+def test_the_live_part_of_a_page_comes_alone(shop: FakeShop) -> None:
+    part = console(shop).get("/shop/orders/A1?part=1").text
+    assert "Order A1" in part
+    assert "<html" not in part
+
+
+def test_what_a_form_did_is_said_once_on_the_page_that_follows(shop: FakeShop) -> None:
+    shop.on("orderprocessing", "POST", "orders/A1/action", order("A1"))
+    browser = console(shop)
+    browser.post("/shop/orders/A1/action", data={"action": "cancel"})
+    said = "We cancel your order."
+    assert said not in browser.get("/shop/orders/A1?part=1").text
+    assert said in browser.get("/shop/orders/A1").text
+    assert said not in browser.get("/shop/orders/A1").text
+
+
+def test_foreign_text_in_what_is_said_is_text(shop: FakeShop) -> None:
+    browser = console(shop)
+    browser.post("/shop/customer", data={"customer": "<b>Riley</b>"})
+    assert "You are customer &lt;b&gt;Riley&lt;/b&gt; now." in browser.get("/").text
+
+
+def test_something_long_to_say_still_fits_into_a_cookie(shop: FakeShop) -> None:
+    ids = [f"{number:040}:1" for number in range(100)]
+    shop.on("orderprocessing", "POST", f"shipments/{ids[0].replace(':', '%3A')}/status", {"id": ids[0]})
+    answer = console(shop).post("/courier/dispatched", data={"shipment": ids})
+    assert answer.status_code == 303
+    assert len(answer.headers["Set-Cookie"]) < 4096
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 303),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"}, 303),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+    ids=str,
+)
+def test_forms_of_other_sites_are_not_taken(shop: FakeShop, headers: dict[str, str], status: int) -> None:
+    answer = console(shop).post("/shop/customer", data={"customer": "Riley"}, headers=headers | HTML)
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "said"),
+    [
+        (problem(404, "notFound", "there is no order 'A1'"), 404, "there is no order"),
+        (problem(409, "notAllowed", "it is too late"), 409, "it is too late"),
+        (problem(503, "chaos", "not now"), 503, "not now"),
+        (TransientError("no answer: ReadTimeout"), 503, "does not answer right now"),
+        (TransientError("answered 500", 500, {"errorCode": "ERR_DIRECT_INVOKE"}), 500, "does not answer right now"),
+    ],
+    ids=str,
+)
+def test_an_error_of_another_service_is_shown_with_its_status(
+    shop: FakeShop, failure: Exception, status: int, said: str
+) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1", failure)
+    page = console(shop).get("/shop/orders/A1", headers=HTML)
+    assert (page.status_code, page.mimetype) == (status, "text/html")
+    assert said in page.get_data(as_text=True).replace("&#39;", "'")
+    for told in (
+        console(shop).get("/shop/orders/A1?part=1", headers=HTML),
+        console(shop).get("/shop/orders/A1", headers=JSON),
+    ):
+        assert (told.status_code, told.mimetype) == (status, "application/problem+json")
+        assert said in told.get_json()["detail"]
+
+
+def test_a_503_says_when_to_try_again(shop: FakeShop) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1", problem(503, "away", "not now"))
+    assert console(shop).get("/shop/orders/A1", headers=HTML).headers["Retry-After"] == "1"
+
+
+def test_a_page_that_does_not_exist_is_a_page_that_says_so(shop: FakeShop) -> None:
+    answer = console(shop).get("/nowhere", headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert console(shop).delete("/", headers=JSON).status_code == 405
+
+
+def test_an_error_of_the_console_itself_shows_no_trace(shop: FakeShop) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1", {"id": "A1"})
+    answer = console(shop).get("/shop/orders/A1", headers=HTML)
+    assert answer.status_code == 500
+    assert "Traceback" not in answer.text
+
+
+def test_too_many_open_pages_are_refused(shop: FakeShop) -> None:
+    browser = console(shop, stream_limit=1)
+    first = browser.get("/live")
+    assert first.mimetype == "text/event-stream"
+    assert browser.get("/live", headers=JSON).status_code == 503
+    first.close()
+    assert browser.get("/live").status_code == 200

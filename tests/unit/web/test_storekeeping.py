@@ -1,0 +1,66 @@
+"""What a store manager types."""
+
+import pytest
+
+from services.web.storekeeping import Restock, cents, major
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("59.90", 5990),
+        ("59.9", 5990),
+        ("59", 5900),
+        ("0", 0),
+        ("0.01", 1),
+        ("1,289.00", 128900),
+        ("1,000,000", 100000000),
+        ("59.900", 5990),
+        ("007", 700),
+    ],
+)
+def test_an_amount_is_read_as_a_person_writes_it(text: str, amount: int) -> None:
+    assert cents(text) == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "abc",
+        "-1",
+        "+1",
+        "59,90",
+        "1,28",
+        "1.2.3",
+        "59.999",
+        ".5",
+        "5.",
+        "1e3",
+        "NaN",
+        "$5",
+        "\u0665",
+        "1" * 16,
+    ],
+)
+def test_anything_else_is_no_amount(text: str) -> None:
+    with pytest.raises(ValueError, match="amount"):
+        cents(text)
+
+
+@pytest.mark.parametrize("amount", [0, 1, 99, 100, 5990, 10**15])
+def test_what_is_written_is_read_as_the_same(amount: int) -> None:
+    assert cents(major(amount)) == amount
+
+
+def test_a_form_sent_twice_has_one_key_and_a_corrected_one_another() -> None:
+    form = Restock(sku="a", warehouse="b", quantity="5", form_key="k")
+    assert form.key() == Restock(sku="a", warehouse="b", quantity="5", form_key="k").key()
+    others = [
+        Restock(sku="x", warehouse="b", quantity="5", form_key="k"),
+        Restock(sku="a", warehouse="x", quantity="5", form_key="k"),
+        Restock(sku="a", warehouse="b", quantity="6", form_key="k"),
+        Restock(sku="a", warehouse="b", quantity="5", form_key="x"),
+    ]
+    assert len({form.key(), *(other.key() for other in others)}) == 5
