@@ -6,7 +6,7 @@ CODE := runtime services tests
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
-.PHONY: help setup run restart deps zipkin test lint format unit e2e chaos chaos-short chaos-mutants clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,7 +26,7 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup lint unit e2e chaos-short ## Run every check and test, as CI does
+test: setup lint unit e2e browser chaos-short ## Run every check and test, as CI does
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -43,6 +43,10 @@ unit: setup ## Run the unit tests, with coverage
 e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 	$(BIN)/pytest tests/e2e
 
+browser: setup ## Drive the console in a real Chromium, on a system of its own; screenshots are left in .state/screenshots
+	@$(PYTHON) -m runtime browser
+	$(BIN)/pytest tests/browser
+
 chaos-short: setup ## Kill every process at least once: the crash matrix in short, part of `make test`
 	$(BIN)/pytest tests/chaos
 
@@ -53,7 +57,7 @@ chaos-mutants: setup ## Take each undo and idempotency key away in turn, and che
 	$(BIN)/python -m tests.chaos.mutate
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay
-	rm -rf .venv .dapr .state/logs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
+	rm -rf .venv .dapr .state/logs .state/screenshots .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-state: ## Remove all orders and workflows (Redis's and the scheduler's data together)

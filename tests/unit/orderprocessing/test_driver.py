@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from services.orderprocessing.contracts import ORDER_WORKFLOW
-from tests.driver import Driver, Points, crash
+from tests.driver import Driver
 from tests.fakes import FakeClock
+from tests.points import Points, crash
 
 
 def driver_of(workflow: Any) -> Driver:

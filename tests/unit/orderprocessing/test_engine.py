@@ -1,7 +1,7 @@
-"""The engine's client, the calls of the other services, and flows side by side."""
+"""The engine's client, and the calls of the other services."""
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import pytest
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEventType, WorkflowStatus
-from dapr.ext.workflow._durabletask.task import CompletableTask
 
 from services.common.sidecar import RefusedError, TransientError
 from services.orderprocessing import runtime
@@ -19,7 +18,6 @@ from services.orderprocessing.models import Fulfillment
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from services.orderprocessing.runtime import Engine
 from services.orderprocessing.states import FulfillmentStatus
-from services.orderprocessing.workflows.flow import concurrently
 from tests.fakes import FakeClock, FakeSidecar
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
@@ -287,45 +285,3 @@ def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: Wo
     names = [activity.__name__ for activity in bound_activities(world.tools)]
     assert len(set(names)) == len(names) == 13
     assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
-
-
-def waits(task: Any, then: list[str], name: str) -> Generator[Any, Any, str]:
-    try:
-        answer = yield task
-    except ValueError:
-        then.append(f"{name} failed")
-        raise
-    then.append(name)
-    return f"{name}: {answer}"
-
-
-def test_flows_side_by_side_each_go_on_when_their_own_task_is_done() -> None:
-    tasks, went_on = [CompletableTask[int]() for _ in range(3)], list[str]()
-    together = concurrently([waits(task, went_on, name) for task, name in zip(tasks, "abc", strict=True)])
-    next(together)
-    tasks[2].complete(3)
-    together.send(None)
-    assert went_on == ["c"]
-    tasks[0].complete(1)
-    tasks[1].complete(2)
-    with pytest.raises(StopIteration) as end:
-        together.send(None)
-    assert end.value.value == ["a: 1", "b: 2", "c: 3"]
-
-
-def test_an_error_of_one_flow_comes_out_after_the_others_have_ended() -> None:
-    tasks, went_on = [CompletableTask[int]() for _ in range(2)], list[str]()
-    together = concurrently([waits(task, went_on, name) for task, name in zip(tasks, "ab", strict=True)])
-    next(together)
-    tasks[0].cancel(ValueError("broken"))
-    together.send(None)
-    assert went_on == ["a failed"]
-    tasks[1].complete(2)
-    with pytest.raises(ValueError, match="broken"):
-        together.send(None)
-    assert went_on == ["a failed", "b"]
-
-
-def test_no_flows_are_over_at_once() -> None:
-    with pytest.raises(StopIteration):
-        next(concurrently([]))

@@ -11,7 +11,7 @@ from services.common.policies import UNTIL_DONE
 from services.common.sidecar import TransientError
 from services.orderprocessing import contracts, fulfilling
 from services.orderprocessing.states import OrderStatus, Reason, ShipmentStatus
-from tests.driver import crash
+from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
 

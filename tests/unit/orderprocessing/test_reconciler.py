@@ -9,7 +9,7 @@ from services.common.index import Entry
 from services.common.sidecar import TransientError
 from services.orderprocessing import reconciler
 from services.orderprocessing.states import OrderStatus
-from tests.driver import crash
+from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.world import AT_A, MISSING, World

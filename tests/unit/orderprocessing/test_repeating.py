@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.orderprocessing.states import OrderStatus
-from tests.driver import crash
+from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.test_accepting import FULL, SHORT, refused
 from tests.unit.orderprocessing.world import AT_A, World

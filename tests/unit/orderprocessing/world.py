@@ -17,8 +17,9 @@ from services.orderprocessing.reconciler import Reconciler
 from services.orderprocessing.registry import bound_activities
 from services.orderprocessing.store import OrderStore
 from services.shipping import app as shipping
-from tests.driver import Driver, Points
+from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments
+from tests.points import Points
 
 CUSTOMER = "1234"
 AT_A, AT_B, AT_BOTH, MISSING = "Vans Old Skool", "Asics GEL-Kayano", "New Balance 574", "Adidas Classic"

@@ -143,12 +143,11 @@ def test_a_decision_that_comes_too_late_is_shown_as_that(shop: FakeShop, browser
     assert "it is on its way" in answer.text
 
 
-@pytest.mark.parametrize("order_id", ["..", ".", "a/../b", "a?b", "%2e%2e"], ids=repr)
+@pytest.mark.parametrize("order_id", ["..", ".", "a%2F..%2Fb", "a%3Fb", "%252e", "a%23"], ids=repr)
 def test_an_id_leads_nowhere_but_to_its_order(shop: FakeShop, browser: FlaskClient, order_id: str) -> None:
-    browser.get("/shop/orders/" + order_id.replace("/", "%2F"))
-    for _, _, path, _ in shop.asked:
-        assert re.fullmatch(r"orders/[^/?]+(/timeline)?", path)
-        assert path.split("/")[1].strip(".")
+    answer = browser.get("/shop/orders/" + order_id, headers={"Accept": "text/html"})
+    assert answer.status_code in {404, 308}
+    assert not shop.asked
 
 
 def test_foreign_text_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
