@@ -67,6 +67,7 @@ def _settings(options: argparse.Namespace, kills: int) -> Settings:
         options.crashes,
         port_offset=options.port_offset,
         patience=options.patience,
+        fickle=options.fickle,
         settles_within=options.settles_within,
     )
 
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crashes", type=float, default=0.0, metavar="N", help="of each service in a minute, besides")
     parser.add_argument("--port-offset", type=int, default=4000)
     parser.add_argument("--patience", type=int, metavar="SECONDS", help="for how long charges and bookings are tried")
+    parser.add_argument("--fickle", action="store_true", help="most customers cancel")
     parser.add_argument("--settles-within", type=float, default=SETTLES_WITHIN_S, metavar="SECONDS")
     parser.add_argument("--folder", type=Path, help="where state and logs go, instead of the temporary folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

@@ -40,7 +40,8 @@ class Settings:
     """How a run is made: orders per second, and from some round on the settings of the chaos switch.
 
     `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
-    patience the switch stays on until a round's last order is placed, not only until its last kill.
+    patience the switch stays on until a round's last order is placed, not only until its last kill. Where customers are
+    `fickle`, most of them cancel.
     """
 
     kills: int
@@ -52,6 +53,7 @@ class Settings:
     failures_from_round: int = 1
     port_offset: int = 4000
     patience: int | None = None
+    fickle: bool = False
     settles_within: float = SETTLES_WITHIN_S
 
     @property
@@ -110,7 +112,8 @@ class Campaign:
 
     def _round(self, number: int, kills: list[Kill]) -> None:
         began = time.monotonic()
-        robots = Robots(self._shop, self._shelves, f"s{self.tally.seed}r{number}", self._settings.rate)
+        name, settings = f"s{self.tally.seed}r{number}", self._settings
+        robots = Robots(self._shop, self._shelves, name, settings.rate, settings.fickle)
         robots.start()
         try:
             with ExitStack() as switched:

@@ -21,7 +21,8 @@ from tests.chaos.report import aligned
 _COPIED = ("components", "runtime", "services", "tests", "dapr.yaml", "pyproject.toml")
 _LONGEST_S = 900.0
 _SHORT = ["--short"]
-_WILD = ["--kills", "16", "--rate", "4", "--chaos-switch", "0.3", "--lost-writes", "0.05", "--patience", "300"]
+_WILD = ["--kills", "20", "--rate", "4", "--fickle", "--patience", "300"]
+_WILD += ["--chaos-switch", "0.4", "--lost-writes", "0.05"]
 """Here so much fails that orders would run into their deadlines; with patience they do not, and any fault is one."""
 _SETTLES_WITHIN_S = "40"
 """Shorter than for the figures: here something is wrong, so that all of it would be waited for each time."""

@@ -23,15 +23,18 @@ _THINKS = (0.0, 1.5)
 """Seconds that people take before they answer."""
 _CARRIES = (0.0, 2.0)
 _SENDS_AGAIN = (2.0, 8.0)
+_FICKLE = 8
+"""How many times as many orders are cancelled where customers are fickle."""
 
 
 class Robots:
     """Keeps a stream of orders in flight from `start` to `rest`, and sees every one of them through."""
 
-    def __init__(self, shop: Shop, shelves: Shelves, name: str, rate: float) -> None:
+    def __init__(self, shop: Shop, shelves: Shelves, name: str, rate: float, fickle: bool = False) -> None:
         self.register, self.agenda = Register(), Agenda()
         self._shop, self._shelves, self._name = shop, shelves, name
         self._pause = _CUSTOMERS / rate
+        self._weights = [one.weight * (_FICKLE if fickle and one.cancels else 1) for one in KINDS]
         self._resting, self._stopped = threading.Event(), threading.Event()
         numbers = range(1, _CUSTOMERS + 1)
         self.customer_ids = [f"{name}-c{number}" for number in numbers]
@@ -82,7 +85,7 @@ class Robots:
         chance = Random(customer_id)
         number = 0
         while not self._resting.wait(chance.expovariate(1 / self._pause)):
-            kind = chance.choices(KINDS, [one.weight for one in KINDS])[0]
+            kind = chance.choices(KINDS, self._weights)[0]
             basket = self._shelves.basket(kind, chance)
             if basket is None:
                 continue
