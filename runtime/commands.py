@@ -23,6 +23,7 @@ from runtime.zipkin import run_zipkin
 WATCH_S = 0.5
 MOST_REPLICAS = 3
 """What one machine can use; with many more, a replica would not find a pulse of its own in time."""
+CONSOLE = "web"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -73,6 +74,7 @@ def run(options: argparse.Namespace) -> None:
         say(f"\nReady after {elapsed(time.monotonic() - began)}:")
         for app in stack.apps():
             say(f"  {app.name:<18} {app.address}")
+        say(f"Open {stack.address(CONSOLE)} in a browser: the console.")
         say("What ends by itself is started again; logs are in .state/logs/.")
         say("Ctrl-C stops everything; the orders stay in .state/.\n")
         _watch(stack)

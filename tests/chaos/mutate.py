@@ -62,6 +62,8 @@ def notice(mutant: Mutant, seeds: Sequence[int], port_offset: int) -> tuple[str,
         for name, form in runs:
             said = _run(root, [*form, "--port-offset", str(port_offset)])
             faults = [line.strip() for line in said if line.strip().startswith(_FAULT) and _SYSTEM not in line]
+            if not any(line.startswith("seed") for line in said):
+                raise RuntimeError(f"{mutant.name}: the matrix did not run: {said[-3:]}")
             if faults:
                 return name, f"{faults[0][:200]} ({len(faults)} faults)"
             say(f"{mutant.name}: not noticed by {name}: {said[-1] if said else 'nothing was said'}")
