@@ -68,6 +68,7 @@ def _settings(options: argparse.Namespace, kills: int) -> Settings:
         port_offset=options.port_offset,
         patience=options.patience,
         fickle=options.fickle,
+        shaky=tuple(options.shaky),
         settles_within=options.settles_within,
     )
 
@@ -87,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port-offset", type=int, default=4000)
     parser.add_argument("--patience", type=int, metavar="SECONDS", help="for how long charges and bookings are tried")
     parser.add_argument("--fickle", action="store_true", help="most customers cancel")
+    parser.add_argument(
+        "--shaky", nargs="+", default=[], metavar="SERVICE", help="whose switch is used, instead of all"
+    )
     parser.add_argument("--settles-within", type=float, default=SETTLES_WITHIN_S, metavar="SECONDS")
     parser.add_argument("--folder", type=Path, help="where state and logs go, instead of the temporary folder")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

@@ -44,7 +44,7 @@ class Settings:
 
     `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
     patience the switch stays on until a round's last order is placed, not only until its last kill. Where customers are
-    `fickle`, most of them cancel.
+    `fickle`, most of them cancel. `shaky` names the services whose switch is used, none for all.
     """
 
     kills: int
@@ -57,6 +57,7 @@ class Settings:
     port_offset: int = 4000
     patience: int | None = None
     fickle: bool = False
+    shaky: tuple[str, ...] = ()
     settles_within: float = SETTLES_WITHIN_S
 
     @property
@@ -187,7 +188,8 @@ class Campaign:
         self._switch({})
 
     def _switch(self, body: Mapping[str, float]) -> None:
-        for name in sorted({app.app_id for app in self._stack.apps()} - _WITHOUT_SWITCH):
+        every = {app.app_id for app in self._stack.apps()} - _WITHOUT_SWITCH
+        for name in self._settings.shaky or sorted(every):
             answer = persist(self._shop, name, "PUT", "/chaos", dict(body))
             if answer.status != 200:
                 raise RuntimeError(f"{name} has no chaos switch: {answer.status} {answer.body}")

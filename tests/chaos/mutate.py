@@ -21,8 +21,8 @@ from tests.chaos.report import aligned
 _COPIED = ("components", "runtime", "services", "tests", "dapr.yaml", "pyproject.toml")
 _LONGEST_S = 900.0
 _SHORT = ["--short"]
-_WILD = ["--kills", "20", "--rate", "4", "--fickle", "--patience", "300"]
-_WILD += ["--chaos-switch", "0.4", "--lost-writes", "0.05"]
+_WILD = ["--kills", "16", "--rate", "4", "--fickle", "--patience", "300"]
+_WILD += ["--chaos-switch", "0.5", "--lost-writes", "0.05"]
 """Here so much fails that orders would run into their deadlines; with patience they do not, and any fault is one."""
 _SETTLES_WITHIN_S = "40"
 """Shorter than for the figures: here something is wrong, so that all of it would be waited for each time."""
@@ -58,7 +58,8 @@ def notice(mutant: Mutant, seeds: Sequence[int], port_offset: int) -> tuple[str,
         _copy(root)
         for edit in mutant.edits:
             edit.apply(root)
-        runs = [("short form", _SHORT), *((f"seed {seed}", [*_WILD, "--seeds", str(seed)]) for seed in seeds)]
+        wild = [*_WILD, *_shaken(mutant), "--seeds"]
+        runs = [("short form", _SHORT), *((f"seed {seed}", [*wild, str(seed)]) for seed in seeds)]
         for name, form in runs:
             said = _run(root, [*form, "--port-offset", str(port_offset)])
             faults = [line.strip() for line in said if line.strip().startswith(_FAULT) and _SYSTEM not in line]
@@ -68,6 +69,12 @@ def notice(mutant: Mutant, seeds: Sequence[int], port_offset: int) -> tuple[str,
                 return name, f"{faults[0][:200]} ({len(faults)} faults)"
             say(f"{mutant.name}: not noticed by {name}: {said[-1] if said else 'nothing was said'}")
     return _NOBODY, ""
+
+
+def _shaken(mutant: Mutant) -> list[str]:
+    """Return the option by which chaos strikes only the service that lacks something, so that orders get there."""
+    services = {edit.path.parts[1] for edit in mutant.edits} - {"common"}
+    return ["--shaky", *sorted(services)] if services else []
 
 
 def _copy(root: Path) -> None:
