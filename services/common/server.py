@@ -9,8 +9,8 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from flask import Flask
 from waitress import wasyncore
@@ -49,6 +49,12 @@ _DROP_SYN = (
 """A classic BPF program: operation, jumps if true and if false, operand."""
 
 
+def listener_gone(environ: Mapping[str, Any]) -> Callable[[], bool]:
+    """Return what tells whether the client of a request has hung up; always False where the server cannot know."""
+    gone: Callable[[], bool] = environ.get("waitress.client_disconnected", lambda: False)
+    return gone
+
+
 def at_stop(app: Flask, action: Callable[[], None]) -> None:
     """Have `action` called as soon as the process is told to stop; it must not wait for anything."""
     app.extensions.setdefault(_AT_STOP, []).append(action)
@@ -68,6 +74,8 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
             threads=config.server_threads,
             max_request_body_size=_MAX_BODY,
             clear_untrusted_proxy_headers=True,
+            # So that a connection is looked at while its request is served, and a stream learns that nobody listens.
+            channel_request_lookahead=1,
             ident=None,
         ),
     )

@@ -112,13 +112,13 @@ class Pulse:
         return False
 
     def run(self, stopping: threading.Event) -> None:
-        """Beat until told to stop; in a hurry while there is no sign of life."""
+        """Beat until told to stop, as soon as it has been quiet for long enough; in a hurry while nothing answers."""
         pause = 0.0
         while not stopping.wait(pause):
             pause = min(_HURRY, self._interval)
             try:
                 if self.beat():
-                    pause = self._interval
+                    pause = max(pause, self._interval - self.silence())
             except Exception:
                 log.exception("the pulse could not be felt")
 

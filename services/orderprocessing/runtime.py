@@ -110,9 +110,8 @@ class Engine:
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
         """Return what happened in those of the workflow instances that exist. Raises TransientError."""
-        ask = self._client.full_history
         # The context holds the trace, which goes along with every call.
-        calls = [self._lookers.submit(copy_context().run, ask, instance) for instance in instances]
+        calls = [self._lookers.submit(copy_context().run, self._full_history, one) for one in instances]
         late = wait(calls, timeout=_HISTORY_TIMEOUT).not_done
         for call in late:
             call.cancel()
@@ -120,6 +119,13 @@ class Engine:
             raise SilentError("the engine does not tell a history in time")
         found = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
         return [instance_view(instance, events) for instance, events in found if events is not None]
+
+    def _full_history(self, instance: str) -> list[Any] | None:
+        try:
+            return self._client.full_history(instance)
+        except TransientError:
+            # The engine may fail to read a history just while it writes it.
+            return self._client.full_history(instance)
 
     def workers(self) -> int:
         """Return how many workers are connected to this sidecar; 0 when the sidecar does not answer."""

@@ -5,13 +5,15 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.common.problems import Problem
 
 _RING = 5000
+_LOOK_EVERY = 1.0
+"""Seconds: so often a stream looks whether somebody still listens; its place is needed by others."""
 _RETRY_MILLISECONDS = 1000
 _RETRY_AFTER_SECONDS = 5
 
@@ -80,17 +82,19 @@ class Hub:
             self._ended = True
             self._changed.notify_all()
 
-    def open(self, last_id: str | None, order_id: str | None, figures: bool) -> "Stream":
+    def open(
+        self, last_id: str | None, order_id: str | None, figures: bool, gone: Callable[[], bool] = lambda: False
+    ) -> "Stream":
         """Open a stream behind the message `last_id`, of one order or of all, with figures or without.
 
-        The caller closes it. Raises the problem 503 when too many are open.
+        It ends when its listener is `gone`. The caller closes it. Raises the problem 503 when too many are open.
         """
         if not self._slots.acquire(blocking=False):
             raise Problem(503, "tooManyStreams", "too many pages are open", retry_after=_RETRY_AFTER_SECONDS)
         if figures:
             with self._changed:
                 self._watching += 1
-        return Stream(self, last_id, order_id, figures)
+        return Stream(self, last_id, order_id, figures, gone)
 
     def close(self, figures: bool) -> None:
         """Give a stream's place to another."""
@@ -141,8 +145,11 @@ class HubEnded(Exception):
 class Stream:
     """One stream of server-sent events; iterating gives its text, piece by piece."""
 
-    def __init__(self, hub: Hub, last_id: str | None, order_id: str | None, figures: bool) -> None:
+    def __init__(
+        self, hub: Hub, last_id: str | None, order_id: str | None, figures: bool, gone: Callable[[], bool]
+    ) -> None:
         self._hub, self._last_id, self._order_id, self._figures = hub, last_id, order_id, figures
+        self._gone = gone
         self._closing = threading.Lock()
         self._closed = False
 
@@ -155,9 +162,9 @@ class Stream:
         if found is None:
             yield self._text(Message(RESYNC, {}), position)
         spoke = time.monotonic()
-        while time.monotonic() < ends:
+        while time.monotonic() < ends and not self._gone():
             try:
-                messages, position, missed = self._hub.after(position, keep_alive)
+                messages, position, missed = self._hub.after(position, min(keep_alive, _LOOK_EVERY))
             except HubEnded:
                 return
             wanted = [Message(RESYNC, {})] if missed else [one for one in messages if self._wants(one)]

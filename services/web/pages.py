@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from services.common import problems
 from services.common.logs import get_logger
-from services.common.problems import Problem, not_found
+from services.common.problems import Problem, not_found, unavailable
 from services.common.sidecar import RefusedError, TransientError
 from services.web import filters
 
@@ -154,9 +154,11 @@ def problem_of(error: RefusedError | TransientError) -> Problem:
     """Return what a person is told about a call that failed."""
     if isinstance(error, RefusedError):
         return _passed_on(error.status, error.body, error.service)
-    # What the sidecar itself says where a service is away has no detail for people.
-    body = {"detail": "A service that this page needs does not answer right now. Try again."} | error.body
-    problem = _passed_on(error.status or 503, body, "the service")
+    # Where a service is away the sidecar answers in its place, with a 500 that has no detail for people.
+    if "detail" in error.body:
+        problem = _passed_on(error.status or 503, error.body, "the service")
+    else:
+        problem = unavailable("A service that this page needs does not answer right now. Try again.")
     problem.retry_after = 1
     return problem
 

@@ -45,6 +45,12 @@ _BILLING = _SERVICES / "billing" / "store.py"
 _FRAUD = _SERVICES / "fraud" / "store.py"
 _INVENTORY = _SERVICES / "inventory" / "store.py"
 _SHIPPING = _SERVICES / "shipping" / "store.py"
+SLOW_CARD_NETWORK = Edit(
+    _SERVICES / "billing" / "provider.py",
+    "        accepted = amount <= CARD_LIMIT\n",
+    '        __import__("time").sleep(1.5)\n        accepted = amount <= CARD_LIMIT\n',
+)
+"""No precaution less, only more time for a refund to come between; alone it must change nothing."""
 _TAKEN = "taken = [RESERVE.name, CHARGE.name]"
 
 UNDOS = (
@@ -238,12 +244,17 @@ TOMBSTONES = (
         "        if key not in (self._ledgers.get(order_id) or Ledger()).charges:\n"
         "            return 0\n",
     ),
-    _mutant(
+    Mutant(
         "void-heeded",
         "a charge that comes to be written heeds what is written for its key",
-        _SERVICES / "billing" / "domain.py",
-        "    if request.idempotency_key in before.charges:\n        return before\n",
-        "",
+        (
+            Edit(
+                _SERVICES / "billing" / "domain.py",
+                "    if request.idempotency_key in before.charges:\n        return before\n",
+                "",
+            ),
+            SLOW_CARD_NETWORK,
+        ),
     ),
     _mutant(
         "void-check",

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, request
 
+from services.common.server import listener_gone
 from services.web.hub import Hub
 
 
@@ -13,7 +14,8 @@ def live_routes(hub: Hub) -> Blueprint:
     def live() -> Response:
         # A browser that reconnects keeps the address, so its header is the newer of the two.
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
-        stream = hub.open(last_id, request.args.get("order"), "figures" in request.args)
+        gone = listener_gone(request.environ)
+        stream = hub.open(last_id, request.args.get("order"), "figures" in request.args, gone)
         answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
         answer.call_on_close(stream.close)
         answer.headers["Cache-Control"] = "no-store"

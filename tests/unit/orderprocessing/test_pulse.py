@@ -110,6 +110,30 @@ def test_an_engine_that_takes_the_pulse_has_answered_wherever_the_pulse_runs() -
     assert one.pulse.unanswered() == 0
 
 
+class Pauses:
+    """Lets the pauses of a pulse pass at once; `busy_until` something runs each second."""
+
+    def __init__(self, one: FakePlacement, busy_until: float, ends: float) -> None:
+        self.one, self.busy_until, self.ends, self.longest = one, one.ticks.now + busy_until, one.ticks.now + ends, 0.0
+
+    def wait(self, seconds: float) -> bool:
+        for _ in range(int(seconds * 10)):
+            self.one.ticks.now += 0.1
+            if self.one.ticks.now < self.busy_until:
+                self.one.pulse.sign()
+            self.longest = max(self.longest, self.one.pulse.unanswered())
+        return self.one.ticks.now > self.ends
+
+
+@pytest.mark.parametrize("busy", [0.5, 3, 9.5, 14, 25])
+def test_an_engine_that_has_nothing_to_do_is_asked_before_it_could_be_taken_for_a_dead_one(busy: float) -> None:
+    one = FakePlacement()
+    pauses: Any = Pauses(one, busy, 120)
+    one.pulse.run(pauses)
+    assert len(one.started) > 5
+    assert 9 < pauses.longest < 12
+
+
 def test_it_beats_until_it_is_stopped() -> None:
     beats, stopping = list[str](), threading.Event()
     pulse = Pulse(beats.append, "host", interval=0.001, answer_within=0.0)

@@ -135,3 +135,11 @@ def test_a_change_of_the_feed_is_told_once() -> None:
     for connected in (True, True, False, False):
         hub.connected(connected)
     assert [data for _, _, data in heard(next(text))] == [{"connected": True}, {"connected": False}]
+
+
+def test_a_stream_that_nobody_listens_to_any_more_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "_LOOK_EVERY", 0.01)
+    hub, hung_up = Hub(limit=1), threading.Event()
+    text, _ = words(hub.open(None, None, False, hung_up.is_set))
+    threading.Timer(0.02, hung_up.set).start()
+    assert list(text) == []

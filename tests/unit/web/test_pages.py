@@ -107,7 +107,7 @@ def test_forms_of_other_sites_are_not_taken(shop: FakeShop, headers: dict[str, s
         (problem(409, "notAllowed", "it is too late"), 409, "it is too late"),
         (problem(503, "chaos", "not now"), 503, "not now"),
         (TransientError("no answer: ReadTimeout"), 503, "does not answer right now"),
-        (TransientError("answered 500", 500, {"errorCode": "ERR_DIRECT_INVOKE"}), 500, "does not answer right now"),
+        (TransientError("answered 500", 500, {"errorCode": "ERR_DIRECT_INVOKE"}), 503, "does not answer right now"),
     ],
     ids=str,
 )

@@ -1,0 +1,142 @@
+"""The customer: orders, watches the parcels, decides, and is told what is wrong."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.visitor import Visitor
+from tests.e2e.shopper import Shopper
+
+
+def status_is(visitor: Visitor, status: str) -> None:
+    """Wait until the page of an order shows this status."""
+    expect(visitor.heading().locator(".badge")).to_have_text(status)
+
+
+def test_an_order_from_the_examples_is_followed_to_the_door_without_a_reload(
+    visitor: Visitor, shopper: Shopper
+) -> None:
+    visitor.is_customer(shopper.customer_id)
+    visitor.presses("Order example 1")
+    order_id = visitor.order_id()
+    visitor.is_live()
+    visitor.marks()
+    status_is(visitor, "processing")
+    steps = visitor.page.get_by_role("list", name="Progress of this parcel")
+    for reported, reached in (("", "Courier booked"), ("dispatched", "On its way"), ("delivered", "Delivered")):
+        if reported:
+            for shipment in shopper.sees_shipments(order_id, "booked" if reported == "dispatched" else "dispatched"):
+                shopper.shop.report(shipment, reported)
+        expect(steps.get_by_text(f"{reached}: done")).to_be_visible()
+    status_is(visitor, "completed")
+    expect(visitor.page.get_by_text("Thank you!")).to_be_visible()
+    assert visitor.was_not_reloaded()
+
+
+def test_what_is_missing_is_asked_with_a_countdown_and_the_rest_is_sent(visitor: Visitor, shopper: Shopper) -> None:
+    order_id = shopper.orders({shopper.goods(a=1): 1, shopper.goods(): 1})
+    visitor.goes_to(f"/shop/orders/{order_id}")
+    status_is(visitor, "customer action required")
+    visitor.marks()
+    left = visitor.page.get_by_text(re.compile(r"^\d+ seconds left$"))
+    before = int(left.inner_text().split()[0])
+    expect(left).not_to_have_text(f"{before} seconds left")
+    assert int(left.inner_text().split()[0]) < before
+    visitor.presses("Send the rest")
+    expect(visitor.says()).to_contain_text("We send you the rest.")
+    status_is(visitor, "processing")
+    expect(visitor.page.get_by_text("It is out of stock.")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Send the rest")).to_have_count(0)
+    assert visitor.was_not_reloaded()
+    shopper.delivers(order_id)
+    status_is(visitor, "completed")
+
+
+def test_a_change_of_mind_gives_everything_back(visitor: Visitor, shopper: Shopper) -> None:
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    shopper.sees_shipments(order_id, "booked")
+    visitor.goes_to(f"/shop/orders/{order_id}")
+    visitor.presses("Cancel the order")
+    status_is(visitor, "cancelled")
+    expect(visitor.page.get_by_text("You cancelled it. Nothing stays charged.").first).to_be_visible()
+    expect(visitor.page.get_by_text("refunded", exact=True)).to_be_visible()
+
+
+def test_a_cart_of_ones_own_adds_up_and_is_ordered(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.is_customer(shopper.customer_id)
+    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.get_by_label("Vans Old Skool", exact=True).fill("2")
+    visitor.page.get_by_label("milk", exact=True).fill("3")
+    cart = visitor.page.locator("form[data-cart]")
+    expect(cart.get_by_role("status")).to_have_text("$132.00")
+    cart.get_by_role("button", name="Order", exact=True).click()
+    order = shopper.shop.order(visitor.order_id())
+    assert order["customerId"] == shopper.customer_id
+    assert {one["sku"]: one["quantity"] for one in order["items"]} == {"Vans Old Skool": 2, "milk": 3}
+    visitor.is_role("Customer")
+    expect(visitor.page.get_by_role("row", name=order["id"])).to_contain_text("$132.00")
+
+
+def test_an_empty_cart_is_told_what_is_wrong_with_it(visitor: Visitor) -> None:
+    visitor.excuse("status of 422")
+    visitor.is_role("Customer")
+    visitor.marks()
+    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.locator("form[data-cart]").get_by_role("button", name="Order", exact=True).click()
+    expect(visitor.page.get_by_role("alert")).to_have_text("cart: choose at least one item (422)")
+    assert visitor.was_not_reloaded()
+
+
+def test_a_decision_that_comes_too_late_is_refused_with_a_reason(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.excuse("status of 409|ERR_FAILED")
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    visitor.goes_to(f"/shop/orders/{order_id}")
+    expect(visitor.page.get_by_role("button", name="Cancel the order")).to_be_visible()
+    visitor.stops_hearing()
+    shopper.delivers(order_id)
+    visitor.presses("Cancel the order")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("(409)")
+
+
+def test_an_order_that_does_not_exist_is_a_page_that_says_so(visitor: Visitor) -> None:
+    visitor.excuse("status of 404")
+    answer = visitor.goes_to("/shop/orders/nothing-of-this-name")
+    assert answer.status == 404
+    expect(visitor.page.get_by_role("alert")).to_contain_text("nothing-of-this-name")
+    visitor.page.get_by_role("link", name="Back").click()
+    expect(visitor.heading()).to_have_text("Who are you?")
+
+
+def test_every_customer_sees_their_own_orders(visitor: Visitor, shopper: Shopper) -> None:
+    mine = shopper.orders({shopper.goods(a=1): 1})
+    visitor.is_customer(shopper.customer_id)
+    expect(visitor.page.get_by_role("link", name=mine)).to_be_visible()
+    visitor.is_customer(f"not {shopper.customer_id}")
+    expect(visitor.page.get_by_text("No orders yet.")).to_be_visible()
+    expect(visitor.page.get_by_role("link", name=mine)).to_have_count(0)
+
+
+def test_two_tabs_show_the_same_whichever_was_used(visitor: Visitor, shopper: Shopper) -> None:
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    shopper.sees_shipments(order_id, "booked")
+    other = visitor.another_tab()
+    for page in (visitor.page, other):
+        page.goto(f"/shop/orders/{order_id}")
+        visitor.is_live(page)
+        visitor.marks(page)
+    visitor.presses("Cancel the order")
+    for page in (visitor.page, other):
+        expect(page.get_by_role("heading", level=1).locator(".badge")).to_have_text("cancelled")
+        assert visitor.was_not_reloaded(page)
+
+
+def test_the_list_of_orders_follows_what_happens(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.is_customer(shopper.customer_id)
+    visitor.is_live()
+    visitor.marks()
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    row = visitor.page.get_by_role("row", name=order_id)
+    expect(row).to_contain_text("processing")
+    shopper.delivers(order_id)
+    expect(row).to_contain_text("completed")
+    assert visitor.was_not_reloaded()

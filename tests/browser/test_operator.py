@@ -1,0 +1,101 @@
+"""The operator: streams orders, breaks things, and sees every order end well."""
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.visitor import Visitor
+from tests.e2e.client import Shop
+from tests.e2e.crashes import kill
+from tests.e2e.groups import System
+from tests.e2e.polling import eventually
+
+ENDED = re.compile(r"is over; every order has ended")
+WITHIN_MILLISECONDS = 90_000
+
+
+def count(visitor: Visitor, name: str) -> Locator:
+    """Return a figure of the stream, by what it counts."""
+    term = visitor.page.get_by_role("term").filter(has_text=re.compile(rf"^{name}$"))
+    return visitor.page.locator("dl.counts > div").filter(has=term).locator("dd")
+
+
+def starts(visitor: Visitor, rate: str, seconds: str) -> None:
+    """Start a stream whose courier loses no time."""
+    visitor.is_role("Operator")
+    visitor.page.get_by_role("spinbutton", name="Orders per second").fill(rate)
+    visitor.page.get_by_role("spinbutton", name="For so long").fill(seconds)
+    visitor.page.get_by_text("Mix, people and courier").click()
+    for label in ("Dispatches after", "Delivers after"):
+        visitor.page.get_by_label(label).fill("0")
+    visitor.presses("Start the stream")
+    expect(visitor.says()).to_contain_text("has started")
+
+
+def is_over(visitor: Visitor) -> None:
+    """Wait until every order of the stream has ended."""
+    expect(visitor.page.get_by_text(ENDED)).to_be_visible(timeout=WITHIN_MILLISECONDS)
+    expect(count(visitor, "open")).to_have_text("0")
+    expect(count(visitor, "failed")).to_have_text("0")
+
+
+def test_a_stream_survives_a_reload_and_a_killed_worker_and_no_order_fails(visitor: Visitor, system: System) -> None:
+    starts(visitor, "2", "10")
+    visitor.is_live()
+    expect(count(visitor, "completed")).not_to_have_text("0")
+    visitor.page.reload()
+    visitor.is_live()
+    visitor.marks()
+    kill(system.stack, "orderprocessing")
+    is_over(visitor)
+    expect(count(visitor, "sent")).to_have_text("20")
+    assert visitor.was_not_reloaded()
+
+
+def test_a_stream_is_stopped_and_what_was_sent_runs_out(visitor: Visitor) -> None:
+    starts(visitor, "2", "600")
+    expect(count(visitor, "sent")).not_to_have_text("0")
+    visitor.presses("Stop the stream")
+    expect(visitor.page.get_by_role("button", name="Stop the stream")).to_have_count(0)
+    is_over(visitor)
+    assert int(count(visitor, "sent").inner_text()) < 100
+
+
+def test_the_charts_move_and_say_their_values_in_words(visitor: Visitor) -> None:
+    visitor.is_role("Operator")
+    visitor.is_live()
+    figure = visitor.page.get_by_role("figure").filter(has_text="Workers")
+    expect(figure.locator(".chart-values")).to_contain_text(re.compile("connected 1"))
+    expect(figure.get_by_role("img")).to_have_attribute("aria-label", re.compile("Workers"))
+    before = figure.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+    eventually(lambda: figure.locator("canvas").evaluate("canvas => canvas.toDataURL()") != before)
+
+
+def test_shares_that_do_not_add_up_are_refused(visitor: Visitor) -> None:
+    visitor.excuse("status of 422")
+    visitor.is_role("Operator")
+    visitor.page.get_by_text("Mix, people and courier").click()
+    visitor.page.get_by_label("Amend").fill("10")
+    visitor.presses("Start the stream")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("(422)")
+
+
+def test_a_process_is_killed_from_the_page_and_comes_back(visitor: Visitor, system: System) -> None:
+    before = system.stack.pid("billing")
+    visitor.is_role("Operator")
+    visitor.presses("Kill billing")
+    expect(visitor.says()).to_contain_text("A process of billing dies now")
+    eventually(lambda: system.stack.pid("billing") not in (None, before))
+    eventually(lambda: system.shop.is_ready("billing"))
+
+
+def test_chaos_is_switched_on_for_a_service_and_off_again(visitor: Visitor, shop: Shop) -> None:
+    visitor.is_role("Operator")
+    visitor.page.get_by_text("Chaos: failing calls").click()
+    line = visitor.page.get_by_role("row").filter(has_text="billing")
+    visitor.page.get_by_label("In", exact=True).select_option("billing")
+    for percent, state in (("5", "on"), ("0", "off")):
+        visitor.page.get_by_label("Calls that fail, in %").fill(percent)
+        visitor.presses("Set the chaos")
+        expect(line).to_contain_text(state)
+        assert shop.get("billing", "/chaos")["failures"] == int(percent) / 100
