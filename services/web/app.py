@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Annotated, Any, Protocol
 
 from flask import Blueprint, Flask, redirect, url_for
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
-from services.common.config import ServiceConfig
+from services.common.config import Money, ServiceConfig
 from services.common.launch import configure
 from services.common.server import at_stop, serve
 from services.common.sidecar import Sidecar
@@ -25,15 +25,28 @@ from services.web.routes.live import live_routes
 from services.web.routes.operator import operator_routes
 from services.web.routes.store import store_routes
 from services.web.routes.support import support_routes
+from services.web.shopping import DEAR
 from services.web.stream.operations import Operations
 
 
+def _names(value: Any) -> Any:
+    return [name.strip().lower() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
 class WebConfig(ServiceConfig):
-    """Each open page holds a server thread, so of the threads at most five in eight may be streams."""
+    """Each open page holds a server thread, so of the threads at most five in eight may be streams.
+
+    `trusted_hosts` are the names by which the console may be called, without port; `approval_threshold` is the one
+    that orderprocessing has.
+    """
 
     server_threads: int = Field(default=64, ge=2, le=512)
     stream_limit: int = Field(default=40, ge=1, le=512)
     zipkin_url: str = "http://localhost:9411"
+    trusted_hosts: Annotated[frozenset[str], BeforeValidator(_names), Field(min_length=1)] = frozenset(
+        {"localhost", "127.0.0.1", "[::1]"}
+    )
+    approval_threshold: Money = DEAR
 
     def streams(self) -> int:
         """Return how many pages may be followed live at once."""
@@ -54,10 +67,11 @@ def create_app(
     """Return the application; without `operations` it has some of its own, which hear of nothing."""
     app = create_base_app("web", ready)
     backend, calls = Backend(neighbours), SideBySide()
-    operations = operations or Operations(backend, hub)
-    app.register_blueprint(pages.register(app))
-    for blueprint in (_home(), customer_routes(backend), operator_routes(backend, operations), live_routes(hub)):
+    operations = operations or Operations(backend, hub, dear=config.approval_threshold)
+    app.register_blueprint(pages.register(app, config.trusted_hosts))
+    for blueprint in (_home(), operator_routes(backend, calls, operations), live_routes(hub)):
         app.register_blueprint(blueprint)
+    app.register_blueprint(customer_routes(backend, calls, config.approval_threshold))
     for staff in (approver_routes, courier_routes, store_routes):
         app.register_blueprint(staff(backend, calls))
     app.register_blueprint(support_routes(backend, calls, config.zipkin_url))
@@ -97,7 +111,7 @@ def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(WebConfig, app_port=3006, dapr_http_port=3506, dapr_grpc_port=3606)
     sidecar, hub, stopping = Sidecar(config), Hub(config.streams()), threading.Event()
-    operations = Operations(Backend(sidecar), hub)
+    operations = Operations(Backend(sidecar), hub, dear=config.approval_threshold)
     app = create_app(config, sidecar, hub, sidecar.healthy, operations)
     operations.start()
     follow_feed(sidecar, hub, stopping, operations.heard)

@@ -1,10 +1,12 @@
 """The other services as the console uses them: every call by Dapr service invocation, each answer as it came."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+from services.common.ids import ORDER_ID_PATTERN
 from services.common.problems import not_found
 
 Json = dict[str, Any]
@@ -42,15 +44,15 @@ class Backend:
 
     def order(self, order_id: str) -> Json:
         """Return an order."""
-        return self._get("orderprocessing", f"orders/{_part(order_id)}")
+        return self._get("orderprocessing", f"orders/{_order(order_id)}")
 
     def timeline(self, order_id: str) -> list[Json]:
         """Return an order's steps, oldest first."""
-        return self._list("orderprocessing", f"orders/{_part(order_id)}/timeline")
+        return self._list("orderprocessing", f"orders/{_order(order_id)}/timeline")
 
     def history(self, order_id: str) -> list[Json]:
         """Return what the engine knows of the workflow instances that an order is made of."""
-        return self._list("orderprocessing", f"orders/{_part(order_id)}/history")
+        return self._list("orderprocessing", f"orders/{_order(order_id)}/history")
 
     def orders(self, limit: int, cursor: str | None = None, **filters: str) -> Page:
         """Return order lines, newest first, by `customerId` or `status`; searches for at most two seconds."""
@@ -69,12 +71,12 @@ class Backend:
 
     def act(self, order_id: str, action: str) -> Json:
         """Send the customer's decision: amend or cancel."""
-        return self._post("orderprocessing", f"orders/{_part(order_id)}/action", {"action": action})
+        return self._post("orderprocessing", f"orders/{_order(order_id)}/action", {"action": action})
 
     def approve(self, order_id: str, approver: str, approved: bool) -> Json:
         """Send the approver's decision."""
         body = {"approver": approver, "approved": approved}
-        return self._post("orderprocessing", f"orders/{_part(order_id)}/approve", body)
+        return self._post("orderprocessing", f"orders/{_order(order_id)}/approve", body)
 
     def pending_shipments(self, limit: int, cursor: str | None = None) -> Page:
         """Return lines of shipments that are neither delivered nor cancelled, newest first."""
@@ -157,6 +159,14 @@ class Backend:
 
 def _query(**parameters: str | None) -> str:
     return urlencode({name: value for name, value in parameters.items() if value is not None})
+
+
+def _order(order_id: str) -> str:
+    """Return an order's id as a part of a path. Raises the problem 404 for what no order can be read by."""
+    # By the path of this one orderprocessing gives its figures.
+    if order_id == "stats" or re.fullmatch(ORDER_ID_PATTERN, order_id) is None:
+        raise not_found("order", order_id)
+    return order_id
 
 
 def _part(text: str) -> str:

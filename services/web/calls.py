@@ -1,9 +1,10 @@
 """Calls made side by side, so that a page of many does not take as long as all of them in turn."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Generic, TypeVar
 
 from services.common.problems import Problem
@@ -14,7 +15,8 @@ from services.web.pages import problem_of
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AT_ONCE = 8
+_AT_ONCE = 32
+_OF_ONE_PAGE = 8
 _REMEMBERED = 2000
 
 
@@ -27,15 +29,20 @@ class Outcome(Generic[R]):
 
 
 class SideBySide:
-    """Makes calls of other services, at most eight at a time for all pages together."""
+    """Makes calls of other services: of one page at most eight at a time, so that no page takes all places."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="side-by-side")
 
     def each(self, call: Callable[[T], R], things: Sequence[T]) -> list[Outcome[R]]:
         """Call with each of the things, and return what became of each, in their order."""
-        # The context holds the trace, which goes along with every call.
-        futures = [self._pool.submit(copy_context().run, _outcome, call, thing) for thing in things]
+        room, futures = BoundedSemaphore(_OF_ONE_PAGE), list[Future[Outcome[R]]]()
+        for thing in things:
+            room.acquire()
+            # The context holds the trace, which goes along with every call.
+            future = self._pool.submit(copy_context().run, _outcome, call, thing)
+            future.add_done_callback(lambda _: room.release())
+            futures.append(future)
         return [future.result() for future in futures]
 
 

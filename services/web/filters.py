@@ -9,7 +9,13 @@ from services.web import words
 def register(app: Flask) -> None:
     """Give the templates their filters."""
     app.jinja_env.filters.update(
-        money=money, time=time, status=status, sentence=words.sentence, parcel_steps=words.parcel_steps
+        money=money,
+        time=time,
+        status=status,
+        sentence=words.sentence,
+        order_sentence=words.order_sentence,
+        step=words.step,
+        parcel_steps=words.parcel_steps,
     )
 
 

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,14 +167,13 @@ class Stream:
                 messages, position, missed = self._hub.after(position, min(keep_alive, _LOOK_EVERY))
             except HubEnded:
                 return
-            wanted = [Message(RESYNC, {})] if missed else [one for one in messages if self._wants(one)]
-            if wanted:
-                yield "".join(self._text(one, position) for one in wanted)
-            elif time.monotonic() - spoke < keep_alive:
-                continue
-            else:
-                yield f": still here\nid: {self._id(position)}\n\n"
-            spoke = time.monotonic()
+            text = self._text(Message(RESYNC, {}), position) if missed else self._told(messages, position)
+            if not text and time.monotonic() - spoke >= keep_alive:
+                # A page cannot see a comment; by this it knows that the stream lives.
+                text = self._text(self._hub.first_words(), position)
+            if text:
+                yield text
+                spoke = time.monotonic()
 
     def close(self) -> None:
         """Give the stream's place to another; may be called more than once."""
@@ -183,13 +182,15 @@ class Stream:
                 self._closed = True
                 self._hub.close(self._figures)
 
+    def _told(self, messages: Sequence[Message], end: int) -> str:
+        """Return the text of those messages that are wanted, each with its own id; `end` is behind the last one."""
+        numbered = enumerate(messages, end - len(messages) + 1)
+        return "".join(self._text(one, position) for position, one in numbered if self._wants(one))
+
     def _wants(self, message: Message) -> bool:
         if message.name == ORDER_EVENT:
             return self._order_id in (None, message.data.get("orderId"))
         return message.name != FIGURES or self._figures
 
     def _text(self, message: Message, position: int) -> str:
-        return f"id: {self._id(position)}\nevent: {message.name}\ndata: {json.dumps(message.data)}\n\n"
-
-    def _id(self, position: int) -> str:
-        return self._hub.id_of(position)
+        return f"id: {self._hub.id_of(position)}\nevent: {message.name}\ndata: {json.dumps(message.data)}\n\n"

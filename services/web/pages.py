@@ -1,5 +1,7 @@
 """What every page has in common: its layout, its errors, its headers, and who may send its forms."""
 
+import re
+from collections.abc import Collection
 from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -58,7 +60,7 @@ class Role(NamedTuple):
 
 ROLES = (
     Role("customer.shop", "Customer", "Choose an order or fill a cart, and follow it to your door."),
-    Role("approver.approvals", "Approver", "Decide about orders of 1,000.00 and more."),
+    Role("approver.approvals", "Approver", "Decide about large orders."),
     Role("courier.shipments", "Courier", "Pick parcels up and deliver them."),
     Role("store.store", "Store manager", "Stock, prices, limits, maintenance and the ledger."),
     Role(
@@ -68,8 +70,11 @@ ROLES = (
 )
 
 
-def register(app: Flask) -> Blueprint:
-    """Give the application its layout and error pages; return the blueprint that the routes of people go to."""
+def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
+    """Give the application its layout and error pages; return the blueprint that the routes of people go to.
+
+    Only who calls it by the name of a trusted host, in lower case and without a port, is answered.
+    """
     shared = Blueprint("shared", __name__, template_folder="templates", static_folder="static")
     filters.register(app)
     app.jinja_env.globals["roles"] = ROLES
@@ -87,6 +92,10 @@ def register(app: Flask) -> Blueprint:
 
     @app.before_request
     def _refuse_strangers() -> None:
+        # A foreign page may lead its own name to this address; by that name it would be of the same origin. Flask's
+        # TRUSTED_HOSTS does not do: it never matches an IPv6 address (Werkzeug 3.1).
+        if re.sub(r":[0-9]+$", "", request.host).lower() not in trusted_hosts:
+            raise Problem(400, "untrustedHost", "the console does not go by this name; TRUSTED_HOSTS says its names")
         if request.method not in {"GET", "HEAD", "OPTIONS"} and not _same_origin():
             raise Problem(403, "crossOrigin", "forms of other sites are not taken")
 
@@ -143,6 +152,11 @@ def _register_errors(app: Flask) -> None:
     def _problem(error: Problem) -> AnyResponse:
         return _answer(error)
 
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> AnyResponse:
+        log.error("unexpected error", exc_info=error)
+        return _answer(Problem(500, "internal", "an unexpected error; the log of the console has the details"))
+
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> AnyResponse:
         answer = _answer(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
@@ -183,8 +197,11 @@ def _wants_json() -> bool:
     return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
 
+def asked_from_here() -> bool:
+    """Tell whether a page of the console asks, or a person, as far as the browser says so."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
+
+
 def _same_origin() -> bool:
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        return False
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    return asked_from_here() and (origin is None or urlsplit(origin).netloc == request.host)

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 SAMPLES = 20
 DEAR = 100_000
-"""From this worth on, in cents, an order is usually approved by a person first."""
+"""From this worth on, in cents, an order is approved by a person first, where nothing else is configured."""
 _SCARCE = "Adidas"
 MOST = 1000
 _FIELD = "quantity:"
@@ -39,10 +39,10 @@ class Shelves:
     scarce: Sequence[Json]
 
 
-def shelves(items: Sequence[Json]) -> Shelves:
+def shelves(items: Sequence[Json], dear_from: int) -> Shelves:
     """Return the goods of the catalogue by kind; where all goods are dear, they are plain too."""
     there = [item for item in items if _available(item) > MOST]
-    dear = [item for item in there if item["unitPrice"] >= DEAR]
+    dear = [item for item in there if item["unitPrice"] >= dear_from]
     scarce = [item for item in items if item["brand"] == _SCARCE or _available(item) == 0]
     return Shelves([item for item in there if item not in dear] or there, dear, scarce)
 
@@ -52,13 +52,13 @@ def new_order_id() -> str:
     return f"web-{secrets.token_hex(6)}"
 
 
-def samples(items: Sequence[Json], chance: Random) -> list[Sample]:
+def samples(items: Sequence[Json], chance: Random, dear_from: int = DEAR) -> list[Sample]:
     """Return orders to choose from: first one item that is there, then a mix in which some lack goods or are dear."""
-    goods = shelves(items)
+    goods = shelves(items, dear_from)
     plain, dear, scarce = goods.plain, goods.dear, goods.scarce
     if not plain:
         return []
-    chosen = [_sample([(chance.choice(plain), 1)])]
+    chosen = [_sample([(chance.choice(plain), 1)], dear_from)]
     while len(chosen) < SAMPLES:
         wanted = [(item, chance.randint(1, 3)) for item in chance.sample(plain, min(len(plain), chance.randint(1, 3)))]
         number = len(chosen)
@@ -66,7 +66,7 @@ def samples(items: Sequence[Json], chance: Random) -> list[Sample]:
             wanted.append((chance.choice(scarce), 1))
         if number % 5 == 2:
             wanted = [(chance.choice(dear), 1), *wanted] if dear else [(item, MOST) for item, _ in wanted]
-        chosen.append(_sample(wanted))
+        chosen.append(_sample(wanted, dear_from))
     return chosen
 
 
@@ -88,7 +88,7 @@ def read_lines(form: Mapping[str, str]) -> dict[str, int]:
     return lines
 
 
-def _sample(goods: Sequence[tuple[Json, int]]) -> Sample:
+def _sample(goods: Sequence[tuple[Json, int]], dear_from: int) -> Sample:
     lines = {item["sku"]: quantity for item, quantity in goods}
     prices = {item["sku"]: item["unitPrice"] for item, _ in goods}
     missing = {item["sku"] for item, _ in goods if _available(item) == 0}
@@ -98,7 +98,7 @@ def _sample(goods: Sequence[tuple[Json, int]]) -> Sample:
         lines=lines,
         total=sum(prices[sku] * quantity for sku, quantity in lines.items()),
         missing=bool(missing),
-        dear=worth >= DEAR,
+        dear=worth >= dear_from,
     )
 
 

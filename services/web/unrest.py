@@ -1,5 +1,8 @@
 """Chaos as the operator sees it: in which services it is possible, how much there is, and who is killed."""
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
@@ -11,6 +14,11 @@ from services.web.calls import Outcome, SideBySide
 
 SERVICES = ("orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud")
 ALL = "all"
+
+_STALE = 5.0
+"""Seconds: after so long a page that is live looks again."""
+_STALE_UNKNOWN = 1.0
+"""Seconds: the same while somebody did not answer."""
 
 
 class ChaosForm(Request):
@@ -46,19 +54,31 @@ class Unrest(NamedTuple):
 class UnrestBoard:
     """Remembers what the services said last, because a page that is live looks every second."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend, self._calls = backend, SideBySide()
+    def __init__(self, backend: Backend, calls: SideBySide, clock: Callable[[], float] = time.monotonic) -> None:
+        self._backend, self._calls, self._clock = backend, calls, clock
+        self._looking = threading.Lock()
         self._seen: list[Unrest] = []
+        self._seen_at = 0.0
 
     def look(self) -> list[Unrest]:
         """Ask every service, and return what they say."""
         outcomes = self._calls.each(self._backend.chaos, SERVICES)
         self._seen = [_unrest(service, outcome) for service, outcome in zip(SERVICES, outcomes, strict=True)]
+        self._seen_at = self._clock()
         return self._seen
 
     def seen(self) -> list[Unrest]:
-        """Return what the services said last."""
-        return self._seen or self.look()
+        """Return what the services said a moment ago; one page at a time asks again when that is stale."""
+        if not self._seen:
+            return self.look()
+        unknown = any(one.state == "unknown" for one in self._seen)
+        stale = self._clock() - self._seen_at >= (_STALE_UNKNOWN if unknown else _STALE)
+        if stale and self._looking.acquire(blocking=False):
+            try:
+                return self.look()
+            finally:
+                self._looking.release()
+        return self._seen
 
     def change(self, form: ChaosForm) -> str:
         """Set the chaos, in all services that allow it or in one, and return a sentence about it. Raises a Problem."""

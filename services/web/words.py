@@ -1,6 +1,7 @@
 """What statuses, reasons and steps are called when a customer reads them; pure."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -39,6 +40,35 @@ _REASONS = {
 }
 
 
+_CANCELLING = "Your order is being cancelled. What you have paid for it is given back."
+_NOTHING_THERE = "Nothing of it is in stock, so we can send you nothing."
+
+_STEPS = {
+    "order.received": "We have your order.",
+    "order.reserved": "We looked for the goods in our warehouses.",
+    "order.customerActionRequired": "Not everything is in stock, so we asked you what to do.",
+    "order.amended": "You told us to send the rest.",
+    "order.approvalRequired": "An order of this size has to be approved by us first.",
+    "order.approved": "Your order was approved.",
+    "order.rejected": "Your order was not approved.",
+    "order.processing": "We began to get your order ready.",
+    "order.cancelRequested": "You told us to cancel the order.",
+    "order.completed": "Everything that we could send has been delivered.",
+    "order.failed": "Nothing of your order could be delivered.",
+    "order.cancelled": "Your order is cancelled.",
+    "order.timedOut": "We got no answer from you in time, so the order has ended.",
+    "payment.succeeded": "You paid for a parcel.",
+    "payment.failed": "The payment for a parcel could not be made.",
+    "payment.refunded": "What you paid for a parcel was given back.",
+    "shipment.booked": "A courier is booked for a parcel.",
+    "shipment.failed": "No courier could be found for a parcel.",
+    "shipment.dispatched": "A parcel is on its way.",
+    "shipment.delivered": "A parcel was delivered.",
+    "fulfillment.failed": "A part of your order cannot be sent. You pay nothing for that part.",
+    "fulfillment.cancelled": "A part of your order was cancelled. You pay nothing for that part.",
+}
+
+
 class ParcelStep(NamedTuple):
     """One of the steps that a parcel goes through: `state` is done, now, waiting or failed."""
 
@@ -62,6 +92,21 @@ def sentence(thing: Json) -> str:
     if reason:
         return _REASONS.get(reason, name_of(reason))
     return _SENTENCES.get(status, name_of(status).capitalize())
+
+
+def order_sentence(order: Json, timeline: Sequence[Json]) -> str:
+    """Return how an order stands, for the customer, by what has happened to it as well."""
+    happened = {one["type"] for one in timeline}
+    if not order.get("completedAt") and not order.get("reason") and "order.cancelRequested" in happened:
+        return _CANCELLING
+    asked = order["status"] == "customerActionRequired" and "order.amended" not in happened
+    # Where nothing would remain, there is no other way out than this.
+    return _NOTHING_THERE if asked and order["actions"] == ["cancel"] else sentence(order)
+
+
+def step(one: Json) -> str:
+    """Return what a step of the timeline means to the customer."""
+    return _STEPS.get(one["type"]) or str(one["message"])
 
 
 def parcel_steps(part: Json) -> list[ParcelStep]:

@@ -1,13 +1,16 @@
 """The customer's pages: order, see what becomes of it, decide."""
 
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from services.common.models import Name, Request
 from services.common.web import parse
-from services.web.backend import Backend, Json
+from services.web.backend import Backend
+from services.web.calls import Outcome, SideBySide
 from services.web.pages import done, show, wants_part
 from services.web.shopping import new_order_id, read_lines, samples
 from services.web.who import called, remember
@@ -23,22 +26,30 @@ class CustomerName(Request):
     customer: Name
 
 
-def customer_routes(backend: Backend) -> Blueprint:
-    """Return the customer's pages."""
+def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blueprint:
+    """Return the customer's pages; `dear_from` is the worth from which on an order needs an approval."""
     routes = Blueprint("customer", __name__, url_prefix="/shop")
 
     @routes.get("/")
     def shop() -> str:
-        customer = _customer()
-        orders, cursor = backend.orders(_LISTED, request.args.get("cursor"), customerId=customer)
-        goods: list[Json] = [] if wants_part() else backend.items()
+        customer, cursor = _customer(), request.args.get("cursor")
+        wanted: list[Callable[[], Any]] = [lambda: backend.orders(_LISTED, cursor, customerId=customer)]
+        if not wants_part():
+            wanted.append(backend.items)
+        # One can look after one's orders while the catalogue is away, and order while the list is.
+        listed, *catalogues = calls.each(lambda call: call(), wanted)
+        orders, cursor_of_older = listed.value or ([], None)
+        catalogue = catalogues[0] if catalogues else Outcome()
+        goods = catalogue.value or []
         return show(
             "customer/shop.html",
             customer=customer,
+            listed=listed,
             orders=orders,
-            cursor=cursor,
+            cursor=cursor_of_older,
+            catalogue=catalogue,
             items=goods,
-            samples=samples(goods, Random()),  # noqa: S311 - which shoes are shown is no secret
+            samples=samples(goods, Random(), dear_from),  # noqa: S311 - which shoes are shown is no secret
             cart_id=new_order_id(),
         )
 

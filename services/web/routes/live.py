@@ -2,8 +2,10 @@
 
 from flask import Blueprint, Response, request
 
+from services.common.problems import Problem
 from services.common.server import listener_gone
 from services.web.hub import Hub
+from services.web.pages import asked_from_here
 
 
 def live_routes(hub: Hub) -> Blueprint:
@@ -12,6 +14,9 @@ def live_routes(hub: Hub) -> Blueprint:
 
     @routes.get("/live")
     def live() -> Response:
+        # There are only so many places, and pages of other sites must not take them.
+        if not asked_from_here():
+            raise Problem(403, "crossOrigin", "other sites cannot follow what happens here")
         # A browser that reconnects keeps the address, so its header is the newer of the two.
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
         gone = listener_gone(request.environ)

@@ -5,16 +5,17 @@ from werkzeug.wrappers import Response
 
 from services.common.web import parse
 from services.web.backend import Backend
+from services.web.calls import SideBySide
 from services.web.pages import done, show, wants_part
 from services.web.stream.models import StreamSettings
 from services.web.stream.operations import Operations
 from services.web.unrest import ChaosForm, UnrestBoard
 
 
-def operator_routes(backend: Backend, operations: Operations) -> Blueprint:
+def operator_routes(backend: Backend, calls: SideBySide, operations: Operations) -> Blueprint:
     """Return the operator's page."""
     routes = Blueprint("operator", __name__, url_prefix="/operator")
-    board = UnrestBoard(backend)
+    board = UnrestBoard(backend, calls)
 
     @routes.get("/")
     def desk() -> str:
@@ -23,6 +24,7 @@ def operator_routes(backend: Backend, operations: Operations) -> Blueprint:
             "operator/desk.html",
             run=run.summary() if run else None,
             settings=run.settings if run else StreamSettings(),
+            dear=operations.dear,
             unrest=board.seen() if wants_part() else board.look(),
         )
 
@@ -39,6 +41,11 @@ def operator_routes(backend: Backend, operations: Operations) -> Blueprint:
     def stop() -> Response:
         operations.stop()
         return done(url_for("operator.desk"), "No more orders are sent; those that were sent run out.")
+
+    @routes.post("/stream/end")
+    def end() -> Response:
+        operations.end_run()
+        return done(url_for("operator.desk"), "The stream has ended; orders that are still open go on without it.")
 
     @routes.post("/chaos")
     def change() -> Response:

@@ -17,9 +17,9 @@ log = get_logger(__name__)
 
 _PERIOD = 1.0
 _KEPT = 600
-_FRESH = 4.0
-"""Seconds: what a service said longer ago than this is not known any more."""
-_LONGEST_PAUSE = 2.0
+_FRESH = 3.0
+"""Seconds: when the services did not answer so long after they were to be asked again, nothing is known any more."""
+_LONGEST_PAUSE = 10.0
 _KINDS = ("orders", "charge", "shipments")
 _COUNTED = ("received", *FINAL)
 _NOTHING_YET = Totals(0, 0, 0, {}, {})
@@ -31,14 +31,17 @@ class Figures:
     What is not known is None: counts while the feed is not heard, backlogs and workers while nobody answers.
     """
 
-    def __init__(self, backend: Backend, run: Callable[[], Run | None], hub: Hub) -> None:
-        self._backend, self._run, self._hub = backend, run, hub
+    def __init__(
+        self, backend: Backend, run: Callable[[], Run | None], hub: Hub, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._backend, self._run, self._hub, self._clock = backend, run, hub, clock
         self._latencies = Latencies()
         self._guard = threading.Lock()
         self._points: deque[Json] = deque(maxlen=_KEPT)
         self._counts: Counter[str] = Counter()
         self._asked: tuple[float, Json] = (0.0, {})
-        self._sampled = time.monotonic()
+        """Until when the answer holds, and the answer."""
+        self._sampled = clock()
         self._counted: tuple[str | None, Totals] = (None, _NOTHING_YET)
 
     def start(self, stopping: threading.Event) -> None:
@@ -63,32 +66,42 @@ class Figures:
 
     def sample(self) -> Json:
         """Measure and keep a point, and return it; counts are per second since the last one."""
-        now = time.monotonic()
+        now = self._clock()
         with self._guard:
             counts, self._counts = self._counts, Counter()
         elapsed, self._sampled = max(now - self._sampled, 0.001), now
-        asked_at, asked = self._asked
+        holds_until, asked = self._asked
         hearing = self._hub.hearing
         point = {
             "at": int(time.time() * 1000),
             **{status: round(counts[status] / elapsed, 2) if hearing else None for status in _COUNTED},
             **self._of_run(elapsed),
-            **(asked if now - asked_at < _FRESH else {}),
+            **(asked if now < holds_until else {}),
             "latency": {status: _rounded(spread) for status, spread in self._latencies.spreads().items()},
         }
         with self._guard:
             self._points.append(point)
         return point
 
-    def ask(self) -> None:
-        """Ask the other services for backlogs and workers; an answer that does not come is known as such."""
+    def ask(self) -> float:
+        """Ask the other services for backlogs and workers, and return for how many seconds not to ask again.
+
+        An answer that does not come is known as such.
+        """
+        began = self._clock()
+        answer: Json = {}
         try:
             found = {kind: self._backend.figures(kind) for kind in _KINDS}
-        except (TransientError, RefusedError):
-            self._asked = (time.monotonic(), {})
-            return
-        backlog = {kind: one.get("backlog") for kind, one in found.items()}
-        self._asked = (time.monotonic(), {"backlog": backlog, "workers": found["orders"].get("workerCount")})
+        except (TransientError, RefusedError) as error:
+            log.debug("the figures are not known", extra={"cause": str(error)})
+        else:
+            backlog = {kind: one.get("backlog") for kind, one in found.items()}
+            answer = {"backlog": backlog, "workers": found["orders"].get("workerCount")}
+        now = self._clock()
+        # Asking must not become a load of its own: the longer an answer takes, the longer the pause.
+        pause = min(max(_PERIOD, 5 * (now - began)), _LONGEST_PAUSE)
+        self._asked = (now + pause + max(_FRESH, 2 * (now - began)), answer)
+        return pause
 
     def _of_run(self, elapsed: float) -> Json:
         run = self._run()
@@ -129,20 +142,19 @@ class Figures:
 
     def _keep_asking(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
-            began = time.monotonic()
+            pause = _PERIOD
             try:
                 if self._wanted():
-                    self.ask()
+                    pause = self.ask()
             except Exception:
                 log.exception("the figures could not be asked for")
-            # Asking must not become a load of its own: the longer an answer takes, the longer the pause.
-            stopping.wait(min(max(_PERIOD, 5 * (time.monotonic() - began)), _LONGEST_PAUSE))
+            stopping.wait(pause)
 
     def _forget(self) -> None:
         """Begin counting anew: what happened while nobody looked did not happen in the next second."""
         with self._guard:
             self._counts.clear()
-        self._sampled = time.monotonic()
+        self._sampled = self._clock()
 
 
 def _rounded(spread: Spread) -> list[float]:

@@ -28,9 +28,9 @@ class Person:
 class Mix:
     """Makes orders and people by the shares of the settings."""
 
-    def __init__(self, settings: StreamSettings, items: Sequence[Json], chance: Random) -> None:
-        self._settings, self._chance = settings, chance
-        self._shelves = shelves(items)
+    def __init__(self, settings: StreamSettings, items: Sequence[Json], chance: Random, dear_from: int = DEAR) -> None:
+        self._settings, self._chance, self._dear_from = settings, chance, dear_from
+        self._shelves = shelves(items, dear_from)
 
     @property
     def empty(self) -> bool:
@@ -65,7 +65,8 @@ class Mix:
 
     def _dear_line(self) -> dict[str, int]:
         item = self._chance.choice(self._shelves.dear or self._shelves.plain)
-        return {item["sku"]: min(-(-DEAR // max(item["unitPrice"], 1)), MOST)}
+        wanted = -(-self._dear_from // max(item["unitPrice"], 1))
+        return {item["sku"]: min(max(wanted, 1), MOST)}
 
     def _happens(self, percent: float) -> bool:
         return self._chance.uniform(0, 100) < percent

@@ -8,6 +8,7 @@ from services.common.logs import get_logger
 from services.common.problems import conflict, unavailable
 from services.web.backend import Backend, Json
 from services.web.hub import Hub
+from services.web.shopping import DEAR
 from services.web.stream.figures import Figures
 from services.web.stream.mix import Mix
 from services.web.stream.models import StreamSettings
@@ -17,9 +18,13 @@ log = get_logger(__name__)
 
 
 class Operations:
-    """The stream and the figures of this process; they are lost with it."""
+    """The stream and the figures of this process; they are lost with it.
 
-    def __init__(self, backend: Backend, hub: Hub, pace: Pace | None = None) -> None:
+    `dear` is the worth in cents from which on an order is approved by a person.
+    """
+
+    def __init__(self, backend: Backend, hub: Hub, pace: Pace | None = None, dear: int = DEAR) -> None:
+        self.dear = dear
         self._backend, self._pace = backend, pace or Pace()
         self._starting = threading.Lock()
         self._run: Run | None = None
@@ -37,7 +42,8 @@ class Operations:
 
     def begin(self, settings: StreamSettings) -> Run:
         """Start a stream. Raises the problems 409 when one runs and 503 without goods, and TransientError."""
-        mix = Mix(settings, self._backend.items(), Random())  # noqa: S311 - what robots order is no secret
+        items = self._backend.items()
+        mix = Mix(settings, items, Random(), self.dear)  # noqa: S311 - what robots order is no secret
         if mix.empty:
             raise unavailable("no goods are on the shelves, so nothing can be ordered")
         with self._starting:
@@ -52,6 +58,11 @@ class Operations:
         if self._run is not None:
             self._run.stop()
 
+    def end_run(self) -> None:
+        """End the stream at once; its orders stay as they are. Without one nothing happens."""
+        if self._run is not None:
+            self._run.end()
+
     def heard(self, event: Json) -> None:
         """Take an event of the feed; one that makes no sense here changes nothing, and the next one is taken."""
         try:
@@ -64,5 +75,4 @@ class Operations:
     def end(self) -> None:
         """End everything, as the process does."""
         self._stopping.set()
-        if self._run is not None:
-            self._run.end()
+        self.end_run()

@@ -51,9 +51,9 @@ class _Schedule:
     late: float = 0.0
     sent: float = field(default_factory=time.monotonic)
 
-    def rate(self, orders: int) -> float:
-        """Return how many orders a second were sent, from the first to the last one so far."""
-        return max(orders - 1, 0) / max(self.sent - self.began, 0.001)
+    def rate(self, orders: int, overdue: float) -> float:
+        """Return how many orders a second were sent since the first one; an order that is overdue counts as a gap."""
+        return max(orders - 1, 0) / max(self.sent + overdue - self.began, 0.001)
 
 
 class Run:
@@ -106,6 +106,7 @@ class Run:
         """Return how the run stands."""
         totals = self.books.totals()
         state = "over" if self.over else "sending" if self._sends() else "settling"
+        overdue = self._overdue()
         return {
             "name": self.name,
             "state": state,
@@ -116,13 +117,23 @@ class Run:
             "accepted": totals.accepted,
             "open": totals.open,
             "refused": {str(status): count for status, count in totals.refused.items()},
-            "rate": round(self._schedule.rate(totals.sent), 1),
-            "late": round(self._schedule.late, 1) if state == "sending" else 0.0,
+            "rate": round(self._schedule.rate(totals.sent, overdue), 1),
+            "late": round(max(self._schedule.late, overdue), 1) if state == "sending" else 0.0,
             **totals.ended,
         }
 
     def _sends(self) -> bool:
         return any(sender.is_alive() for sender in self._senders)
+
+    def _overdue(self) -> float:
+        """Return for how many seconds the next order has been due, which waits because all senders are busy."""
+        number = self._schedule.next
+        if number >= self.settings.orders or self._no_more.is_set():
+            return 0.0
+        return max(time.monotonic() - self._due(number), 0.0)
+
+    def _due(self, number: int) -> float:
+        return self._schedule.began + number / self.settings.rate
 
     def _send_orders(self) -> None:
         """Send one order after the other, each when it is due, or late when all senders were busy then."""
@@ -140,7 +151,7 @@ class Run:
             if number >= self.settings.orders or self._no_more.is_set():
                 return None
             schedule.next += 1
-        due = schedule.began + number / self.settings.rate
+        due = self._due(number)
         if self._no_more.wait(max(due - time.monotonic(), 0.0)):
             return None
         with schedule.guard:

@@ -21,7 +21,22 @@ def test_calls_are_made_at_the_same_time_and_answered_in_order() -> None:
     assert [one.value for one in SideBySide().each(call, range(8))] == [number * 10 for number in range(8)]
 
 
-def test_never_more_than_eight_are_under_way() -> None:
+def test_a_page_whose_calls_hang_does_not_hold_the_others() -> None:
+    calls, hanging, let_go = SideBySide(), threading.Barrier(9, timeout=5), threading.Event()
+
+    def hang(_number: int) -> None:
+        hanging.wait()
+        let_go.wait(5)
+
+    page = threading.Thread(target=calls.each, args=(hang, range(8)))
+    page.start()
+    hanging.wait()
+    assert [one.value for one in calls.each(str, range(20))] == [str(number) for number in range(20)]
+    let_go.set()
+    page.join(5)
+
+
+def test_of_one_page_never_more_than_eight_are_under_way() -> None:
     guard, under_way, most = threading.Lock(), 0, 0
     full = threading.Event()
 

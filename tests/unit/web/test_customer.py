@@ -108,13 +108,57 @@ def test_an_order_shows_its_parcels_with_invoice_and_progress(shop: FakeShop, br
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", fulfillments=parts))
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [step("Order received", "customer")])
     page = browser.get("/shop/orders/A1").text
-    for shown in ("Warehouse A", "INV-1", 'value="7699"', "Out of stock", "It is out of stock.", "Order received"):
+    for shown in ("Warehouse A", "INV-1", 'value="7699"', "Out of stock", "It is out of stock.", "We have your order."):
         assert shown in page
     assert page.count('data-state="done"') == 2
 
 
 def step(message: str, actor: str) -> dict[str, object]:
     return {"seq": 1, "at": "2026-11-21T10:00:00.000Z", "type": "order.received", "message": message, "actor": actor}
+
+
+def test_who_did_a_step_is_said_of_others_than_the_customer(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1"))
+    actors = ("customer", "system", "courier", "Ada")
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [step("internal", actor) for actor in actors])
+    page = browser.get("/shop/orders/A1").text
+    assert re.findall(r"\((\w+)\)</span>", page) == ["courier", "Ada"]
+    assert "internal" not in page
+
+
+def test_where_nothing_is_in_stock_nobody_is_asked_what_to_do_with_the_rest(
+    shop: FakeShop, browser: FlaskClient
+) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", "customerActionRequired", actions=["cancel"]))
+    page = browser.get("/shop/orders/A1").text
+    assert "Nothing of it is in stock" in page
+    assert "Some of it" not in page
+
+
+def test_without_the_catalogue_ones_orders_are_still_listed(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders", [line("A1")])
+    shop.on("inventory", "GET", "inventory", problem(503, "unavailable", "inventory is away"))
+    answer = browser.get("/shop/")
+    assert answer.status_code == 200
+    assert "/shop/orders/A1" in answer.text
+    assert "inventory is away" in answer.text
+    assert "No goods are on the shelves" not in answer.text
+    assert "cannot be shown" not in browser.get("/shop/?part=1").text
+
+
+def test_without_the_list_one_can_still_order(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders", problem(503, "unavailable", "orderprocessing is away"))
+    page = browser.get("/shop/").text
+    assert "orderprocessing is away" in page
+    assert "No orders yet" not in page
+    assert 'name="quantity:Vans Old Skool"' in page
+
+
+def test_what_needs_an_approval_is_as_configured(shop: FakeShop) -> None:
+    assert "needs approval" in console(shop, approval_threshold=6000).get("/shop/").text
+    shop.on("inventory", "GET", "inventory", [item("Vans Old Skool", 100, 10_000)])
+    assert "needs approval" not in console(shop, approval_threshold=10_000_000).get("/shop/").text
 
 
 def test_what_the_customer_may_do_is_offered_until_the_deadline(shop: FakeShop, browser: FlaskClient) -> None:

@@ -125,6 +125,26 @@ def test_what_nobody_says_any_more_is_unknown(refusal: Exception) -> None:
     assert not {"workers", "backlog"} & set(point)
 
 
+@pytest.mark.parametrize(("takes", "pause"), [(0.01, 1.0), (0.1, 1.5), (0.5, 7.5), (3.0, 10.0)])
+def test_the_longer_an_answer_takes_the_longer_it_holds_and_the_next_question_waits(takes: float, pause: float) -> None:
+    clock, shop = Seconds(), services()
+
+    class Slow:
+        follow = shop.follow
+        page = shop.page
+
+        def invoke(self, *call: Any) -> dict[str, Any]:
+            clock.now += takes
+            return shop.invoke(*call)
+
+    measured = Figures(Backend(Slow()), lambda: None, Hub(1), clock)
+    assert measured.ask() == pytest.approx(pause)
+    clock.now += pause + 3 * takes
+    assert measured.sample()["workers"] == 2
+    clock.now += 3 + 6 * takes
+    assert "workers" not in measured.sample()
+
+
 def test_while_the_feed_is_not_heard_nobody_knows_how_many_orders_there_were() -> None:
     hub = Hub(1)
     measured = figures(services(), hub)

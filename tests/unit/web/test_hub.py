@@ -118,8 +118,20 @@ def test_only_so_many_streams_are_open_and_a_closed_one_makes_room_once() -> Non
 
 def test_a_quiet_stream_says_that_it_lives_and_ends_after_its_time() -> None:
     hub = Hub(limit=1, keep_alive=0.01, lifetime=0.05)
-    text = list(hub.open(None, None, False))
-    assert any(piece.startswith(": still here\nid: ") for piece in text[1:])
+    first, *later = list(hub.open(None, None, False))
+    assert later
+    assert all(heard(piece)[0][1:] == ("feed", {"connected": False}) for piece in (first, *later))
+
+
+def test_a_stream_that_breaks_amid_many_messages_goes_on_behind_the_one_that_was_heard() -> None:
+    hub = Hub(limit=2)
+    text, _ = words(hub.open(None, "B", False))
+    for order_id in "ABABB":
+        hub.tell(ORDER_EVENT, event(order_id))
+    told = heard(next(text))
+    assert len({message_id for message_id, _, _ in told}) == 3
+    again, _ = words(hub.open(told[1][0], "B", False))
+    assert heard(next(again)) == told[2:]
 
 
 def test_all_streams_end_with_the_hub() -> None:

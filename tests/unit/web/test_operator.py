@@ -5,9 +5,10 @@ from flask.testing import FlaskClient
 
 from services.web.app import WebConfig, create_app
 from services.web.backend import Backend
+from services.web.calls import SideBySide
 from services.web.hub import Hub
 from services.web.stream.operations import Operations
-from services.web.unrest import SERVICES
+from services.web.unrest import SERVICES, UnrestBoard
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.web.fakes import FakeShop, item, order, problem
 
@@ -62,7 +63,14 @@ def test_a_stream_is_started_seen_and_stopped(shop: FakeShop, desk: Desk) -> Non
     assert 'name="rate" value="10"' in text
     assert desk.client.post("/operator/stream/stop", headers=JSON).get_json()["message"].startswith("No more orders")
     eventually(lambda: "has sent its orders" in desk.text("/operator/?part=1"))
-    assert "Stop the stream" not in desk.text("/operator/?part=1")
+    text = desk.text("/operator/?part=1")
+    assert "Stop the stream" not in text
+    assert "End now" in text
+    answer = desk.client.post("/operator/stream/end", headers=JSON)
+    assert answer.get_json()["message"].startswith("The stream has ended")
+    text = desk.text("/operator/?part=1")
+    assert "is over" in text
+    assert "End now" not in text
 
 
 def test_there_is_one_stream_at_a_time(desk: Desk) -> None:
@@ -93,6 +101,13 @@ def test_without_goods_or_inventory_no_stream_starts(shop: FakeShop, desk: Desk)
 
 def test_to_stop_where_nothing_runs_does_nothing(desk: Desk) -> None:
     assert desk.client.post("/operator/stream/stop").status_code == 303
+    assert desk.client.post("/operator/stream/end").status_code == 303
+
+
+def test_from_which_worth_on_orders_are_approved_is_as_configured(desk: Desk) -> None:
+    assert 'Worth <data class="money" value="100000"' in desk.text()
+    desk.operations.dear = 5000
+    assert 'Worth <data class="money" value="5000"' in desk.text()
 
 
 def test_orders_that_are_refused_are_told_by_status(shop: FakeShop, desk: Desk) -> None:
@@ -164,3 +179,20 @@ def test_a_live_page_does_not_ask_the_services_for_their_chaos_each_second(shop:
     for _ in range(5):
         desk.text("/operator/?part=1")
     assert len(shop.asked) == asked
+
+
+def test_what_is_remembered_of_chaos_is_looked_at_again_when_it_is_stale_or_unknown(shop: FakeShop) -> None:
+    enable_chaos(shop)
+    now = 0.0
+    board = UnrestBoard(Backend(shop), SideBySide(), lambda: now)
+
+    def of_fraud(at: float) -> str:
+        nonlocal now
+        now = at
+        return next(one.state for one in board.seen() if one.service == "fraud")
+
+    assert of_fraud(0) == "off"
+    shop.on("fraud", "GET", "chaos", problem(503, "unavailable", "fraud is away"))
+    assert [of_fraud(4.9), of_fraud(5.0)] == ["off", "unknown"]
+    shop.on("fraud", "GET", "chaos", problem(404, "notFound", "no chaos here"))
+    assert [of_fraud(5.9), of_fraud(6.0)] == ["unknown", "disabled"]

@@ -2,7 +2,10 @@
 
 import pytest
 
+from services.common.config import ConfigurationError, read
 from services.common.sidecar import TransientError
+from services.web.app import WebConfig, create_app
+from services.web.hub import Hub
 from tests.unit.web.fakes import FakeShop, console, order, problem
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -142,6 +145,56 @@ def test_an_error_of_the_console_itself_shows_no_trace(shop: FakeShop) -> None:
     answer = console(shop).get("/shop/orders/A1", headers=HTML)
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/shop/orders/A1?part=1", "/shop/orders/A1"])
+def test_an_error_of_the_console_itself_is_told_to_scripts_as_a_problem(shop: FakeShop, path: str) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1", {"id": "A1"})
+    answer = console(shop).get(path, headers=JSON)
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert answer.get_json()["code"] == "internal"
+
+
+@pytest.mark.parametrize("host", ["localhost:3006", "127.0.0.1:3006", "[::1]:3006", "[::1]", "LOCALHOST"])
+def test_the_console_is_called_by_the_names_of_its_own_machine(shop: FakeShop, host: str) -> None:
+    browser = console(shop)
+    for path in ("/", "/healthz", "/readyz"):
+        assert browser.get(path, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:3006", "localhost.evil.example", "[::2]:3006", "a b", ""]
+)
+def test_by_any_other_name_it_is_not_there(shop: FakeShop, host: str) -> None:
+    browser = console(shop)
+    origin = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    assert browser.get("/", headers=origin | HTML).status_code == 400
+    answer = browser.post("/shop/customer", data={"customer": "Riley"}, headers=origin | JSON)
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "untrustedHost")
+
+
+def test_its_names_can_be_configured() -> None:
+    config = read(WebConfig, {"TRUSTED_HOSTS": "Shop.example, [::1]"}, app_port=3006)
+    assert config.trusted_hosts == {"shop.example", "[::1]"}
+    browser = create_app(config, FakeShop(), Hub(1)).test_client()
+    assert browser.get("/", headers={"Host": "shop.example:80"}).status_code == 200
+    assert browser.get("/", headers={"Host": "localhost"}).status_code == 400
+    with pytest.raises(ConfigurationError, match="TRUSTED_HOSTS"):
+        read(WebConfig, {"TRUSTED_HOSTS": " , "}, app_port=3006)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_pages_of_other_sites_take_no_place_among_those_that_follow(shop: FakeShop, site: str) -> None:
+    browser = console(shop, stream_limit=1)
+    assert browser.get("/live", headers={"Sec-Fetch-Site": site}).status_code == 403
+    assert browser.get("/live", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/shop/orders/stats", "/support/orders/stats", "/support/orders/a%20b"])
+def test_what_is_no_id_of_an_order_is_not_asked_for(shop: FakeShop, path: str) -> None:
+    shop.on("orderprocessing", "GET", "orders/stats", {"workerCount": 2})
+    assert console(shop).get(path, headers=HTML).status_code == 404
+    assert not shop.asked
 
 
 def test_too_many_open_pages_are_refused(shop: FakeShop) -> None:

@@ -93,6 +93,8 @@ def test_while_nobody_answers_orders_are_sent_late_and_none_is_lost() -> None:
         eventually(lambda: count_of(run, "sent") == 16)
         throughout(0.1, lambda: run.summary()["state"] == "sending" and count_of(run, "sent") == 16)
         assert count_of(run, "late") >= 4
+        late, rate = count_of(run, "late"), run.summary()["rate"]
+        eventually(lambda: count_of(run, "late") > late and run.summary()["rate"] < rate)
         orders.fails = lambda method, _path: False
         eventually(lambda: run.over)
     assert (count_of(run, "completed"), count_of(run, "sent")) == (100, 100)
@@ -142,6 +144,15 @@ def test_a_stopped_stream_sends_no_more_and_lets_the_rest_run_out() -> None:
     sent = count_of(run, "sent")
     assert sent == count_of(run, "completed") < 40
     assert run.summary()["stopped"]
+
+
+def test_a_stopped_stream_is_not_late() -> None:
+    orders = FakeOrders()
+    orders.fails = lambda _method, _path: True
+    with running(orders) as run:
+        eventually(lambda: count_of(run, "sent") == 16)
+        run.stop()
+        assert run._overdue() == 0
 
 
 def test_a_stream_ends_by_itself_even_when_nothing_ever_answers() -> None:

@@ -65,6 +65,11 @@ def test_where_nothing_is_dear_much_of_something_is_ordered() -> None:
     assert Mix(StreamSettings(missing=0, dear=100), [milk], Random(7)).basket() == {"milk": 250}
 
 
+def test_what_is_dear_is_as_configured() -> None:
+    assert Mix(StreamSettings(missing=0, dear=100), [item("milk", 400, 5000)], Random(7), 2000).basket() == {"milk": 5}
+    assert all(Mix(StreamSettings(missing=0, dear=100), GOODS, Random(7), 0).basket().values())
+
+
 def test_without_goods_on_the_shelves_nothing_can_be_ordered() -> None:
     assert Mix(StreamSettings(), [item("milk", 400, 0)], Random(7)).empty
     assert not mix().empty

@@ -1,10 +1,13 @@
 """What a customer reads."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from services.orderprocessing.states import OrderStatus, Reason
 from services.web.filters import money, status, time
-from services.web.words import name_of, parcel_steps, sentence
+from services.web.words import name_of, order_sentence, parcel_steps, sentence, step
 
 
 @pytest.mark.parametrize("code", OrderStatus)
@@ -17,6 +20,44 @@ def test_every_reason_has_a_sentence_of_its_own(reason: Reason) -> None:
     told = sentence({"status": "failed", "reason": reason.value})
     assert told != name_of(reason.value)
     assert told.endswith(".")
+
+
+def order(status: str, *actions: str, **more: object) -> dict[str, object]:
+    return {"status": status, "reason": None, "actions": list(actions), "completedAt": None, **more}
+
+
+def steps(*types: str) -> list[dict[str, object]]:
+    return [{"type": f"order.{one}", "message": "internal"} for one in ("received", *types)]
+
+
+@pytest.mark.parametrize(
+    ("given", "happened", "told"),
+    [
+        (order("processing", "cancel"), [], "being paid for, packed and sent"),
+        (order("processing"), ["cancelRequested"], "being cancelled"),
+        (order("customerActionRequired"), ["cancelRequested"], "being cancelled"),
+        (order("cancelled", reason="customerCancelled", completedAt="x"), ["cancelRequested"], "You cancelled it"),
+        (order("customerActionRequired", "amend", "cancel"), [], "Some of it is out of stock"),
+        (order("customerActionRequired", "cancel"), [], "Nothing of it is in stock"),
+        (order("customerActionRequired", "cancel"), ["amended"], "Some of it is out of stock"),
+    ],
+)
+def test_an_order_says_how_it_stands(given: dict[str, object], happened: list[str], told: str) -> None:
+    assert told in order_sentence(given, steps(*happened))
+
+
+def test_every_step_that_is_documented_has_words_of_its_own_without_amounts() -> None:
+    documented = Path("docs/api.md").read_text(encoding="utf-8").partition("Event types:")[2].partition("\n\n")[0]
+    types = re.findall(r"`(\w+\.\w+)`", documented)
+    assert len(types) == 22
+    for kind in types:
+        told = step({"type": kind, "message": "Refunded 76.99 USD"})
+        assert told.endswith(".")
+        assert not re.search(r"[0-9]", told)
+
+
+def test_a_step_of_another_kind_says_its_message() -> None:
+    assert step({"type": "order.wrapped", "message": "Wrapped in paper"}) == "Wrapped in paper"
 
 
 def part(status: str, payment: str | None, shipment: str | None) -> dict[str, object]:
