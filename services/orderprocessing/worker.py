@@ -92,11 +92,15 @@ class Worker:
             self._sidecar.shut_down()
 
     def _takes_nothing(self, connected_for: float) -> bool:
+        takes_nothing_for = min(self._pulse.unanswered(), connected_for)
+        # A pulse is overdue by then; before, the sidecar need not be asked, which logs an error for each answer.
+        if takes_nothing_for < 1.5 * self._deaf_for:
+            return False
         # Without the scheduler nothing runs either, and a new sidecar would not change that.
         if not self._sidecar.schedules():
             self._unscheduled_at = time.monotonic()
         scheduled_for = time.monotonic() - self._unscheduled_at
-        return min(self._pulse.unanswered(), connected_for, scheduled_for) > 2 * self._deaf_for
+        return min(takes_nothing_for, scheduled_for) > 2 * self._deaf_for
 
     def _renew(self) -> None:
         if self._runtime is not None:

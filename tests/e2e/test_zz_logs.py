@@ -29,6 +29,7 @@ KNOWN_IN_SIDECARS = {
     r"No workflow state found for actor '(charge|shipment)-": "the same, where the event is taken off its queue",
     r"DaprBuiltInActorNotFoundRetries": "a bell came while the workflow's actor was being made",
     r"Error processing operation endpoint\[billing, billing:": "a story stops billing's process: its calls time out",
+    r"Error getting job none": "a worker for which nothing runs asks whether the scheduler answers",
     r"DROP status returned from app .* event bad-": "a test publishes a message that is no order event",
     r"Error receiving from stream: rpc error: code = Canceled": "the system is being stopped",
 }

@@ -2,7 +2,11 @@
 import { money } from "./format.js";
 import { refresh } from "./live.js";
 
-const notice = document.getElementById("notice");
+const said = document.getElementById("said");
+const alerts = document.getElementById("alerts");
+/** In milliseconds: a screen reader hears only of what changes after it has got to know the page. */
+const KNOWN_AFTER = 500;
+const underWay = new WeakSet();
 
 /** Says how something went; `problem` is a problem object of RFC 9457. */
 export function say(message, problem = null) {
@@ -17,7 +21,9 @@ export function say(message, problem = null) {
   close.ariaLabel = "Close this message";
   close.addEventListener("click", () => box.remove());
   box.append(text, close);
-  notice.replaceChildren(box);
+  said.replaceChildren();
+  alerts.replaceChildren();
+  (problem ? alerts : said).append(box);
 }
 
 /** Sends a form's content; returns what the server answered, or null after it has said what went wrong. */
@@ -37,19 +43,35 @@ async function submit(event) {
   const form = event.target;
   if (!form.matches("form[data-live]")) return;
   event.preventDefault();
-  const buttons = form.querySelectorAll("button");
-  const fields = new URLSearchParams(new FormData(form, event.submitter));
-  for (const button of buttons) button.disabled = true;
-  const done = await send(form.getAttribute("action"), fields);
-  for (const button of buttons) button.disabled = false;
+  // A button that is disabled instead would lose the focus.
+  if (underWay.has(form)) return;
+  underWay.add(form);
+  form.ariaBusy = "true";
+  const done = await send(form.getAttribute("action"), new URLSearchParams(new FormData(form, event.submitter)));
+  form.ariaBusy = null;
+  underWay.delete(form);
   if (!done) return;
   const target = new URL(done.location, location.href);
   if (target.pathname + target.search !== location.pathname + location.search) location.assign(target);
   else if (form.closest("#live")) {
     say(done.message);
     document.cookie = "said=; Max-Age=0; path=/";
+    if (form.dataset.live === "clear") clear(form);
     refresh();
   } else location.reload();
+}
+
+/** Empties a form, which is another one from now on: sent with the same content again, it counts again. */
+function clear(form) {
+  form.reset();
+  const { formKey } = form.elements;
+  if (formKey) formKey.value = [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+}
+
+/** Says once more what the page was made with. */
+function repeat() {
+  const told = said.firstElementChild;
+  if (told) setTimeout(() => told.isConnected && say(told.textContent), KNOWN_AFTER);
 }
 
 /** Adds the cart up while somebody fills it. */
@@ -60,6 +82,7 @@ function total(form) {
 
 export function start() {
   document.addEventListener("submit", submit);
+  repeat();
   for (const cart of document.querySelectorAll("[data-cart]")) {
     cart.addEventListener("input", () => total(cart));
     total(cart);

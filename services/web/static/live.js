@@ -9,18 +9,34 @@ const subject = region.dataset.follow;
 const PAUSE = subject && subject !== "all" ? 250 : 1000;
 const REOPEN_AFTER = 3000;
 const TRY_AGAIN_AFTER = 3000;
+/** A stream ends now and then and is open again at once: only a longer break is worth a word. */
+const GRACE = 3000;
+/** The server says something every 15 seconds at least. */
+const SILENCE = 40_000;
 
 let source = null;
 let lastId = "";
 let connected = false;
+let cut = false;
 let heard = true;
+let stale = "";
+let lost = null;
+let silent = null;
 let timer = null;
 let retry = null;
 let fetching = false;
 let again = false;
 
+function stateNow() {
+  if (cut) return ["off", "Disconnected, trying again"];
+  if (!heard) return ["off", "The feed does not answer"];
+  return stale ? ["stale", `Not up to date: ${stale}`] : ["live", "Live"];
+}
+
 function showState() {
-  const [name, words] = !connected ? ["off", "Disconnected, trying again"] : !heard ? ["off", "The feed does not answer"] : ["live", "Live"];
+  // In a short break what was said before it still holds.
+  if (!connected && !cut) return;
+  const [name, words] = stateNow();
   if (state.dataset.state !== name || state.textContent !== words) Object.assign(state, { textContent: words }).dataset.state = name;
 }
 
@@ -34,14 +50,15 @@ async function fetchPart() {
     const address = new URL(location.href);
     address.searchParams.set("part", "1");
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
-    if (!answer.ok) throw new Error(answer.status);
-    show(await answer.text());
-    state.title = "";
+    if (answer.ok) show(await answer.text());
+    else if (answer.status >= 500) tryAgain();
+    stale = answer.ok ? "" : `${answer.status}`;
   } catch (error) {
-    state.title = `The page could not be brought up to date: ${error.message}`;
+    stale = error.message;
     tryAgain();
   } finally {
     fetching = false;
+    showState();
     if (again) {
       again = false;
       refresh();
@@ -94,13 +111,15 @@ function open() {
   if (region.dataset.figures !== undefined) query.set("figures", "1");
   if (lastId) query.set("after", lastId);
   source = new EventSource(`/live?${query}`);
+  listen();
   const note = (listener) => (message) => {
+    listen();
     lastId = message.lastEventId || lastId;
     listener(message);
   };
   source.addEventListener("feed", note((message) => {
     const before = connected && heard;
-    connected = true;
+    connect();
     heard = JSON.parse(message.data).connected;
     showState();
     if (!before && heard) refresh();
@@ -112,7 +131,7 @@ function open() {
   }));
   source.addEventListener("error", () => {
     connected = false;
-    showState();
+    lost ??= setTimeout(cutOff, GRACE);
     if (source?.readyState === EventSource.CLOSED) {
       close();
       setTimeout(open, REOPEN_AFTER);
@@ -121,8 +140,32 @@ function open() {
 }
 
 function close() {
+  clearTimeout(silent);
   source?.close();
   source = null;
+}
+
+function connect() {
+  clearTimeout(lost);
+  lost = null;
+  connected = true;
+  cut = false;
+}
+
+function cutOff() {
+  connected = false;
+  cut = true;
+  showState();
+}
+
+/** Waits for the next thing that the server says: a connection can die without an error, as when a laptop sleeps. */
+function listen() {
+  clearTimeout(silent);
+  silent = setTimeout(() => {
+    close();
+    cutOff();
+    open();
+  }, SILENCE);
 }
 
 /** Begins to follow, as long as somebody looks: a browser has only few connections for all its pages. */

@@ -3,6 +3,8 @@
 
 const key = (node) => (node.nodeType === Node.ELEMENT_NODE && (node.dataset.key || node.id)) || null;
 
+const byKey = (nodes) => new Map([...nodes].filter(key).map((node) => [key(node), node]));
+
 function alike(one, other) {
   return one.nodeType === other.nodeType && one.nodeName === other.nodeName && key(one) === key(other);
 }
@@ -17,9 +19,20 @@ function morphAttributes(now, next) {
   }
 }
 
+/** Takes away the children with a key that `next` does not have: those below would have to be moved, and an element
+ * that is moved loses its focus. */
+function dropOthers(now, next) {
+  const wanted = byKey(next.childNodes);
+  const others = [...byKey(now.childNodes)].filter(([name, node]) => !wanted.has(name) || !alike(node, wanted.get(name)));
+  for (const [, node] of others) node.remove();
+  // The blanks before and after one of them are one text now.
+  if (others.length) now.normalize();
+}
+
 /** Makes the children of `now` like those of `next`, which is used up. */
 export function morphChildren(now, next) {
-  const keyed = new Map([...now.childNodes].filter(key).map((node) => [key(node), node]));
+  dropOthers(now, next);
+  const keyed = byKey(now.childNodes);
   let at = now.firstChild;
   for (const wanted of [...next.childNodes]) {
     const known = key(wanted) ? keyed.get(key(wanted)) : at;
@@ -43,7 +56,8 @@ function morph(now, next) {
     if (now.nodeValue !== next.nodeValue) now.nodeValue = next.nodeValue;
     return;
   }
-  if (now.isEqualNode(next)) return;
+  // The server cannot know better what is marked so.
+  if (now.isEqualNode(next) || next.hasAttribute("data-keep")) return;
   morphAttributes(now, next);
   morphChildren(now, next);
 }

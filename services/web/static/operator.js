@@ -40,7 +40,8 @@ const CHARTS = [
       { name: "customer asked", colour: "warning", of: (point) => point.latency.customerActionRequired?.[0] },
       { name: "approval asked", colour: "info", of: (point) => point.latency.approvalRequired?.[0] },
       { name: "cancelled", colour: "secondary", of: (point) => point.latency.cancelled?.[0] },
-      { name: "timed out", colour: "danger", of: (point) => point.latency.timedOut?.[0] },
+      { name: "timed out", colour: "purple", of: (point) => point.latency.timedOut?.[0] },
+      { name: "failed", colour: "danger", of: (point) => point.latency.failed?.[0] },
     ],
   },
   {
@@ -107,7 +108,10 @@ async function load() {
 
 /** Says when the last worker goes, and after how long one is back. */
 function watchWorkers(point) {
-  if (gone === null && !point.workers && points.at(-1)?.workers) {
+  const last = points.at(-1);
+  // After a while without points, as when the page was hidden, nothing is known about what was before.
+  const recent = last && point.at - last.at <= MISSED;
+  if (gone === null && !point.workers && recent && last.workers) {
     gone = point.at;
     const what = point.workers === 0 ? "No worker is connected." : "The orderprocessing service does not answer.";
     recovery.textContent = `${what} The orders are kept, and go on when it is back.`;

@@ -11,7 +11,7 @@ class FakeHost:
     def __init__(self, workers: int | None) -> None:
         self.workers = workers
         self.scheduler = True
-        self.shut_downs = 0
+        self.shut_downs = self.asked_for_the_scheduler = 0
 
     def healthy(self) -> bool:
         return self.workers is not None
@@ -22,6 +22,7 @@ class FakeHost:
         return {"workflows": {"connectedWorkers": self.workers}}
 
     def schedules(self) -> bool:
+        self.asked_for_the_scheduler += 1
         return self.scheduler
 
     def shut_down(self) -> None:

@@ -124,7 +124,7 @@ def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_run
     worker: Worker, host: FakeHost
 ) -> None:
     worker.start()
-    throughout(0.3, lambda: host.shut_downs == 0)
+    throughout(0.3, lambda: host.shut_downs == host.asked_for_the_scheduler == 0)
 
 
 def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
