@@ -6,8 +6,8 @@ filed where nobody takes it, or thrown away, and the activity is never run again
 helps such an instance.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from dapr.ext.workflow import WorkflowHistoryEventType
@@ -18,7 +18,8 @@ from services.orderprocessing.models import Order
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 """Between two looks at the same order, so that those that stand for another reason do not keep it from the rest."""
 LOST_AFTER = timedelta(seconds=LONGEST_TRY + 5)
-"""An activity takes no longer than a try, and then has a result, if only that it failed."""
+"""An activity that runs takes no longer than a try, and then has a result, if only that it failed."""
+_LATELY = timedelta(minutes=1)
 _MOST_AT_ONCE = 50
 """Histories are long: of a backlog that stands still, only some are read in each round."""
 
@@ -43,10 +44,35 @@ class HistoryEvent(Protocol):
         """Of a result: the number of what it is the result of."""
 
 
-def waits_for_ever(history: Sequence[HistoryEvent], now: datetime) -> bool:
+class Patience:
+    """How long an activity may take before its result is believed lost: longer where activities wait in a long queue.
+
+    Threads may share it: the worst that a race does is to forget one observation.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[timedelta, datetime] | None = None
+
+    def learn(self, history: Sequence[HistoryEvent], now: datetime) -> timedelta:
+        """Return the patience for now, after a look at how long the activities of a history took lately."""
+        longest = max((took for took, at in _took(history) if now - at < _LATELY), default=timedelta())
+        if self._seen is None or longest >= self._seen[0] or now - self._seen[1] >= _LATELY:
+            self._seen = (longest, now)
+        return max(LOST_AFTER, 2 * self._seen[0])
+
+
+def _took(history: Sequence[HistoryEvent]) -> Iterator[tuple[timedelta, datetime]]:
+    scheduled = {event.event_id: event.timestamp for event in history if _is_activity(event)}
+    for event in history:
+        began = scheduled.get(event.task_scheduled_id) if event.task_scheduled_id is not None else None
+        if began is not None:
+            yield event.timestamp - began, event.timestamp.replace(tzinfo=UTC)
+
+
+def waits_for_ever(history: Sequence[HistoryEvent], now: datetime, patience: timedelta = LOST_AFTER) -> bool:
     """Tell whether a history shows an activity whose result was filed where nobody takes it, or was thrown away.
 
-    That is: a result, then the timer that caused what it is the result of, then that; or no result for far too long. A
+    That is: a result, then the timer that caused what it is the result of, then that; or no result for longer than `patience`. A
     result that merely stands before what it is the result of was taken all the same: the engine files what a step has
     scheduled behind all that had woken the step.
     """
@@ -68,7 +94,7 @@ def waits_for_ever(history: Sequence[HistoryEvent], now: datetime) -> bool:
             early.discard(event.event_id)
     if passed_over & scheduled.keys():
         return True
-    limit = now.replace(tzinfo=None) - LOST_AFTER
+    limit = now.replace(tzinfo=None) - patience
     waited_for = [one for number, one in scheduled.items() if number not in done and _is_activity(one)]
     return any(one.timestamp < limit for one in waited_for)
 

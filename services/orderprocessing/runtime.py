@@ -17,7 +17,7 @@ from services.common.clock import rfc3339, utc_now
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
-from services.orderprocessing.healing import waits_for_ever
+from services.orderprocessing.healing import Patience, waits_for_ever
 from services.orderprocessing.history import instance_view
 from services.orderprocessing.ids import BELL, order_workflow_id
 from services.orderprocessing.messenger import Kind, Message, Messenger, SilentError
@@ -61,6 +61,7 @@ class Engine:
         self._sidecar = sidecar
         self._charge_timeout, self._booking_timeout = charge_timeout, booking_timeout
         self._client = Client(sidecar)
+        self._patience = Patience()
         self._lookers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
         self._messenger = Messenger(self._deliver)
 
@@ -81,7 +82,8 @@ class Engine:
 
     def waits_for_ever(self, instance: str) -> bool:
         """Tell whether a workflow instance waits for a result that will never come. Raises TransientError."""
-        return waits_for_ever(self._client.history_of_running(instance), utc_now())
+        history, now = self._client.history_of_running(instance), utc_now()
+        return waits_for_ever(history, now, self._patience.learn(history, now))
 
     def end(self, order_id: str) -> None:
         """End an order's workflow with its children, wherever they are. Raises TransientError."""

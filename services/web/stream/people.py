@@ -12,8 +12,8 @@ from services.web.stream.models import StreamSettings
 
 APPROVER = "stream-approver"
 
-_AT_ONCE = 100
-"""So many orders are looked at in one call, as the address of a request may not be long."""
+_AT_ONCE = 20
+"""So many orders are looked at each time: where all stand still because there are too many, looks make it worse."""
 
 
 class People:

@@ -1,13 +1,13 @@
 """Workflows that wait for what never comes are found, ended, and started anew from the record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from dapr.ext.workflow import WorkflowHistoryEventType
 
 from services.orderprocessing import healing
-from services.orderprocessing.healing import Healer, waits_for_ever
+from services.orderprocessing.healing import Healer, Patience, waits_for_ever
 from services.orderprocessing.states import OrderStatus
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
@@ -78,6 +78,38 @@ def test_an_activity_without_a_result_for_too_long_makes_a_workflow_wait_for_eve
     history = [STARTED, scheduled(1), STARTED, result(1), timer(2), FIRED, scheduled(3)]
     assert waits_for_ever(history, now) is stuck
     assert not waits_for_ever([*history, result(3)], now)
+
+
+def at(event: Event, seconds: float) -> Event:
+    return replace(event, timestamp=NOW + timedelta(seconds=seconds))
+
+
+def after(seconds: float) -> datetime:
+    return (NOW + timedelta(seconds=seconds)).replace(tzinfo=UTC)
+
+
+def test_where_activities_wait_in_a_long_queue_their_results_are_awaited_for_longer() -> None:
+    patience = Patience()
+    assert patience.learn([STARTED, scheduled(1), at(result(1), 8)], after(9)) == healing.LOST_AFTER
+    assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
+    assert patience.learn([STARTED, at(scheduled(2), 31)], after(60)) == timedelta(seconds=60)
+
+
+def test_a_queue_that_was_long_once_is_forgotten() -> None:
+    patience = Patience()
+    patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(31))
+    assert patience.learn([], after(92)) == healing.LOST_AFTER
+    assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(95)) == healing.LOST_AFTER
+
+
+def test_a_child_that_runs_for_hours_says_nothing_of_the_queue() -> None:
+    child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
+    assert Patience().learn([STARTED, child, at(result(1), 3600)], after(3601)) == healing.LOST_AFTER
+
+
+def test_with_patience_an_activity_that_waits_is_not_taken_for_lost() -> None:
+    assert waits_for_ever([STARTED, scheduled(1)], after(50))
+    assert not waits_for_ever([STARTED, scheduled(1)], after(50), timedelta(seconds=60))
 
 
 def test_a_child_or_an_event_may_let_a_workflow_wait_for_as_long_as_it_likes() -> None:
