@@ -72,9 +72,9 @@ def _took(history: Sequence[HistoryEvent]) -> Iterator[tuple[timedelta, datetime
 def waits_for_ever(history: Sequence[HistoryEvent], now: datetime, patience: timedelta = LOST_AFTER) -> bool:
     """Tell whether a history shows an activity whose result was filed where nobody takes it, or was thrown away.
 
-    That is: a result, then the timer that caused what it is the result of, then that; or no result for longer than `patience`. A
-    result that merely stands before what it is the result of was taken all the same: the engine files what a step has
-    scheduled behind all that had woken the step.
+    That is: a result, then the timer that caused what it is the result of, then that; or no result for longer than
+    `patience`. A result that merely stands before what it is the result of was taken all the same: the engine files
+    what a step has scheduled behind all that had woken the step.
     """
     scheduled: dict[int, HistoryEvent] = {}
     early: set[int] = set()
