@@ -51,6 +51,7 @@ class Books:
         self._sent = self._accepted = 0
         self._ended: Counter[str] = Counter()
         self._refused: Counter[int] = Counter()
+        self._ended_at = clock()
 
     def begin(self, order: StreamOrder) -> None:
         """Note an order that is about to be sent for the first time."""
@@ -75,6 +76,12 @@ class Books:
         with self._guard:
             if self._open.pop(order_id, None) is not None:
                 self._ended[status] += 1
+                self._ended_at = self._clock()
+
+    def quiet(self) -> float:
+        """Return for how many seconds no order has ended."""
+        with self._guard:
+            return self._clock() - self._ended_at
 
     def move(self, order_id: str) -> StreamOrder | None:
         """Note that something was heard or seen of an order; return it if it is an open one of the stream."""

@@ -28,8 +28,8 @@ class Pace:
     """What bounds a run; durations in seconds.
 
     At most `senders` posts and `robots` other calls are under way at once. A call without an answer is repeated after
-    `again`; orders that did not move for `patience` are looked at every `look`. `settle` after the last order was due,
-    the run ends, whatever is still open.
+    `again`; orders that did not move for `patience` are looked at every `look`. After the last order was
+    due the run ends, whatever is still open, when no order has ended for `settle`, or `longest` is over.
     """
 
     senders: int = 16
@@ -38,6 +38,7 @@ class Pace:
     look: float = 3.0
     patience: float = 5.0
     settle: float = 300.0
+    longest: float = 1800.0
     tick: float = 0.25
 
 
@@ -192,7 +193,8 @@ class Run:
     def _is_finished(self) -> bool:
         planned = self._schedule.began + self.settings.duration
         sent_by = planned if self._stopped is None else min(planned, self._stopped)
-        if self.over or time.monotonic() > sent_by + self._pace.settle:
+        late = time.monotonic() - sent_by
+        if self.over or late > self._pace.longest or min(late, self.books.quiet()) > self._pace.settle:
             return True
         return not self._sends() and not self.books.totals().open
 

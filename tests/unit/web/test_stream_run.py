@@ -77,6 +77,18 @@ def test_the_silent_leave_their_orders_open_until_the_time_is_over() -> None:
     assert (count_of(run, "open"), run.summary()["state"]) == (100, "over")
 
 
+def test_a_run_goes_on_while_orders_still_end_but_not_for_ever() -> None:
+    orders, silence = FakeOrders(), {"missing": 100, "amend": 0, "cancel": 0, "silent": 100}
+    with running(orders, pace=Pace(settle=0.3, **HASTE), **silence) as run:
+        eventually(lambda: count_of(run, "accepted") == 100)
+        for number in range(1, 9):
+            throughout(0.1, lambda: not run.over)
+            run.heard({"orderId": f"s-r-{number}", "type": "order.completed"})
+        eventually(lambda: run.over)
+    with running(FakeOrders(), pace=Pace(settle=60, longest=0.2, **HASTE), **silence) as run:
+        eventually(lambda: run.over)
+
+
 def test_an_order_whose_answer_was_lost_is_sent_again_as_the_same_order() -> None:
     orders = FakeOrders()
     orders.loses_answers = 30
