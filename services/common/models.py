@@ -5,6 +5,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+Json = dict[str, Any]
+"""A JSON object as it came, or goes, over the wire."""
+
 
 class Wire(BaseModel):
     """A JSON object with camelCase names, immutable; fields that it does not know are ignored."""

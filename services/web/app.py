@@ -10,11 +10,12 @@ from werkzeug.wrappers import Response
 
 from services.common.config import Money, ServiceConfig
 from services.common.launch import configure
+from services.common.models import Json
 from services.common.server import at_stop, serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
 from services.web import pages
-from services.web.backend import Backend, Caller, Json
+from services.web.backend import Backend, Caller
 from services.web.calls import SideBySide
 from services.web.feed import FeedFollower, Source
 from services.web.hub import ORDER_EVENT, Hub

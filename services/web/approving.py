@@ -1,13 +1,11 @@
 """What an approver decides about; pure."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from services.common.models import Name, Request
-
-Json = dict[str, Any]
+from services.common.models import Json, Name, Request
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,15 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from services.common.ids import ORDER_ID_PATTERN
+from services.common.ids import ORDER_ID_PATTERN, fits_a_path
+from services.common.models import Json
 from services.common.problems import not_found
 
-Json = dict[str, Any]
 Page = tuple[list[Json], str | None]
 """Items, and the cursor of the next page where there is one."""
-
-_FORBIDDEN = set("/?#%")
 
 _SEARCH_FOR = 2.0
 """Seconds: a filter searches a bounded part of the list at a time, so that a search may take many calls."""
@@ -133,7 +131,7 @@ class Backend:
 
     def events(self, order_id: str) -> list[Json]:
         """Return an order's events as the feed has them, newest first."""
-        return self._caller.page("notifications", f"events?{_query(orderId=order_id, limit='1000')}")[0]
+        return self._list("notifications", f"events?{_query(orderId=order_id, limit='1000')}")
 
     def chaos(self, service: str) -> Json:
         """Return how much chaos there is in a service; refused with 404 where chaos is not enabled."""
@@ -170,10 +168,7 @@ def _order(order_id: str) -> str:
 
 
 def _part(text: str) -> str:
-    """Return a text as one part of a path.
-
-    Raises the problem 404 for what would lead elsewhere, or has a sign that Dapr 1.18 lets nobody have in a path.
-    """
-    if not text.strip(".") or _FORBIDDEN & set(text):
+    """Return a text as one part of a path. Raises the problem 404 for what cannot be one."""
+    if not fits_a_path(text):
         raise not_found("thing", text)
     return quote(text, safe="")

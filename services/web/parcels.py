@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from services.common.ids import is_fulfillment_id, split_fulfillment_id
+from services.common.models import Json
 from services.common.problems import Problem, invalid
 
-Json = dict[str, Any]
 Report = Literal["dispatched", "delivered"]
 
 _MOST = 100

@@ -5,11 +5,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
+from services.common.models import Json
 from services.common.problems import invalid
-
-Json = dict[str, Any]
 
 SAMPLES = 20
 DEAR = 100_000

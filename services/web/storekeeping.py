@@ -5,14 +5,13 @@ import re
 import secrets
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from services.common.models import Name, Request
+from services.common.ids import fits_a_path
+from services.common.models import Json, Name, Request
 from services.common.money import minor_units
-
-Json = dict[str, Any]
 
 _AMOUNT = r"([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,9})?"
 _DEAREST = 10_000_000
@@ -53,8 +52,7 @@ def _optional(text: object) -> object:
 
 
 def _addressable(sku: str) -> str:
-    # It is part of an address, and Dapr 1.18 takes none with these, however they are written.
-    if any(sign in sku for sign in "/?#%") or not sku.strip("."):
+    if not fits_a_path(sku):
         raise ValueError("must hold more than dots, and none of / ? # %")
     return sku
 

@@ -4,9 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from services.common.models import Json
 from services.web.words import name_of
-
-Json = dict[str, Any]
 
 
 class Happening(NamedTuple):

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from services.common.models import Request
+from services.common.models import Json, Request
 from services.common.problems import Problem, not_found
-from services.web.backend import Backend, Json
+from services.web.backend import Backend
 from services.web.calls import Outcome, SideBySide
 
 SERVICES = ("orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud")

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Json = dict[str, Any]
+from services.common.models import Json
 
 _TONES = {
     "completed": "success",

@@ -6,7 +6,8 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from services.web.backend import Backend, Json
+from services.common.models import Json
+from services.web.backend import Backend
 from services.web.calls import SideBySide
 from services.web.pages import show
 from services.web.support import happenings, records, trace_address

@@ -6,8 +6,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from services.common.logs import get_logger
+from services.common.models import Json
 from services.common.sidecar import RefusedError, TransientError
-from services.web.backend import Backend, Json
+from services.web.backend import Backend
 from services.web.hub import FIGURES, Hub
 from services.web.stream.books import FINAL, Totals
 from services.web.stream.run import Run

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from services.web.shopping import DEAR, MOST, Json, shelves
+from services.common.models import Json
+from services.web.shopping import DEAR, MOST, shelves
 from services.web.stream.models import StreamSettings
 
 _LINES = 3

@@ -5,8 +5,9 @@ import threading
 from random import Random
 
 from services.common.logs import get_logger
+from services.common.models import Json
 from services.common.problems import conflict, unavailable
-from services.web.backend import Backend, Json
+from services.web.backend import Backend
 from services.web.hub import Hub
 from services.web.shopping import DEAR
 from services.web.stream.figures import Figures

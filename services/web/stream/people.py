@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from services.common.models import Json
 from services.common.sidecar import RefusedError, TransientError
-from services.web.backend import Backend, Json
+from services.web.backend import Backend
 from services.web.stream.agenda import Agenda
 from services.web.stream.books import FINAL, Books, StreamOrder
 from services.web.stream.models import StreamSettings

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from services.common.clock import moment
-from services.web.backend import Json
+from services.common.models import Json
 
 Spread = tuple[float, float]
 """The value that half of all stay below, and the one that 95 in 100 do."""
