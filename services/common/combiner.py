@@ -30,15 +30,20 @@ class Combiner(Generic[Op, R]):
 
     def submit(self, operation: Op) -> R:
         """Return the result of the operation once it is applied, or raise what `apply` raised."""
-        ticket = _Ticket[Op, R](operation)
+        return self.submit_all([operation])[0]
+
+    def submit_all(self, operations: Sequence[Op]) -> list[R]:
+        """Return the results of the operations, which are applied together, or raise what `apply` raised."""
+        tickets = [_Ticket[Op, R](operation) for operation in operations]
         with self._guard:
-            self._waiting.append(ticket)
+            self._waiting.extend(tickets)
         with self._turn:
-            if not ticket.result and ticket.error is None:
+            if any(not ticket.result and ticket.error is None for ticket in tickets):
                 self._apply_waiting()
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result[0]
+        for ticket in tickets:
+            if ticket.error is not None:
+                raise ticket.error
+        return [ticket.result[0] for ticket in tickets]
 
     def _apply_waiting(self) -> None:
         with self._guard:

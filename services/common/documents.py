@@ -4,6 +4,7 @@ No code here or above needs a transaction over several keys: Redis does not roll
 than one document is a sequence of single writes that can be repeated.
 """
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -19,6 +20,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _FIRST_WRITE = StateOptions(consistency=Consistency.strong, concurrency=Concurrency.first_write)
 _MAX_ATTEMPTS = 50
+_MOST_KNOWN = 100
+"""How many records a thread remembers at most."""
 
 
 class ConflictError(Exception):
@@ -100,22 +103,44 @@ def _code(error: DaprGrpcError) -> StatusCode:
     return code
 
 
+@dataclass(frozen=True)
+class _Read(Generic[M]):
+    """A record as it was read, None if there was none, and the version that a change must name."""
+
+    record: M | None
+    etag: str | None
+
+
 class Records(Generic[M]):
-    """Documents of one model, each under the key `<kind>/<id>`."""
+    """Documents of one model, each under the key `<kind>/<id>`.
+
+    What a thread has read last it need not read again to change it: should somebody else have changed it since, the
+    write is refused, and the record is read anew.
+    """
 
     def __init__(self, documents: Documents, kind: str, model: type[M]) -> None:
         self._documents, self._kind, self._model = documents, kind, model
+        self._thread = threading.local()
 
     def get(self, record_id: str) -> M | None:
         """Return the record, or None if there is none."""
-        stored = self._documents.load(self._key(record_id))
-        return self._model.model_validate_json(stored.data) if stored else None
+        key = self._key(record_id)
+        read = self._made_whole(self._documents.load(key))
+        self._thread.read = {key: read}
+        return read.record
 
     def get_many(self, record_ids: Sequence[str]) -> list[M]:
         """Return those of the records that exist, in the order asked for."""
-        found = self._documents.load_many([self._key(record_id) for record_id in dict.fromkeys(record_ids)])
-        hits = (found.get(self._key(record_id)) for record_id in record_ids)
-        return [self._model.model_validate_json(hit.data) for hit in hits if hit]
+        found = self.get_map(record_ids)
+        return [found[record_id] for record_id in record_ids if record_id in found]
+
+    def get_map(self, record_ids: Sequence[str]) -> dict[str, M]:
+        """Return those of the records that exist, by their ids."""
+        keys = {record_id: self._key(record_id) for record_id in record_ids}
+        found = self._documents.load_many(list(keys.values()))
+        read = {key: self._made_whole(found.get(key)) for key in keys.values()}
+        self._thread.read = read if len(read) <= _MOST_KNOWN else {}
+        return {record_id: record for record_id, key in keys.items() if (record := read[key].record)}
 
     def create(self, record_id: str, record: M, ttl: int | None = None) -> bool:
         """Write the record if there is none yet; tell whether it was written. `ttl` in seconds."""
@@ -132,18 +157,33 @@ class Records(Generic[M]):
         argument writes nothing.
         """
         key = self._key(record_id)
-        for _ in range(_MAX_ATTEMPTS):
-            stored = self._documents.load(key)
-            before = self._model.model_validate_json(stored.data) if stored else None
-            after = change(before)
-            if after is before:
-                return after
-            try:
-                self._documents.save(key, self._bytes(after), stored.etag if stored else None)
-            except ConflictError:
-                continue
+        known: _Read[M] | None = getattr(self._thread, "read", {}).pop(key, None)
+        if known is not None and (after := self._changed_since(key, known, change)) is not None:
             return after
+        for _ in range(_MAX_ATTEMPTS):
+            read = self._made_whole(self._documents.load(key))
+            after = change(read.record)
+            if after is read.record or self._saved(key, after, read):
+                return after
         raise TransientError(f"{key} is being changed by too many at once")
+
+    def _changed_since(self, key: str, known: _Read[M], change: Callable[[M | None], M]) -> M | None:
+        """Change what was read before; None when that cannot be or would decide by what may be old."""
+        try:
+            after = change(known.record)
+        except Exception:  # noqa: BLE001 - whatever it is, it is raised again if the record is still the same
+            return None
+        return after if after is not known.record and self._saved(key, after, known) else None
+
+    def _saved(self, key: str, record: M, read: _Read[M]) -> bool:
+        try:
+            self._documents.save(key, self._bytes(record), read.etag)
+        except ConflictError:
+            return False
+        return True
+
+    def _made_whole(self, stored: Stored | None) -> _Read[M]:
+        return _Read(self._model.model_validate_json(stored.data), stored.etag) if stored else _Read(None, None)
 
     def _key(self, record_id: str) -> str:
         # Dapr refuses keys with "||"; ids that people chose, such as an SKU, may hold it.

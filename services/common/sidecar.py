@@ -49,7 +49,6 @@ class Sidecar:
         self._threads = threading.local()
         self._connecting = threading.Lock()
         self._grpc: DaprGrpcClient | None = None
-        tracing.instrument()
         # The SDK applies this deadline to each of its calls; without it a call may hang for ever.
         vars(settings).update(
             DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
@@ -128,17 +127,19 @@ class Sidecar:
 
         Raises TransientError; publish again then, with the same event ids.
         """
-        for event in events:
-            try:
-                with self.calling() as client:
-                    client.publish_event(
-                        pubsub,
-                        topic,
-                        json.dumps(event | tracing.outgoing_headers()),
-                        data_content_type="application/cloudevents+json",
-                    )
-            except Exception as error:
-                raise TransientError(f"publishing to {topic} failed: {error}") from error
+        trace = tracing.outgoing_headers()
+        try:
+            with self.calling() as client:
+                answer = client.publish_events(
+                    pubsub,
+                    topic,
+                    [json.dumps(event | trace) for event in events],
+                    data_content_type="application/cloudevents+json",
+                )
+        except Exception as error:
+            raise TransientError(f"publishing to {topic} failed: {error}") from error
+        if answer.failed_entries:
+            raise TransientError(f"publishing to {topic} failed: {answer.failed_entries[0].error}")
 
     def grpc(self) -> DaprGrpcClient:
         """Return the SDK's client. Raises TransientError while the sidecar is not up."""
@@ -148,7 +149,7 @@ class Sidecar:
                     # The SDK's constructor waits for the sidecar for up to a minute and prints; ask first.
                     if not self.healthy():
                         raise TransientError("the sidecar is not up yet")
-                    self._grpc = DaprGrpcClient(self._grpc_address)
+                    self._grpc = DaprGrpcClient(self._grpc_address, interceptors=[tracing.TracedCalls()])
         return self._grpc
 
     @contextmanager

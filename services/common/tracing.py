@@ -4,12 +4,20 @@ The sidecars make the spans; the services only pass `traceparent` on. The workfl
 trace context into the OpenTelemetry context, so that is where it is kept.
 """
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import grpc
 from flask import Flask, g, request
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.grpc import GrpcInstrumentorClient, filters
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _propagator = TraceContextTextMapPropagator()
+_opening = threading.Lock()
+"""The instrumentation is one for the whole process."""
 
 
 def outgoing_headers() -> dict[str, str]:
@@ -25,13 +33,39 @@ def trace_id() -> str | None:
     return f"{span.trace_id:032x}" if span.is_valid else None
 
 
-def instrument() -> None:
-    """Make every gRPC client of the process, the SDK's too, send the current trace along; once is enough."""
+class TracedCalls(grpc.UnaryUnaryClientInterceptor):
+    """Sends the current trace along with every call of a gRPC client that takes interceptors."""
+
+    def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
+        """Call with the trace's headers added."""
+        metadata = (*(details.metadata or ()), *outgoing_headers().items())
+        return continuation(_CallDetails(details.method, details.timeout, metadata, details.credentials), request)
+
+
+class _CallDetails(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: tuple[tuple[str, str], ...]
+    credentials: Any
+    wait_for_ready: bool | None = None
+    compression: Any = None
+
+
+@contextmanager
+def traced_channels() -> Iterator[None]:
+    """Make the gRPC channels that are opened meanwhile send the current trace along.
+
+    For a client that takes no interceptors; it costs several times as much a call as `TracedCalls`.
+    """
     # But for the stream on which work comes: it belongs to no trace, and its end, in another thread, would be an error.
     traced = filters.negate(filters.method_name("GetWorkItems"))
     instrumentor = GrpcInstrumentorClient(filter_=traced)  # type: ignore[no-untyped-call]
-    if not instrumentor.is_instrumented_by_opentelemetry:
+    with _opening:
         instrumentor.instrument()
+        try:
+            yield
+        finally:
+            instrumentor.uninstrument()
 
 
 def register(app: Flask) -> None:

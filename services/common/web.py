@@ -56,9 +56,14 @@ def read_object() -> dict[str, Any]:
     """Return the request's JSON object. Raises the problems 400, 413 and 415."""
     if not _JSON.fullmatch(request.mimetype or ""):
         raise Problem(415, "unsupportedMediaType", "the body must be application/json")
+    return object_from(request.get_data())
+
+
+def object_from(data: bytes) -> dict[str, Any]:
+    """Return the JSON object that the bytes are. Raises the problem 400."""
     try:
         # Numbers with a point stay exact; NaN and Infinity are not JSON.
-        body = json.loads(request.get_data(), parse_float=Decimal, parse_constant=_refuse_constant)
+        body = json.loads(data, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise Problem(400, "malformedJson", "the body is not JSON") from error
     if not isinstance(body, dict):

@@ -44,7 +44,7 @@ def create_app(
     """Return the service's application."""
     app = create_base_app("notifications", ready)
     streams = EventStreams(documents, config.stream_settings())
-    routes.register(app, NotificationsStore(documents, clock), streams)
+    routes.register(app, NotificationsStore(documents, clock), streams, clock)
     at_stop(app, streams.end)
     return app
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,30 +56,26 @@ def arrival(received: datetime) -> str:
     return received.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def earliest_arrival(event: FeedEvent) -> str:
-    """Return before when the event cannot have come: it had not happened yet, by clocks that may differ a little."""
-    return arrival(max(moment(event.time), _EPOCH) - _CLOCKS_DIFFER)
+def earliest_arrival(events: Iterable[FeedEvent]) -> str:
+    """Return before when none of the events can have come: none had happened, by clocks that may differ a little."""
+    return arrival(max(min(moment(event.time) for event in events), _EPOCH) - _CLOCKS_DIFFER)
 
 
-def knows(feed: OrderFeed | None, event_id: str) -> bool:
-    """Tell whether the order's feed has the event."""
-    return feed is not None and any(event.id == event_id for event in feed.events)
+def with_events(feed: OrderFeed | None, events: Sequence[FeedEvent]) -> OrderFeed:
+    """Return the order's feed with those of the events in it that it has not and has room for; the same if none are.
 
-
-def check_room(feed: OrderFeed | None) -> None:
-    """Raise UnprocessableError when an order has more events than any order can have."""
-    if feed is not None and len(feed.events) >= MAX_ORDER_EVENTS:
-        raise UnprocessableError(f"the order has {MAX_ORDER_EVENTS} events already")
-
-
-def with_event(feed: OrderFeed | None, event: FeedEvent) -> OrderFeed:
-    """Return the order's feed with the event in it, oldest first; the same object if it was in it.
-
-    The broker delivers in no particular order, so the place is by the time of the event.
+    The broker delivers in no particular order, so their places are by the times of the events.
     """
-    if feed is None:
-        return OrderFeed(events=[event])
-    return feed if knows(feed, event.id) else OrderFeed(events=sorted([*feed.events, event], key=_chronology))
+    feed = feed or OrderFeed()
+    new = {event.id: event for event in missing(feed, events)}
+    taken = list(new.values())[: MAX_ORDER_EVENTS - len(feed.events)]
+    return OrderFeed(events=sorted([*feed.events, *taken], key=_chronology)) if taken else feed
+
+
+def missing(feed: OrderFeed | None, events: Iterable[FeedEvent]) -> list[FeedEvent]:
+    """Return those of the events that the order's feed has not."""
+    known = {event.id for event in feed.events} if feed else set()
+    return [event for event in events if event.id not in known]
 
 
 def _chronology(event: FeedEvent) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Base64Bytes, BaseModel, Field
 
 from services.common.ids import OrderId
 from services.common.models import Name, Request, Wire
@@ -39,6 +39,19 @@ class CloudEvent(Request):
     type: Name
     time: Annotated[str, Field(max_length=40)] | None = None
     data: OrderEventData
+
+
+class Delivery(Request):
+    """A message as the sidecar delivers it among others: as the broker has it, which may be anything."""
+
+    entry_id: str
+    event: Annotated[Base64Bytes, Field(strict=False)]
+
+
+class Deliveries(Request):
+    """What the sidecar delivers at once."""
+
+    entries: list[Delivery]
 
 
 class FeedEvent(Wire):

@@ -1,26 +1,27 @@
 """The endpoints of notifications: deliveries from the sidecar, the feed, its live stream and its page."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from dapr.ext.flask import DaprApp
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
+from services.common.clock import Clock
 from services.common.index_reader import BadCursorError, Slice
-from services.common.logs import about_order, get_logger
+from services.common.logs import get_logger
 from services.common.problems import Problem, invalid
-from services.common.web import paginated, read_body, read_limit
+from services.common.web import object_from, paginated, parse, read_body, read_limit
 from services.notifications import domain
-from services.notifications.models import CloudEvent
+from services.notifications.models import CloudEvent, Deliveries, FeedEvent
 from services.notifications.store import NotificationsStore
 from services.notifications.stream import EventStreams
 
 log = get_logger(__name__)
 
 PUBSUB = "orders"
-TOPIC = "order-events"
 DEAD_LETTER_TOPIC = "order-events-dead"
 
+_DELIVERIES = "/internal/events"
 _ANY_SIZE = 2**40
 """More bytes than the server lets a request have."""
 
@@ -33,9 +34,9 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, store: NotificationsStore, streams: EventStreams) -> None:
+def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock) -> None:
     """Add the service's endpoints to the application."""
-    _register_deliveries(app, store, streams)
+    _register_deliveries(app, store, streams, clock)
     feed = Blueprint("feed", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
     _register_lists(feed, store)
     _register_stream(feed, streams)
@@ -43,19 +44,23 @@ def register(app: Flask, store: NotificationsStore, streams: EventStreams) -> No
     app.register_blueprint(feed)
 
 
-def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventStreams) -> None:
-    """Subscribe. A state store that fails is answered 503, by which the sidecar delivers again."""
+def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock) -> None:
+    """Take what the sidecar delivers. A state store that fails is answered 503, by which it delivers again."""
 
-    def order_event() -> Response:
-        try:
-            event = read_body(CloudEvent)
-            with about_order(event.data.order_id):
-                if store.keep_event(event):
-                    streams.stored()
-        except (Problem, RequestEntityTooLarge, domain.UnprocessableError) as error:
-            log.warning("dropped a message that is no order event", extra={"cause": str(error)[:500]})
-            return jsonify(status="DROP")
-        return jsonify(status="SUCCESS")
+    @app.post(_DELIVERIES)
+    def _order_events() -> Response:
+        # Many messages at once; each is as small as an event is, or is cut where it is kept.
+        request.max_content_length = _ANY_SIZE
+        now, deliveries = clock(), read_body(Deliveries).entries
+        events = {one.entry_id: event for one in deliveries if (event := _feed_event(one.event, now))}
+        unfit = {event.id for event in store.keep_events(list(events.values()), now)}
+        streams.stored()
+        kept = {entry_id for entry_id, event in events.items() if event.id not in unfit}
+        return jsonify(
+            statuses=[
+                {"entryId": one.entry_id, "status": "SUCCESS" if one.entry_id in kept else "DROP"} for one in deliveries
+            ]
+        )
 
     def dead_event() -> Response:
         # The last stop for a message: whatever its size and type, it is not refused.
@@ -63,13 +68,18 @@ def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventSt
         store.keep_dead_letter(request.get_data())
         return jsonify(status="SUCCESS")
 
-    dapr = DaprApp(app)
+    # Order events come in bulk, which this extension does not know of: components/order-events.yaml subscribes to them.
     # Metadata is given each time, because the extension's default is one dictionary for all subscriptions.
-    subscribe_events = dapr.subscribe(
-        PUBSUB, TOPIC, metadata={}, route="/internal/events", dead_letter_topic=DEAD_LETTER_TOPIC
-    )
-    subscribe_events(order_event)
-    dapr.subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route="/internal/dead-events")(dead_event)
+    DaprApp(app).subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route="/internal/dead-events")(dead_event)
+
+
+def _feed_event(message: bytes, now: datetime) -> FeedEvent | None:
+    """Return what the feed keeps of a message; None for one that is no order event."""
+    try:
+        return domain.feed_event(parse(CloudEvent, object_from(message)), now)
+    except (Problem, domain.UnprocessableError) as error:
+        log.warning("dropped a message that is no order event", extra={"cause": str(error)[:500]})
+        return None
 
 
 def _register_lists(feed: Blueprint, store: NotificationsStore) -> None:

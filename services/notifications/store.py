@@ -1,6 +1,10 @@
 """What notifications keeps: the feed of all orders, the feed of each order, and dead letters."""
 
 import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from functools import partial
 from zlib import crc32
 
 from services.common.clock import Clock
@@ -8,7 +12,7 @@ from services.common.documents import Documents, Records
 from services.common.index import Entry, Index
 from services.common.index_reader import IndexReader, Slice
 from services.notifications import domain
-from services.notifications.models import CloudEvent, DeadLetterMark, OrderFeed
+from services.notifications.models import DeadLetterMark, FeedEvent, OrderFeed
 
 FEED = "feed"
 _DEAD_FEED = "dead-feed"
@@ -18,7 +22,7 @@ _STRIPES = 256
 class NotificationsStore:
     """The feeds, in the state store.
 
-    An event is written to the feed of all orders first and to its order's feed last. The order's feed is what
+    Events are written to the feed of all orders first and to their orders' feeds last. The order's feed is what
     tells a repeated delivery from a new one, so a crash in between is mended by the next delivery.
     """
 
@@ -34,28 +38,29 @@ class NotificationsStore:
         # Two deliveries of one event at the same time must not both find it new.
         self._locks = [threading.Lock() for _ in range(_STRIPES)]
 
-    def keep_event(self, received: CloudEvent) -> bool:
-        """Keep an event; tell whether it was new.
+    def keep_events(self, received: Sequence[FeedEvent], now: datetime) -> list[FeedEvent]:
+        """Keep events that came just now, each once; return those for which their order has no room.
 
-        Raises domain.UnprocessableError, and TransientError: the event may then be kept in part, and is kept
-        wholly when it is delivered again.
+        Raises TransientError: they may then be kept in part, and are kept wholly when they are delivered again.
         """
-        now = self._clock()
-        event = domain.feed_event(received, now)
-        with self._lock(event.order_id):
-            before = self._orders.get(event.order_id)
-            if domain.knows(before, event.id):
-                return False
-            domain.check_room(before)
-            entry = Entry(id=event.id, at=domain.arrival(now), data=event.wire())
-            self._feed.put(entry, since=domain.earliest_arrival(event))
-            self._orders.update(event.order_id, lambda feed: domain.with_event(feed, event))
-        return True
+        by_order: dict[str, list[FeedEvent]] = {}
+        for event in received:
+            by_order.setdefault(event.order_id, []).append(event)
+        with self._locked(by_order):
+            before = self._orders.get_map(list(by_order))
+            after = {one: domain.with_events(before.get(one), events) for one, events in by_order.items()}
+            new = [event for one in by_order for event in domain.missing(before.get(one), after[one].events)]
+            if new:
+                entries = [Entry(id=event.id, at=domain.arrival(now), data=event.wire()) for event in new]
+                self._feed.append_all(entries, since=domain.earliest_arrival(new))
+            for one in {event.order_id for event in new}:
+                self._orders.update(one, partial(domain.with_events, events=by_order[one]))
+        return [event for one, events in by_order.items() for event in domain.missing(after[one], events)]
 
     def keep_dead_letter(self, body: bytes) -> None:
         """Keep a message that could not be processed, once. Raises TransientError."""
         key, letter = domain.dead_letter_key(body), domain.dead_letter(body, self._clock())
-        with self._lock(key):
+        with self._locked([key]):
             if self._marks.get(key) is None:
                 self._dead.put(Entry(id=key, at=letter.seen_at, data=letter.wire()))
                 self._marks.create(key, DeadLetterMark(seen_at=letter.seen_at))
@@ -72,5 +77,10 @@ class NotificationsStore:
         """Return dead letters, newest first. Raises BadCursorError and TransientError."""
         return self._dead_reader.read(limit, cursor)
 
-    def _lock(self, key: str) -> threading.Lock:
-        return self._locks[crc32(key.encode()) % _STRIPES]
+    @contextmanager
+    def _locked(self, keys: Iterable[str]) -> Iterator[None]:
+        with ExitStack() as held:
+            # Always in the same order, or two deliveries might wait for each other.
+            for stripe in sorted({crc32(key.encode()) % _STRIPES for key in keys}):
+                held.enter_context(self._locks[stripe])
+            yield

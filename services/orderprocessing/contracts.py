@@ -63,10 +63,11 @@ class FulfillmentStep(Wire):
 
 
 class FulfillmentProgress(Wire):
-    """How far a fulfillment's payment or shipment is."""
+    """How far a fulfillment's payment or shipment is, and whether its end was the end of the order."""
 
     outcome: Outcome
     announced: int = 0
+    order_ended: bool = False
 
 
 class Nothing(Wire):

@@ -208,6 +208,16 @@ def finish(order: Order, now: str) -> Order:
     return _move(order, status, _FAREWELLS[status], now)
 
 
+def finish_with_last(order: Order, now: str) -> Order:
+    """Give the order its final status if nothing is left to be done for any part of it; else the order as it is."""
+    left = [one for one in order.fulfillments or [] if not is_final(one.status) or not _handed_over(one)]
+    return order if left or order.ending else finish(order, now)
+
+
+def _handed_over(one: Fulfillment) -> bool:
+    return one.shipment is None or not one.shipment.has_left or one.shipment.handed_over
+
+
 _FAREWELLS = {
     OrderStatus.COMPLETED: "Everything that could be delivered is delivered",
     OrderStatus.FAILED: "Nothing could be delivered",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.orderprocessing.models import ORDER_SCOPE, Order, Step
+from services.orderprocessing.states import is_final
 
 SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
 """Who did a step; an approver goes by name."""
@@ -60,3 +61,8 @@ def traced(order: Order, trace_id: str | None) -> Order:
 def steps_to_announce(order: Order, scope: str, announced: int) -> list[Step]:
     """Return the steps of a scope behind the last one that was announced."""
     return [step for step in order.timeline if step.scope == scope and step.seq > announced]
+
+
+def last_step(order: Order) -> list[Step]:
+    """Return the step by which the order has ended, none while it goes on."""
+    return [step for step in order.timeline if is_final(order.status) and step.type == f"order.{order.status.value}"]

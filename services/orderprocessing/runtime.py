@@ -13,6 +13,7 @@ import grpc
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.logger import LoggerOptions
 
+from services.common import tracing
 from services.common.clock import rfc3339, utc_now
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
@@ -168,7 +169,8 @@ class Client:
             if self._sdk is None:
                 if not self._sidecar.healthy():
                     raise SilentError("the sidecar is not up yet")
-                self._sdk = DaprWorkflowClient(logger_options=sdk_logging())
+                with tracing.traced_channels():
+                    self._sdk = DaprWorkflowClient(logger_options=sdk_logging())
             return self._sdk
 
     def start(self, workflow: str, instance: str, payload: JsonObject | None) -> None:

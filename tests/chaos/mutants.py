@@ -175,8 +175,8 @@ KEYS = (
         "known-event",
         "the feed knows an event again by its id",
         _SERVICES / "notifications" / "domain.py",
-        "return feed is not None and any(event.id == event_id for event in feed.events)",
-        "return feed is None and bool(event_id) and False",
+        "known = {event.id for event in feed.events} if feed else set()",
+        "known: set[str] = set()",
     ),
     _mutant(
         "known-line",

@@ -16,21 +16,16 @@ from services.orderprocessing.states import FulfillmentStatus, is_final
 def reserve(tools: Tools, request: OrderStep) -> OrderProgress:
     """Announce the order, reserve its goods and decide what comes next."""
     order = tools.orders.require(request.order_id)
-    announced = request.announced
     if order.fulfillments is None and not order.cancel:
-        # Before anything that may take long: the order is announced even while inventory is down.
-        announced = tools.announce(order, ORDER_SCOPE, announced)
         try:
             allotments = tools.inventory.reserve(order)
         except TransientError:
+            # The order is announced even while inventory is down.
+            tools.announce(order, ORDER_SCOPE, request.announced)
             # The engine tries again; meanwhile nobody need think that this workflow never started.
             tools.change(order.id, lambda current, _now: heard(current, order_workflow_id(current.id)))
             raise
-        return _go_on(
-            tools,
-            OrderStep(order_id=order.id, announced=announced),
-            lambda current, now: domain.reserved(current, allotments, tools.policy, now),
-        )
+        return _go_on(tools, request, lambda current, now: domain.reserved(current, allotments, tools.policy, now))
     # Cancelled before anything was reserved, or started anew by the reconciler: the record knows how far it is.
     return advance(tools, request)
 

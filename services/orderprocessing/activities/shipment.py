@@ -2,13 +2,13 @@
 
 from services.common.logs import get_logger
 from services.common.sidecar import RefusedError, TransientError
-from services.orderprocessing import fulfilling
+from services.orderprocessing import domain, fulfilling
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
 from services.orderprocessing.fulfilling import Outcome, undo_scope
 from services.orderprocessing.ids import charge_workflow_id, shipment_workflow_id
 from services.orderprocessing.models import Fulfillment, Order
-from services.orderprocessing.states import ShipmentStatus
+from services.orderprocessing.states import ShipmentStatus, is_final
 
 log = get_logger(__name__)
 
@@ -20,9 +20,10 @@ def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     if shipment.has_left:  # a lost workflow was started anew
         return follow_courier(tools, request)
     if shipment.status == ShipmentStatus.PENDING and not order.cancel:
-        place = tools.orders.list_shipment(order, one)
         failure, reference = _try_to_book(tools, order, one)
-        order = tools.change(order.id, lambda current, now: fulfilling.booked(current, one.id, place, reference, now))
+        now = tools.orders.now()
+        place = tools.orders.list_shipment(order, fulfilling.with_courier(one, reference, now))
+        order = tools.change(order.id, lambda current, _now: fulfilling.booked(current, one.id, place, reference, now))
         if failure is not None:
             return FulfillmentProgress(outcome=failure)
     else:
@@ -55,12 +56,15 @@ def follow_courier(tools: Tools, request: FulfillmentStep) -> FulfillmentProgres
     _, _, shipment = fulfilling.find(order, request.fulfillment_id)
     if shipment.has_left and not shipment.handed_over:
         tools.inventory.commit(order.id, request.fulfillment_id)
-    order = tools.change(order.id, lambda current, _now: fulfilling.handed_over(current, request.fulfillment_id))
+    order = tools.change(
+        order.id,
+        lambda current, now: domain.finish_with_last(fulfilling.handed_over(current, request.fulfillment_id), now),
+    )
     return _progress(tools, request, order)
 
 
 def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
-    announced = tools.announce(order, shipment_workflow_id(request.fulfillment_id), request.announced)
+    announced = tools.announce_with_end(order, shipment_workflow_id(request.fulfillment_id), request.announced)
     one, _, shipment = fulfilling.find(order, request.fulfillment_id)
     if shipment.status == ShipmentStatus.DELIVERED and shipment.handed_over:
         outcome = Outcome.DONE
@@ -71,7 +75,7 @@ def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> Fulfillme
         outcome = Outcome.CANCELLED
     else:
         outcome = Outcome.WAITING
-    return FulfillmentProgress(outcome=outcome, announced=announced)
+    return FulfillmentProgress(outcome=outcome, announced=announced, order_ended=is_final(order.status))
 
 
 def cancel_booking(tools: Tools, request: FulfillmentStep) -> Nothing:

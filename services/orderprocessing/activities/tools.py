@@ -8,7 +8,7 @@ from services.orderprocessing.clients import Billing, Fraud, Inventory, Shipping
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.ids import event_id
 from services.orderprocessing.models import Order, Step
-from services.orderprocessing.record import CANCEL_REQUESTED, steps_to_announce
+from services.orderprocessing.record import CANCEL_REQUESTED, last_step, steps_to_announce
 from services.orderprocessing.store import OrderStore
 
 PUBSUB = "orders"
@@ -44,15 +44,22 @@ class Tools:
         The event's id comes from the step, so publishing again after a crash is harmless: a subscriber sees one event.
         """
         steps = steps_to_announce(order, scope, announced)
-        if not steps:
-            return announced
-        self.publisher.publish(PUBSUB, TOPIC, [cloud_event(order, step) for step in steps])
-        return steps[-1].seq
+        self._publish(order, steps)
+        return steps[-1].seq if steps else announced
+
+    def announce_with_end(self, order: Order, scope: str, announced: int) -> int:
+        """Publish the same, and with it the order's end if it has ended."""
+        steps = steps_to_announce(order, scope, announced)
+        self._publish(order, steps + last_step(order))
+        return steps[-1].seq if steps else announced
 
     def announce_cancellation(self, order: Order) -> None:
         """Publish that the customer cancels, at once and not only when everything is given back."""
-        steps = [step for step in order.timeline if step.type == CANCEL_REQUESTED]
-        self.publisher.publish(PUBSUB, TOPIC, [cloud_event(order, step) for step in steps])
+        self._publish(order, [step for step in order.timeline if step.type == CANCEL_REQUESTED])
+
+    def _publish(self, order: Order, steps: Sequence[Step]) -> None:
+        if steps:
+            self.publisher.publish(PUBSUB, TOPIC, [cloud_event(order, step) for step in steps])
 
 
 def cloud_event(order: Order, step: Step) -> dict[str, Any]:

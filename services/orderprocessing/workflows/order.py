@@ -18,6 +18,7 @@ from services.orderprocessing.contracts import (
     SHIPMENT_WORKFLOW,
     UNDO,
     Flow,
+    FulfillmentProgress,
     FulfillmentRun,
     FulfillmentStep,
     Nothing,
@@ -38,12 +39,13 @@ def order_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generat
         progress = yield from ADVANCE(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
     if progress.ending:
         yield from RELEASE_ORDER(ctx, OrderStep(order_id=run.order_id))
-    yield from concurrently([fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments])
-    finished = yield from FINISH(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
-    return finished.wire()
+    ends = yield from concurrently([fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments])
+    if not any(end.order_ended for end in ends):
+        yield from FINISH(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
+    return Nothing().wire()
 
 
-def fulfil(ctx: DaprWorkflowContext, run: OrderRun, fulfillment_id: str) -> Flow[Nothing]:
+def fulfil(ctx: DaprWorkflowContext, run: OrderRun, fulfillment_id: str) -> Flow[FulfillmentProgress]:
     """Charge and ship one fulfillment; where it cannot be delivered, give back what it took, last thing first."""
     taken = [RESERVE.name, CHARGE.name]
     charging = FulfillmentRun(order_id=run.order_id, fulfillment_id=fulfillment_id, timeout=run.charge_timeout)
@@ -53,9 +55,10 @@ def fulfil(ctx: DaprWorkflowContext, run: OrderRun, fulfillment_id: str) -> Flow
         shipping = charging.model_copy(update={"timeout": run.booking_timeout})
         progress = yield from SHIPMENT_WORKFLOW(ctx, shipping, shipment_workflow_id(fulfillment_id))
         if progress.outcome == Outcome.DONE:
-            return Nothing()
+            return progress
     # A charge that failed is undone too: one that timed out may have reached the card network all the same.
     step = FulfillmentStep(order_id=run.order_id, fulfillment_id=fulfillment_id)
     for activity in reversed(taken):
         yield from UNDO[activity](ctx, step)
-    return (yield from CLOSE(ctx, step))
+    yield from CLOSE(ctx, step)
+    return progress

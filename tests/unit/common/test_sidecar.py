@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from dapr.clients.grpc._response import BulkPublishResponse, BulkPublishResponseFailedEntry
 
 from services.common.config import ServiceConfig
 from services.common.sidecar import RefusedError, Sidecar, TransientError
@@ -59,15 +60,19 @@ def daprd() -> Iterator[FakeDaprd]:
 
 
 class FakeBroker:
-    """The part of Dapr's client that publishes; takes so many events and then fails."""
+    """The part of Dapr's client that publishes; takes so many events and then fails, or is away."""
 
     def __init__(self, takes: int) -> None:
         self.takes, self.published = takes, []
+        self.is_away = False
 
-    def publish_event(self, pubsub: str, topic: str, data: str, data_content_type: str) -> None:
-        if len(self.published) == self.takes:
+    def publish_events(self, pubsub: str, topic: str, data: list[str], data_content_type: str) -> BulkPublishResponse:
+        if self.is_away:
             raise RuntimeError("the broker is away")
-        self.published.append((pubsub, topic, json.loads(data), data_content_type))
+        taken = data[: self.takes]
+        self.published += [(pubsub, topic, json.loads(event), data_content_type) for event in taken]
+        failed = [BulkPublishResponseFailedEntry(str(number), "full") for number in range(len(taken), len(data))]
+        return BulkPublishResponse(failed_entries=failed)
 
 
 def test_a_call_goes_to_the_other_service_and_its_object_comes_back(daprd: FakeDaprd) -> None:
@@ -126,14 +131,23 @@ def test_health_and_metadata_are_what_the_sidecar_says(daprd: FakeDaprd) -> None
     assert not sidecar.healthy()
 
 
-def test_events_are_published_one_by_one_and_an_error_is_transient(daprd: FakeDaprd) -> None:
+def test_events_are_published_together_and_an_error_is_transient(daprd: FakeDaprd) -> None:
     sidecar, broker = daprd.sidecar(), FakeBroker(takes=2)
     sidecar._grpc = broker
-    sidecar.publish("orders", "order-events", [{"id": "1"}])
-    assert broker.published == [("orders", "order-events", {"id": "1"}, "application/cloudevents+json")]
-    with pytest.raises(TransientError):
-        sidecar.publish("orders", "order-events", [{"id": "2"}, {"id": "3"}])
-    assert len(broker.published) == 2
+    sidecar.publish("orders", "order-events", [{"id": "1"}, {"id": "2"}])
+    assert broker.published == [
+        ("orders", "order-events", {"id": one}, "application/cloudevents+json") for one in ("1", "2")
+    ]
+    broker.is_away = True
+    with pytest.raises(TransientError, match="away"):
+        sidecar.publish("orders", "order-events", [{"id": "3"}])
+
+
+def test_an_event_that_the_broker_did_not_take_with_the_others_is_transient(daprd: FakeDaprd) -> None:
+    sidecar = daprd.sidecar()
+    sidecar._grpc = FakeBroker(takes=1)
+    with pytest.raises(TransientError, match="full"):
+        sidecar.publish("orders", "order-events", [{"id": "1"}, {"id": "2"}])
 
 
 def test_a_service_is_ready_when_it_says_so_and_errors_of_others_are_a_503() -> None:

@@ -1,7 +1,8 @@
 """What the tests of notifications are made of: the service over a fake store, and events to deliver to it."""
 
+import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -24,11 +25,17 @@ class Service:
         self.app = create_app(NotificationsConfig(app_port=3001, **settings), self.documents, self.clock)
         self.client: FlaskClient = self.app.test_client()
 
-    def deliver(self, event: object, path: str = "/internal/events") -> TestResponse:
-        """Deliver an event as the sidecar does; bytes go as they are."""
-        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    def deliver(self, *messages: object) -> TestResponse:
+        """Deliver messages at once as the sidecar does; bytes go as they are."""
         self.clock.advance(0.001)
-        return self.client.post(path, data=body, content_type="application/cloudevents+json")
+        return self.client.post("/internal/events", json=bulk(messages))
+
+    def deliver_dead(self, message: object) -> TestResponse:
+        """Deliver a message that could not be processed, as the sidecar does; bytes go as they are."""
+        self.clock.advance(0.001)
+        return self.client.post(
+            "/internal/dead-events", data=_bytes(message), content_type="application/cloudevents+json"
+        )
 
     def shown(self, url: str = "/events") -> list[str]:
         """Return the ids of the listed events."""
@@ -37,6 +44,27 @@ class Service:
     def stream(self, url: str = "/events/stream", **headers: str) -> TestResponse:
         """Open a stream; the caller closes it."""
         return self.client.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def bulk(messages: Sequence[object]) -> dict[str, Any]:
+    """Return what the sidecar sends to deliver the messages at once: each as it is in the broker."""
+    entries = [
+        {"entryId": f"e{number}", "event": base64.b64encode(_bytes(message)).decode(), "contentType": "any/thing"}
+        for number, message in enumerate(messages)
+    ]
+    return {"id": "", "entries": entries, "topic": "order-events", "pubsubname": "orders", "type": "any"}
+
+
+def statuses(answer: TestResponse) -> list[str]:
+    """Return what a delivery's answer says of each message."""
+    assert answer.status_code == 200
+    given = answer.get_json()["statuses"]
+    assert [one["entryId"] for one in given] == [f"e{number}" for number in range(len(given))]
+    return [one["status"] for one in given]
+
+
+def _bytes(message: object) -> bytes:
+    return message if isinstance(message, bytes) else json.dumps(message).encode()
 
 
 def order_event(number: int = 1, order: str = "A1", **changes: Any) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Deliveries from the sidecar: each event is kept once, whatever fails and however often it comes."""
 
-import json
 import threading
 from collections.abc import Callable
 
 import pytest
+import yaml
 
+from runtime.paths import ROOT
+from services.common.index import LANES
 from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS
-from tests.unit.notifications.builders import OCCURRED, Service, order_event
+from tests.unit.notifications.builders import OCCURRED, Service, bulk, order_event, statuses
 
 
 def test_the_sidecar_is_told_both_subscriptions() -> None:
@@ -15,23 +17,20 @@ def test_the_sidecar_is_told_both_subscriptions() -> None:
     assert subscriptions == [
         {
             "pubsubname": "orders",
-            "topic": "order-events",
-            "route": "/internal/events",
-            "metadata": {},
-            "deadLetterTopic": "order-events-dead",
-        },
-        {
-            "pubsubname": "orders",
             "topic": "order-events-dead",
             "route": "/internal/dead-events",
             "metadata": {},
         },
     ]
+    in_bulk = yaml.safe_load((ROOT / "components" / "order-events.yaml").read_text())
+    assert in_bulk["scopes"] == ["notifications"]
+    assert in_bulk["spec"]["deadLetterTopic"] == "order-events-dead"
+    assert in_bulk["spec"]["routes"]["default"] == "/internal/events"
 
 
 def test_an_event_is_kept_and_shown() -> None:
     service = Service()
-    assert service.deliver(order_event()).get_json() == {"status": "SUCCESS"}
+    assert statuses(service.deliver(order_event())) == ["SUCCESS"]
     expected = {
         "id": "A1/1",
         "type": "order.reserved",
@@ -66,7 +65,7 @@ def test_a_repeated_event_changes_nothing() -> None:
     service = Service()
     service.deliver(order_event())
     writes = service.documents.writes
-    assert service.deliver(order_event()).get_json() == {"status": "SUCCESS"}
+    assert statuses(service.deliver(order_event())) == ["SUCCESS"]
     assert service.documents.writes == writes
 
 
@@ -97,7 +96,7 @@ def test_a_delivery_repeated_after_a_crash_at_any_write_ends_the_same(crash: Cal
     service.documents.fail_writes_of = lambda _key: False
     replica = Service(service.documents)
     for number in range(2, 10):
-        assert replica.deliver(order_event(number)).get_json() == {"status": "SUCCESS"}
+        assert statuses(replica.deliver(order_event(number))) == ["SUCCESS"]
     wanted = sorted(f"A1/{number}" for number in range(1, 10))
     assert refused.status_code in (200, 503)
     assert sorted(replica.shown()) == wanted
@@ -108,7 +107,7 @@ def test_a_failing_store_makes_the_sidecar_deliver_again() -> None:
     service = Service()
     service.documents.fail_writes_of = lambda _key: True
     assert service.deliver(order_event()).status_code == 503
-    assert service.deliver(order_event(), "/internal/dead-events").status_code == 503
+    assert service.deliver_dead(order_event()).status_code == 503
 
 
 def test_deliveries_at_the_same_time_keep_each_event_once() -> None:
@@ -118,12 +117,8 @@ def test_deliveries_at_the_same_time_keep_each_event_once() -> None:
     def deliver(order: str) -> None:
         start.wait()
         for number in range(20):
-            answer = service.app.test_client().post(
-                "/internal/events",
-                data=json.dumps(order_event(number, order)),
-                content_type="application/cloudevents+json",
-            )
-            assert answer.get_json() == {"status": "SUCCESS"}
+            answer = service.app.test_client().post("/internal/events", json=bulk([order_event(number, order)]))
+            assert statuses(answer) == ["SUCCESS"]
 
     threads = [
         threading.Thread(target=deliver, args=(order,)) for order in ["A1", "A1", "A2", "A2", "A3", "A3", "A4", "A4"]
@@ -176,10 +171,9 @@ def test_deliveries_at_the_same_time_keep_each_event_once() -> None:
 )
 def test_what_is_no_order_event_is_dropped_and_becomes_a_dead_letter(event: object) -> None:
     service = Service()
-    answer = service.deliver(event)
-    assert (answer.status_code, answer.get_json()) == (200, {"status": "DROP"})
-    assert service.documents.writes == 0
-    assert service.deliver(event, "/internal/dead-events").get_json() == {"status": "SUCCESS"}
+    assert statuses(service.deliver(order_event(1), event, order_event(2))) == ["SUCCESS", "DROP", "SUCCESS"]
+    assert sorted(service.shown()) == ["A1/1", "A1/2"]
+    assert service.deliver_dead(event).get_json() == {"status": "SUCCESS"}
     [letter] = service.client.get("/events/dead").get_json()
     assert len(letter["excerpt"]) <= 1000
     assert len(letter.get("id", "")) <= 200
@@ -187,7 +181,7 @@ def test_what_is_no_order_event_is_dropped_and_becomes_a_dead_letter(event: obje
 
 def test_a_dead_letter_says_what_is_known_of_it() -> None:
     service = Service()
-    service.deliver({"id": "X1", "type": "order.odd", "data": "<b>"}, "/internal/dead-events")
+    service.deliver_dead({"id": "X1", "type": "order.odd", "data": "<b>"})
     assert service.client.get("/events/dead").get_json() == [
         {
             "id": "X1",
@@ -208,10 +202,10 @@ def test_a_dead_letter_of_another_content_type_is_kept() -> None:
 def test_a_dead_letter_is_kept_once_whatever_write_failed_before(crash: str) -> None:
     service = Service()
     service.documents.fail_writes_of = lambda key: key.startswith(crash)
-    assert service.deliver({"id": "X1"}, "/internal/dead-events").status_code == 503
+    assert service.deliver_dead({"id": "X1"}).status_code == 503
     service.documents.fail_writes_of = lambda _key: False
     for body in ({"id": "X1"}, {"id": "X1", "attempt": 2}, {"id": "X2"}, [1], [1], [2]):
-        service.deliver(body, "/internal/dead-events")
+        service.deliver_dead(body)
     assert [item.get("id") for item in service.client.get("/events/dead").get_json()] == [
         None,
         None,
@@ -232,5 +226,18 @@ def test_an_order_cannot_grow_its_feed_without_end() -> None:
     service = Service()
     for number in range(MAX_ORDER_EVENTS):
         service.deliver(order_event(number))
-    assert service.deliver(order_event(MAX_ORDER_EVENTS)).get_json() == {"status": "DROP"}
-    assert service.deliver(order_event(0)).get_json() == {"status": "SUCCESS"}
+    assert statuses(service.deliver(order_event(MAX_ORDER_EVENTS), order_event(0))) == ["DROP", "SUCCESS"]
+    assert len(service.shown("/events?orderId=A1&limit=1000")) == MAX_ORDER_EVENTS
+
+
+def test_what_is_delivered_at_once_is_kept_in_few_writes() -> None:
+    service = Service()
+    service.deliver(*(order_event(number, f"B{order}") for order in range(10) for number in range(1, 9)))
+    assert len(service.shown("/events?limit=1000")) == 80
+    assert service.documents.writes <= 10 + 2 * LANES * 2
+
+
+def test_an_event_that_comes_twice_at_once_is_kept_once() -> None:
+    service = Service()
+    assert statuses(service.deliver(order_event(1), order_event(2), order_event(1))) == ["SUCCESS"] * 3
+    assert sorted(service.shown()) == sorted(service.shown("/events?orderId=A1")) == ["A1/1", "A1/2"]

@@ -51,7 +51,7 @@ def test_events_of_an_order_are_its_own() -> None:
 def test_dead_letters_are_paginated() -> None:
     service = Service()
     for number in range(5):
-        service.deliver({"id": f"X{number}"}, "/internal/dead-events")
+        service.deliver_dead({"id": f"X{number}"})
     found = pages(service, "/events/dead?limit=2")
     assert [one for page in found for one in page] == ["X4", "X3", "X2", "X1", "X0"]
 
