@@ -112,14 +112,6 @@ def _payment(
     return note(order, now, kind, message, scope=scope, fulfillment_id=fulfillment_id)
 
 
-def with_courier(one: Fulfillment, courier_reference: str | None, now: str) -> Fulfillment:
-    """Return the fulfillment with its shipment booked, or as it is where there is no reference."""
-    if one.shipment is None or courier_reference is None:
-        return one
-    shipment = _moved(one.shipment, ShipmentStatus.BOOKED, now, courier_reference=courier_reference)
-    return one.model_copy(update={"shipment": shipment})
-
-
 def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: str | None, now: str) -> Order:
     """Record where the list of shipments has this one and, unless there is no reference, the courier's booking."""
     order = listed(order, fulfillment_id, place)
@@ -127,7 +119,8 @@ def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: s
     if courier_reference is None or one.reason is not None or shipment.status != ShipmentStatus.PENDING:
         # With a reason it was given up in the meantime: this booking came late, and its undo calls it off.
         return order
-    order = replace(order, with_courier(one, courier_reference, now))
+    shipment = _moved(shipment, ShipmentStatus.BOOKED, now, courier_reference=courier_reference)
+    order = replace(order, one.model_copy(update={"shipment": shipment}))
     message = f"Courier booked, reference {courier_reference}"
     return _shipment_step(order, "shipment.booked", message, fulfillment_id, now)
 

@@ -80,12 +80,8 @@ class OrderStore:
 
         From then on every change of the record brings the list up to date.
         """
-        if one.shipment and one.shipment.place:
-            return one.shipment.place
-        place = self._shipment_index.put(_shipment_entry(order, one))
-        if one.shipment:
-            self._listed.put(one.id, one.shipment.status.value)
-        return place
+        known = one.shipment.place if one.shipment else None
+        return known or self._shipment_index.put(_shipment_entry(order, one))
 
     def customer_orders(self, customer_id: str, limit: int, cursor: str | None) -> Slice:
         """Return ids of a customer's orders, newest first."""

@@ -20,10 +20,9 @@ def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     if shipment.has_left:  # a lost workflow was started anew
         return follow_courier(tools, request)
     if shipment.status == ShipmentStatus.PENDING and not order.cancel:
+        place = tools.orders.list_shipment(order, one)
         failure, reference = _try_to_book(tools, order, one)
-        now = tools.orders.now()
-        place = tools.orders.list_shipment(order, fulfilling.with_courier(one, reference, now))
-        order = tools.change(order.id, lambda current, _now: fulfilling.booked(current, one.id, place, reference, now))
+        order = tools.change(order.id, lambda current, now: fulfilling.booked(current, one.id, place, reference, now))
         if failure is not None:
             return FulfillmentProgress(outcome=failure)
     else:

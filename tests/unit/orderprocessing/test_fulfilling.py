@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.orderprocessing.states import OrderStatus, Reason
+from services.orderprocessing.states import OrderStatus, Reason, ShipmentStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, DEAR, World
@@ -196,3 +196,18 @@ def test_both_reports_before_the_workflow_wakes_are_both_seen(world: World) -> N
     world.run()
     assert world.order().status == OrderStatus.COMPLETED
     check_over(world)
+
+
+def test_a_list_is_never_ahead_of_its_record(world: World) -> None:
+    """Who acts upon a list at once, as a courier does, is not refused."""
+    course = list(ShipmentStatus)
+
+    def look() -> None:
+        for line in world.send("GET", "/shipments").get_json():
+            [one] = world.order(line["orderId"]).fulfillments or []
+            assert one.shipment is not None
+            assert course.index(line["status"]) <= course.index(one.shipment.status)
+
+    world.place(AT_A)
+    world.points.at_each(look)
+    assert world.finish().status == OrderStatus.COMPLETED
