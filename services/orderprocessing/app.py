@@ -15,13 +15,14 @@ from services.common.launch import configure
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
-from services.orderprocessing import reconciler
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.intake import Catalogue
 from services.orderprocessing.lists import Lists
+from services.orderprocessing.reconciler import Reconciler
 from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
+from services.orderprocessing.rounds import run_in_background
 from services.orderprocessing.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
 from services.orderprocessing.runtime import Engine
 from services.orderprocessing.service import OrderService, Workflows
@@ -103,7 +104,7 @@ def main() -> None:
     underway, stopping = Underway(), threading.Event()
     activities = bound_activities(create_tools(config, orders, sidecar), _around(underway, unrest))
     worker = run_worker(sidecar, WORKFLOWS, activities)
-    reconciler.run_in_background(reconciler.Reconciler(orders, service), config.reconcile_interval, stopping)
+    run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
     app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive())
     # Its own calls come from people; what fails here are the activities.
     chaos_calls.register(app, unrest, fail_calls=False)

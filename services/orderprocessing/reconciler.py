@@ -3,15 +3,11 @@
 That is: bells that nobody rang, orders whose workflow never started, lines of lists that point nowhere.
 """
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from logging import DEBUG, WARNING
-from typing import Protocol
 
-from services.common.clock import rfc3339, utc_now
+from services.common.clock import rfc3339
 from services.common.index import Entry
 from services.common.index_reader import IndexReader
 from services.common.logs import about_order, get_logger
@@ -22,6 +18,7 @@ from services.orderprocessing.models import Order
 from services.orderprocessing.service import OrderService
 from services.orderprocessing.states import is_final
 from services.orderprocessing.store import OrderStore
+from services.orderprocessing.turns import Turns
 
 log = get_logger(__name__)
 
@@ -29,7 +26,7 @@ _PAGE = 100
 _BELL_GRACE = timedelta(seconds=5)
 """A younger bell may still be rung by another thread or replica."""
 _GRACE = timedelta(seconds=10)
-"""What else is younger may wait its turn under load."""
+"""What else is younger may be about to move. Where many wait for their turn, all of these times are longer."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
 """Between the times that the same news is told: where the backlog is long, nothing is wrong with a workflow that has
 not looked yet, and telling it again costs as much as work does."""
@@ -42,9 +39,6 @@ _ORPHAN_AGE = timedelta(minutes=5)
 _MOST_WATCHED = 1000
 _MOST_UNHEARD = 3
 """In a row: then it is not those orders, the engine is away."""
-_RETRY = 1.0
-_SHARE = 10
-"""Of the time, in tenths: at most one is spent on reading a long backlog."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +53,9 @@ class _Told:
 class Reconciler:
     """Goes through what is open, now and then; that is the backlog, whatever the store holds."""
 
-    def __init__(self, orders: OrderStore, service: OrderService) -> None:
-        self._orders, self._service = orders, service
+    def __init__(self, orders: OrderStore, service: OrderService, steps: Callable[[], int] = lambda: 0) -> None:
+        """`steps` tells how many steps of workflows were done here so far."""
+        self._orders, self._service, self._turns = orders, service, Turns(steps)
         self._healer = Healer(service.mend)
         self._suspects: set[str] = set()
         self._young: set[str] = set()
@@ -73,7 +68,9 @@ class Reconciler:
         Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
         """
         self._healer.begin(now)
-        return self._mend_orders(now) + self._mend_shipments(now)
+        mended = self._mend_orders(now) + self._mend_shipments(now)
+        self._turns.end_round(now)
+        return mended
 
     def follow_up(self, now: datetime) -> int:
         """Look again at the orders alone whose bells were young the last time; return how many were mended.
@@ -104,6 +101,8 @@ class Reconciler:
                     if order is not None and order.place == entry.place:
                         if entry.id in told:
                             self._told[entry.id] = told[entry.id]
+                        if _needs_a_turn(order):
+                            self._turns.count()
                         mended += self._refresh(order, entry, order.status, now) or self._reach(order, now)
                     else:
                         mended += self._drop(entry, now, of_shipments=False)
@@ -135,7 +134,7 @@ class Reconciler:
     def _reach(self, order: Order, now: datetime) -> bool:
         if is_final(order.status):
             return self._see_off(order, now)
-        if not _overdue(order, rfc3339(now - _BELL_GRACE), rfc3339(now - _GRACE)):
+        if not _overdue(order, self._ago(_BELL_GRACE, now), self._ago(_GRACE, now)):
             if order.bells:
                 self._watch(order)
             return not _waits_for_somebody(order) and self._look_after(order, now)
@@ -165,11 +164,15 @@ class Reconciler:
     def _look_after(self, order: Order, now: datetime) -> bool:
         """See that an order moves which waits for nobody."""
         self._watch(order)
-        if order.updated_at > rfc3339(now - _STANDING):
+        if order.updated_at > self._ago(_STANDING, now):
             return False
         if self._heal(order, now):
             return True
-        return order.updated_at <= rfc3339(now - _STANDSTILL) and self._revive(order, now)
+        return order.updated_at <= self._ago(_STANDSTILL, now) and self._revive(order, now)
+
+    def _ago(self, grace: timedelta, now: datetime) -> str:
+        """Return the moment before which what stands still since then has waited for longer than its turn takes."""
+        return rfc3339(now - max(grace, self._turns.wait()))
 
     def _see_off(self, order: Order, now: datetime) -> bool:
         """See that the workflow of an order that has ended ends too, for one that was looked after until then."""
@@ -229,6 +232,10 @@ def _overdue(order: Order, late_bell: str, late: str) -> bool:
     return order.updated_at <= late and (order.cancel or order.ending is not None or all_ended)
 
 
+def _needs_a_turn(order: Order) -> bool:
+    return not is_final(order.status) and (order.bells != {} or not _waits_for_somebody(order))
+
+
 def _waits_for_somebody(order: Order) -> bool:
     """Tell whether it is for a person to act: the customer, the approver, or the courier of every open fulfillment."""
     going_on = [one for one in order.fulfillments or [] if not is_final(one.status)]
@@ -245,53 +252,3 @@ def _pages(index: IndexReader) -> Iterator[list[Entry]]:
         cursor = page.cursor
         if cursor is None:
             return
-
-
-class Rounds(Protocol):
-    """A reconciler as the background thread drives it."""
-
-    def run_once(self, now: datetime) -> int:
-        """Go through everything."""
-
-    def follow_up(self, now: datetime) -> int:
-        """Look again at what was too young."""
-
-    def follow_up_in(self) -> float | None:
-        """Return in how many seconds to do so, None for never."""
-
-
-def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event) -> threading.Thread:
-    """Reconcile at once and then every `interval` seconds until `stop` is set; soon again when nothing answers.
-
-    Where the backlog is so long that a round takes long, rounds in which nothing was to be mended are followed by a
-    longer pause: they take a tenth of the time at most.
-    """
-
-    def loop() -> None:
-        due, silent = time.monotonic(), False
-        while not stop.is_set():
-            began, following = time.monotonic(), 0.0
-            try:
-                if began >= due:
-                    mended = reconciler.run_once(utc_now())
-                    took = time.monotonic() - began
-                    due = time.monotonic() + (interval if mended else max(interval, _SHARE * took))
-                else:
-                    reconciler.follow_up(utc_now())
-                    following = time.monotonic() - began
-                silent = False
-            except TransientError as error:
-                log.log(DEBUG if silent else WARNING, "reconciling comes later", extra={"cause": str(error)})
-                silent = True
-                due = time.monotonic() + min(interval, max(_RETRY, _SHARE * (time.monotonic() - began)))
-            except Exception:
-                log.exception("reconciling failed")
-                due = time.monotonic() + interval
-            pause, soon = due - time.monotonic(), reconciler.follow_up_in()
-            if soon is not None:
-                pause = min(pause, max(soon, following))
-            stop.wait(max(0.0, pause))
-
-    thread = threading.Thread(target=loop, name="reconciler", daemon=True)
-    thread.start()
-    return thread

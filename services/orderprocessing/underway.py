@@ -14,7 +14,7 @@ class Underway:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._running = 0
+        self._running = self._done = 0
         self._stopped = False
 
     def run(self, activity: Callable[[], R]) -> R:
@@ -32,7 +32,12 @@ class Underway:
         finally:
             with self._changed:
                 self._running -= 1
+                self._done += 1
                 self._changed.notify_all()
+
+    def done(self) -> int:
+        """Return how many activities have ended so far."""
+        return self._done
 
     def stop(self, seconds: float) -> bool:
         """Let no activity begin any more and wait for those that run; tell whether all ended within `seconds`."""

@@ -1,6 +1,6 @@
 """The whole system in one process without Dapr: the real services behind fakes of sidecar, store and engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Flask
@@ -93,12 +93,12 @@ class World:
         self.restart()
         self.stock_at_start = self.stock()
 
-    def restart(self) -> None:
-        """Begin with an empty memory, as a process does after a crash."""
+    def restart(self, steps: Callable[[], int] = lambda: 0) -> None:
+        """Begin with an empty memory, as a process does after a crash; `steps` counts what the engine did since."""
         self.orders = OrderStore(self.documents, self.clock)
         self.service = create_service(self.orders, self.shop, self.driver)
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
-        self.reconciler = Reconciler(self.orders, self.service)
+        self.reconciler = Reconciler(self.orders, self.service, steps)
         self.tools = create_tools(self.config, self.orders, self.shop)
         self.driver.use(bound_activities(self.tools))
 

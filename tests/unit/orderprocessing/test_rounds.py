@@ -1,0 +1,84 @@
+"""The reconciler in the background: its rounds, its follow-ups, its errors."""
+
+import threading
+from datetime import datetime
+
+import pytest
+
+from services.common.sidecar import TransientError
+from services.orderprocessing import rounds
+from tests.unit.orderprocessing.polling import eventually, throughout
+
+
+class Reconciling:
+    """A reconciler that fails in both ways before it works, and has something to follow up after that."""
+
+    def __init__(self, faults: int = 2, takes: float = 0.0) -> None:
+        self.runs, self.follow_ups, self.faults, self.takes = 0, 0, faults, takes
+        self.mends = 0
+        self.worked, self.followed = threading.Event(), threading.Event()
+
+    def run_once(self, now: datetime) -> int:
+        self.runs += 1
+        if self.runs == 1 and self.faults:
+            raise TransientError("not yet")
+        if self.runs == 2 and self.faults:
+            raise ValueError("a fault of its own")
+        threading.Event().wait(self.takes)
+        self.worked.set()
+        return self.mends
+
+    def follow_up(self, now: datetime) -> int:
+        self.follow_ups += 1
+        self.followed.set()
+        return 1
+
+    def follow_up_in(self) -> float | None:
+        return None if self.followed.is_set() or not self.worked.is_set() else 0.001
+
+
+def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None:
+    stop, one = threading.Event(), Reconciling()
+    thread = rounds.run_in_background(one, 0.001, stop)
+    assert one.worked.wait(5)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    runs = one.runs
+    throughout(0.02, lambda: one.runs == runs)
+
+
+def test_in_the_background_it_follows_up_between_its_rounds() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0)
+    thread = rounds.run_in_background(one, 3600, stop)
+    assert one.followed.wait(5)
+    stop.set()
+    thread.join(5)
+    assert (one.runs, one.follow_ups) == (1, 1)
+
+
+def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0, takes=0.4)
+    thread = rounds.run_in_background(one, 3600, stop)
+    assert one.worked.wait(5)
+    assert one.followed.wait(1)
+    stop.set()
+    thread.join(5)
+
+
+def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_another() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0, takes=0.3)
+    one.mends = 1
+    thread = rounds.run_in_background(one, 0.01, stop)
+    eventually(lambda: one.runs > 2)
+    stop.set()
+    thread.join(5)
+
+
+def test_in_the_background_it_tries_soon_again_when_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "_RETRY", 0.001)
+    stop, one = threading.Event(), Reconciling()
+    thread = rounds.run_in_background(one, 3600, stop)
+    eventually(lambda: one.runs == 2)
+    stop.set()
+    thread.join(5)
