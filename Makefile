@@ -6,7 +6,7 @@ CODE := runtime services tests
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
-.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants bench bench-short clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,7 +26,7 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup lint unit e2e browser chaos-short ## Run every check and test, as CI does
+test: setup lint unit e2e browser chaos-short bench-short ## Run every check and test, as CI does
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -52,6 +52,12 @@ chaos-short: setup ## Kill every process at least once: the crash matrix in shor
 
 chaos: setup ## Kill every process of a system of its own, again and again, and check that no order suffers (KILLS=510)
 	$(BIN)/python -m tests.chaos --kills $(KILLS)
+
+bench: setup ## Measure: orders a second, latencies, what an order costs each process, and the bare engine beside it (BENCH="--help")
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+bench-short: setup ## The benchmark in short, to see that it works; part of `make test`
+	$(BIN)/pytest tests/bench
 
 chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (one to two hours)
 	$(BIN)/python -m tests.chaos.mutate

@@ -16,7 +16,7 @@ from pathlib import Path
 from runtime.console import say
 from runtime.paths import ROOT
 from tests.chaos.mutants import MUTANTS, Mutant
-from tests.chaos.report import aligned
+from tests.tables import aligned
 
 _COPIED = ("components", "runtime", "services", "tests", "dapr.yaml", "pyproject.toml")
 _LONGEST_S = 900.0

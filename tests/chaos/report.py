@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.chaos.coverage import Coverage
 from tests.chaos.faults import Column, Fault
+from tests.tables import aligned
 
 RECOVERY_TARGET_S = 30.0
 
@@ -90,15 +91,6 @@ def _steps(kills: Counter[str], orders: Counter[str]) -> Iterable[list[str]]:
 
 def _counted(what: str, head: str, counts: Counter[str]) -> str:
     return aligned([[what, head], *([name, str(count)] for name, count in sorted(counts.items()))])
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as columns: the first to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(pairs))
-        for pairs in (zip(row, widths, strict=True) for row in rows)
-    )
 
 
 def as_json(tallies: Sequence[Tally]) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def test_the_history_shows_what_every_step_was_given_and_returned(shop: Shop, sh
     assert [one["instanceId"] for one in instances] == [f"order-{order_id}", *(f"{k}-{order_id}-1" for k in kinds[1:])]
     given = {one["name"]: one["input"] for one in events_of(instances, "taskScheduled")}
     returned = {one["name"]: one["result"] for one in events_of(instances, "taskCompleted")}
-    assert given.keys() == returned.keys() == {"reserve", "charge", "book", "follow_courier", "finish"}
+    assert given.keys() == returned.keys() == {"reserve", "charge", "book", "follow_courier"}
     assert all(payload["orderId"] == order_id for payload in given.values())
     assert (returned["reserve"]["fulfillments"], returned["charge"]["outcome"]) == ([f"{order_id}:1"], "done")
     assert [one["failure"] for instance in instances for one in instance["events"] if one["failure"]] == []

@@ -30,7 +30,8 @@ KNOWN_IN_SIDECARS = {
     r"DaprBuiltInActorNotFoundRetries": "a bell came while the workflow's actor was being made",
     r"Error processing operation endpoint\[billing, billing:": "a story stops billing's process: its calls time out",
     r"Error getting job none": "a worker for which nothing runs asks whether the scheduler answers",
-    r"DROP status returned from app .* event bad-": "a test publishes a message that is no order event",
+    r"DROP status returned from app while processing pub/sub event": "a test publishes what is no order event",
+    r"invocation failed .*the client connection is closing": "the console follows the feed while the system is stopped",
     r"Error receiving from stream: rpc error: code = Canceled": "the system is being stopped",
 }
 

@@ -1,0 +1,102 @@
+"""`python -m tests.bench`: how fast the system is, what an order costs, and how near that is to the engine's limit."""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from runtime.console import say
+from runtime.paths import ROOT
+from runtime.stack import Stack
+from tests.bench.gauges import counts, use_of_each
+from tests.bench.load import Course, as_fast_as_taken, at_rate
+from tests.bench.report import Finding, Findings, as_json, tables
+from tests.e2e.client import Shop
+
+_WARM_UP = 30
+_QUIET = 3.0
+_BARE_WORKFLOWS = 200
+_TIMEOUT = 900.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure on fresh state and print; return 0 if every order that was accepted was completed."""
+    options = _parser().parse_args(arguments)
+    folder = Path(tempfile.mkdtemp(prefix="oms-bench-"))
+    try:
+        findings = Findings(engine=bare_engine(folder / "bare", options.port_offset, options.workflows))
+        measure(folder / "system", options, findings)
+    finally:
+        shutil.rmtree(folder)
+    say(f"\n{tables(findings)}")
+    if options.json:
+        options.json.write_text(json.dumps(as_json(findings), indent=2) + "\n")
+    return 0 if all(set(one.course.statuses) <= {"completed"} for one in findings.runs) else 1
+
+
+def bare_engine(folder: Path, port_offset: int, workflows: int) -> float:
+    """Return how many activities a second the engine runs when they do nothing."""
+    folder.mkdir(parents=True)
+    shutil.copytree(ROOT / "components", folder / "components")
+    # The system's own template up to its second app, with the bare worker in place of the first.
+    head, first, *_rest = (ROOT / "dapr.yaml").read_text().split("  - appID: ")
+    template = folder / "dapr.yaml"
+    template.write_text(f"{head}  - appID: {first.replace('services.orderprocessing.app', 'tests.bench.bare')}")
+    with Stack(state_dir=folder / "state", port_offset=port_offset, run_template=template) as stack:
+        url = f"{stack.address('orderprocessing')}/runs"
+        requests.post(url, params={"workflows": str(_WARM_UP)}, timeout=_TIMEOUT)
+        answer = requests.post(url, params={"workflows": str(workflows)}, timeout=_TIMEOUT).json()
+        return float(answer["activities"] / answer["seconds"])
+
+
+def measure(folder: Path, options: argparse.Namespace, findings: Findings) -> None:
+    """Run the life cycle at its fastest and at each rate, on one system."""
+    with Stack(state_dir=folder, port_offset=options.port_offset) as stack:
+        shop = Shop(stack.address, stack.sidecar_address)
+        findings.idle = use_of_each(stack)
+        as_fast_as_taken(shop, _WARM_UP, options.customers, _TIMEOUT)
+        runs: list[tuple[str, Callable[[], Course]]] = [
+            (f"{rate:g}/s", lambda rate=rate: at_rate(shop, rate, options.seconds, _TIMEOUT))  # type: ignore[misc]
+            for rate in options.rates
+        ]
+        runs.append(
+            (
+                f"{options.customers} customers",
+                lambda: as_fast_as_taken(shop, options.orders, options.customers, _TIMEOUT),
+            )
+        )
+        for name, run in runs:
+            findings.runs.append(_measured(stack, name, run))
+        findings.after = use_of_each(stack)
+
+
+def _measured(stack: Stack, name: str, run: Callable[[], Course]) -> Finding:
+    # What the run before has left to do, deliveries for the most part, is not to count for this one.
+    threading.Event().wait(_QUIET)
+    cpu, counted = use_of_each(stack), counts(stack)
+    course = run()
+    after, counted_after = use_of_each(stack), counts(stack)
+    say(f"  {name}: {course.per_second:.1f} orders/s, {course.statuses}")
+    return Finding(name, course, {one: after[one].cpu - cpu[one].cpu for one in after}, counted_after - counted)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--orders", type=int, default=400, help="how many as fast as they are taken")
+    parser.add_argument("--customers", type=int, default=16, help="how many place them")
+    parser.add_argument("--rates", type=float, nargs="*", default=[1.0, 3.0, 6.0], help="orders per second, a run each")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long each rate is kept up")
+    parser.add_argument("--workflows", type=int, default=_BARE_WORKFLOWS, help="of five activities, to time the engine")
+    parser.add_argument("--port-offset", type=int, default=17000, help="how far from the usual ports")
+    parser.add_argument("--json", type=Path, help="write the findings to this file too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""`python -m tests.bench.bare`: the workflow engine alone, for comparison: workflows of activities that do nothing."""
+
+import threading
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowActivityContext, WorkflowRuntime
+from flask import Flask, Response, jsonify, request
+
+from services.common.config import ServiceConfig
+from services.common.launch import configure
+from services.common.server import serve
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app
+
+IN_SEQUENCE = 5
+_STARTERS = 16
+
+
+def bare_workflow(ctx: DaprWorkflowContext, _payload: Any) -> Generator[Any, Any, None]:
+    """Do nothing, five times."""
+    for _ in range(IN_SEQUENCE):
+        yield ctx.call_activity(nothing, input=None)
+
+
+def nothing(_ctx: WorkflowActivityContext, _payload: Any) -> None:
+    """Do nothing."""
+
+
+def create_app(sidecar: Sidecar, ready: threading.Event) -> Flask:
+    """Return the application: `POST /runs?workflows=N` runs so many and answers in how many seconds."""
+    app = create_base_app("bare", lambda: ready.is_set() and sidecar.healthy())
+
+    @app.post("/runs")
+    def _run() -> Response:
+        client = DaprWorkflowClient()
+        workflows = int(request.args["workflows"])
+
+        def run(_number: int) -> None:
+            instance = client.schedule_new_workflow(bare_workflow)
+            client.wait_for_workflow_completion(instance, timeout_in_seconds=120)
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(_STARTERS) as starters:
+            list(starters.map(run, range(workflows)))
+        return jsonify(seconds=time.perf_counter() - began, activities=workflows * IN_SEQUENCE)
+
+    return app
+
+
+def main() -> None:
+    """Run until told to stop."""
+    config = configure(ServiceConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
+    sidecar, ready = Sidecar(config), threading.Event()
+    runtime = WorkflowRuntime()
+    runtime.register_workflow(bare_workflow)
+    runtime.register_activity(nothing)
+
+    def connect() -> None:
+        while not sidecar.healthy():
+            threading.Event().wait(0.2)
+        runtime.start()  # type: ignore[no-untyped-call]
+        ready.set()
+
+    threading.Thread(target=connect, daemon=True).start()
+    serve(create_app(sidecar, ready), config)
+
+
+if __name__ == "__main__":
+    main()
