@@ -1,13 +1,12 @@
 """The virtual environment, made again only when the pinned requirements change."""
 
 import importlib.util
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from runtime import system_packages
-from runtime.console import run_logged, say
+from runtime.console import run_logged
 from runtime.paths import ROOT, VENV, digest
 
 REQUIREMENTS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
@@ -29,11 +28,8 @@ def ensure_venv() -> None:
         # Debian keeps ensurepip out of its python3 package.
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         system_packages.install(f"python{version}-venv", "Python's venv")
-    if VENV.exists() and not _works():
-        say("The virtual environment does not work any more and is made again.")
-        shutil.rmtree(VENV)
-    if not VENV.exists():
-        run_logged([sys.executable, "-m", "venv", VENV], "Making the virtual environment", LOG)
+    # From nothing: what is not wanted any more may do harm where it stays, as other packages use what they find.
+    run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the virtual environment", LOG)
     run_logged(
         [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS[-1]],
         "Installing the pinned Python packages",

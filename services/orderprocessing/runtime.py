@@ -169,8 +169,8 @@ class Client:
             if self._sdk is None:
                 if not self._sidecar.healthy():
                     raise SilentError("the sidecar is not up yet")
-                with tracing.traced_channels():
-                    self._sdk = DaprWorkflowClient(logger_options=sdk_logging())
+                self._sdk = DaprWorkflowClient(logger_options=sdk_logging())
+                _join(self._sdk, tracing.TracedCalls())
             return self._sdk
 
     def start(self, workflow: str, instance: str, payload: JsonObject | None) -> None:
@@ -238,6 +238,13 @@ class Client:
         with self._guard:
             if self._sdk is sdk:
                 self._sdk = None
+
+
+def _join(sdk: DaprWorkflowClient, *interceptors: grpc.UnaryUnaryClientInterceptor) -> None:
+    """Put interceptors into the SDK's client, which takes none; a test holds the installed SDK to it."""
+    inner = getattr(sdk, _INNER_CLIENT)
+    stub, channel = inner._stub, inner._channel  # noqa: SLF001
+    inner._stub = type(stub)(grpc.intercept_channel(channel, *interceptors))  # noqa: SLF001
 
 
 def connected_workers(sidecar: Host) -> int:

@@ -35,6 +35,13 @@ class Refusal(grpc.RpcError):
         return self._code
 
 
+class FakeStub:
+    """What the SDK's client calls its sidecar by; here nobody does."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+
+
 class FakeWorkflowClient:
     """The SDK's client; fails as it is told, for all instances or for one."""
 
@@ -49,6 +56,8 @@ class FakeWorkflowClient:
         self.terminated: list[tuple[str, bool]] = []
         self.messages: dict[str, list[Any]] = {}
         setattr(self, runtime._INNER_CLIENT, self)
+        self._channel = grpc.insecure_channel("127.0.0.1:1")
+        self._stub = FakeStub(self._channel)
 
     def connect(self, **_options: Any) -> "FakeWorkflowClient":
         self.connections += 1
@@ -239,9 +248,21 @@ def test_nobody_waits_for_histories_for_long(
         answered.set()
 
 
-def test_the_installed_sdk_has_what_histories_are_read_with() -> None:
-    inner = getattr(DaprWorkflowClient(host="127.0.0.1", port="1"), runtime._INNER_CLIENT)
+def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are_put_into() -> None:
+    sdk = DaprWorkflowClient(host="127.0.0.1", port="1")
+    inner = getattr(sdk, runtime._INNER_CLIENT)
     assert callable(inner.get_instance_history)
+    asked: list[str] = []
+
+    class Notes(grpc.UnaryUnaryClientInterceptor):
+        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+            asked.append(details.method)
+            return continuation(details, request)
+
+    runtime._join(sdk, Notes())
+    with pytest.raises(grpc.RpcError):
+        sdk.terminate_workflow("order-A1")
+    assert [method.rpartition("/")[2] for method in asked] == ["TerminateInstance"]
 
 
 @pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
