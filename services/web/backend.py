@@ -35,10 +35,13 @@ class Backend:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def place(self, order_id: str, customer_id: str, lines: Mapping[str, int]) -> Json:
-        """Send an order in; the same again is the same order."""
+    def place(self, order_id: str, customer_id: str, lines: Mapping[str, int], total: int | None = None) -> Json:
+        """Send an order in, refused where its goods do not cost `total`, in cents; the same again is the same order."""
         items = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
-        return self._post("orderprocessing", "orders", {"id": order_id, "customerId": customer_id, "items": items})
+        body: Json = {"id": order_id, "customerId": customer_id, "items": items}
+        # A float is written with the fewest digits that are it, so to the cent far beyond any order's worth.
+        expected = {} if total is None else {"total": total / 100}
+        return self._post("orderprocessing", "orders", body | expected)
 
     def order(self, order_id: str) -> Json:
         """Return an order."""

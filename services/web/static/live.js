@@ -1,6 +1,8 @@
 // Follows what happens, and fetches the live part of the page again when something did that it shows.
+import { keepingFocus } from "./focus.js";
 import { localize } from "./format.js";
 import { morphChildren } from "./morph.js";
+import { recovered } from "./notice.js";
 
 const region = document.getElementById("live");
 const state = document.getElementById("live-state");
@@ -28,7 +30,7 @@ let fetching = false;
 let again = false;
 
 function stateNow() {
-  if (cut) return ["off", "Disconnected, trying again"];
+  if (cut) return ["off", navigator.onLine ? "Disconnected, trying again" : "You are offline, trying again"];
   if (!heard) return ["off", "The feed does not answer"];
   return stale ? ["stale", `Not up to date: ${stale}`] : ["live", "Live"];
 }
@@ -52,9 +54,10 @@ async function fetchPart() {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     if (answer.ok) show(await answer.text());
     else if (answer.status >= 500) tryAgain();
+    if (answer.ok && stale) recovered();
     stale = answer.ok ? "" : `${answer.status}`;
-  } catch (error) {
-    stale = error.message;
+  } catch {
+    stale = "no answer";
     tryAgain();
   } finally {
     fetching = false;
@@ -70,7 +73,7 @@ function show(html) {
   const next = document.createElement("template");
   next.innerHTML = html;
   localize(next.content);
-  morphChildren(region, next.content);
+  keepingFocus(region, () => morphChildren(region, next.content));
   count();
   if (region.querySelector("[data-incomplete]")) tryAgain();
 }
@@ -146,6 +149,7 @@ function close() {
 }
 
 function connect() {
+  if (cut) recovered();
   clearTimeout(lost);
   lost = null;
   connected = true;
@@ -161,11 +165,13 @@ function cutOff() {
 /** Waits for the next thing that the server says: a connection can die without an error, as when a laptop sleeps. */
 function listen() {
   clearTimeout(silent);
-  silent = setTimeout(() => {
-    close();
-    cutOff();
-    open();
-  }, SILENCE);
+  silent = setTimeout(openAnew, SILENCE);
+}
+
+function openAnew() {
+  close();
+  cutOff();
+  open();
 }
 
 /** Begins to follow, as long as somebody looks: a browser has only few connections for all its pages. */
@@ -181,5 +187,7 @@ export function follow() {
       refresh();
     }
   });
+  // A browser that goes offline keeps its connections for a while, as if they were only quiet.
+  for (const change of ["offline", "online"]) addEventListener(change, openAnew);
   open();
 }
