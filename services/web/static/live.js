@@ -13,6 +13,8 @@ const REOPEN_AFTER = 3000;
 const TRY_AGAIN_AFTER = 3000;
 /** A stream ends now and then and is open again at once: only a longer break is worth a word. */
 const GRACE = 3000;
+/** In milliseconds: what takes so long is worth a word. */
+const LONG = 5000;
 /** The server says something every 15 seconds at least. */
 const SILENCE = 40_000;
 
@@ -95,12 +97,13 @@ export function refresh() {
 }
 
 function span(seconds) {
-  const [unit, name] = [[3600, "hours"], [60, "minutes"], [1, "seconds"]].find(([size]) => seconds >= 2 * size || size === 1);
-  return `${Math.floor(seconds / unit)} ${name}`;
+  const [unit, name] = [[3600, "hours"], [60, "minutes"], [1, "second"]].find(([size]) => seconds >= 2 * size || size === 1);
+  return `${Math.floor(seconds / unit)} ${name}${seconds === 1 || unit > 1 ? "" : "s"}`;
 }
 
-/** Writes how much time is left wherever a deadline is shown. */
+/** Writes how much time is left wherever a deadline is shown, and says of what takes long that it does. */
 function count() {
+  for (const one of region.querySelectorAll("[data-since]")) one.hidden = Date.now() - new Date(one.dataset.since) < LONG;
   for (const one of region.querySelectorAll("[data-until]")) {
     const left = Math.ceil((new Date(one.dataset.until) - Date.now()) / 1000);
     const words = left > 0 ? `${span(left)} left` : "Time is up";

@@ -194,6 +194,43 @@ def test_an_id_leads_nowhere_but_to_its_order(shop: FakeShop, browser: FlaskClie
     assert not shop.asked
 
 
+def test_an_order_says_what_it_costs_before_and_after_the_charge(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", "pending"))
+    page = browser.get("/shop/orders/A1").text
+    assert 'Goods as ordered</dt><dd><data class="money" value="6000"' in page
+    assert "Tax and shipping are added" in page
+    paid = {"subTotal": 6000, "tax": 1200, "shipping": 499, "total": 7699, "currency": "USD", "status": "success"}
+    parts = [part(number, payment=paid | {"invoiceReference": "I"}, status="completed") for number in (1, 2)]
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", "completed", fulfillments=parts, completedAt="x"))
+    page = browser.get("/shop/orders/A1").text
+    assert 'You paid</dt><dd class="fw-bold"><data class="money" value="15398"' in page
+    shop.on(
+        "orderprocessing", "GET", "orders/A1", order("A1", "cancelled", completedAt="x", reason="customerCancelled")
+    )
+    assert "Nothing was charged." in browser.get("/shop/orders/A1").text
+
+
+def test_what_takes_long_is_said_in_words(shop: FakeShop, browser: FlaskClient) -> None:
+    begun = {**step("x", "system"), "type": "order.processing", "at": "2026-01-01T10:00:00.000Z"}
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [begun])
+    open_payment = {"status": "pending", "total": None}
+    parts = [part(1, payment=open_payment, shipment={"status": "pending", "courierReference": None})]
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", fulfillments=parts))
+    page = browser.get("/shop/orders/A1").text
+    assert re.search(r'data-since="2026-01-01T10:00:00.000Z">We are still arranging the payment', page)
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", "pending", receivedAt="2026-01-01T10:00:00.000Z"))
+    assert "still looking for the goods" in browser.get("/shop/orders/A1").text
+
+
+def test_to_cancel_takes_a_second_step(shop: FakeShop, browser: FlaskClient) -> None:
+    shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
+    shop.on("orderprocessing", "GET", "orders/A1", order("A1", actions=["cancel"]))
+    page = browser.get("/shop/orders/A1").text
+    assert re.search(r'<details.*<summary[^>]*>Cancel the order</summary>.*value="cancel".*</details>', page, re.DOTALL)
+    assert page.count('value="cancel"') == 1
+
+
 def test_foreign_text_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
     parts = [part(1, location=SCRIPT, items=[{"sku": SCRIPT, "quantity": 1}])]
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", customerId=SCRIPT, fulfillments=parts))
