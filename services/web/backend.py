@@ -2,13 +2,15 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from services.common.ids import ORDER_ID_PATTERN, fits_a_path
 from services.common.models import Json
 from services.common.problems import not_found
+from services.common.sidecar import TransientError
 
 Page = tuple[list[Json], str | None]
 """Items, and the cursor of the next page where there is one."""
@@ -29,11 +31,37 @@ class Caller(Protocol):
         """Return a page of another service's list; raises as `invoke`."""
 
 
+class _Naming:
+    """A caller whose errors say which service it was that did not answer."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def invoke(
+        self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Json:
+        with _named(service):
+            return self._caller.invoke(service, method, path, body, headers)
+
+    def page(self, service: str, path: str) -> Page:
+        with _named(service):
+            return self._caller.page(service, path)
+
+
+@contextmanager
+def _named(service: str) -> Iterator[None]:
+    try:
+        yield
+    except TransientError as error:
+        error.service = service
+        raise
+
+
 class Backend:
     """What the console asks of the other services; every method raises TransientError and RefusedError."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+        self._caller = _Naming(caller)
 
     def place(self, order_id: str, customer_id: str, lines: Mapping[str, int], total: int | None = None) -> Json:
         """Send an order in, refused where its goods do not cost `total`, in cents; the same again is the same order."""

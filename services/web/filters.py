@@ -14,8 +14,10 @@ def register(app: Flask) -> None:
     """Give the templates their filters."""
     app.jinja_env.filters.update(
         money=money,
+        number=number,
         time=time,
         status=status,
+        field=words.field_of,
         sentence=words.sentence,
         badge=badge,
         order_sentence=words.order_sentence,
@@ -34,6 +36,11 @@ def money(cents: int | None, currency: str = "USD") -> Markup:
     return Markup('<data class="money" value="{}" data-currency="{}">{} {}.{:02}</data>').format(
         cents, currency, currency, cents // 100, cents % 100
     )
+
+
+def number(count: int) -> Markup:
+    """Return how many of something there are."""
+    return Markup('<data class="number" value="{}">{:,}</data>').format(count, count)
 
 
 def time(moment: str | None) -> Markup:

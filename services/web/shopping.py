@@ -86,7 +86,7 @@ def read_lines(form: Mapping[str, str]) -> dict[str, int]:
         if re.fullmatch(r"[0-9]{1,4}", text.strip()) and int(text) <= MOST:
             lines[sku] = int(text)
         else:
-            wrong.append((sku, f"the quantity must be a whole number up to {MOST}"))
+            wrong.append((field, f"the quantity must be a whole number up to {MOST}"))
     if wrong:
         raise invalid(*wrong)
     if not lines:

@@ -63,6 +63,15 @@ def name_of(code: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1 \2", code).lower()
 
 
+def field_of(name: str) -> str:
+    """Return what a field of a form is called: `dispatchAfter` reads "Dispatch after"; what is no field stays."""
+    if name.startswith("quantity:"):
+        return name.removeprefix("quantity:")
+    if not re.fullmatch(r"[a-z]+([A-Z][a-z]*)*", name):
+        return name
+    return "SKU" if name == "sku" else name_of(name).capitalize()
+
+
 def badge_of(code: str, of: str) -> str:
     """Return what the status of an order, a parcel or a payment is called before a customer."""
     return _BADGES[of].get(code) or name_of(code)

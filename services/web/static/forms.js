@@ -5,9 +5,9 @@ import { repeat, say } from "./notice.js";
 
 const underWay = new WeakSet();
 
-/** Returns the field of a form that an error is about: of the goods in a cart the name is the SKU. */
+/** Returns the field of a form that an error is about. */
 function fieldOf(form, name) {
-  const found = form.elements.namedItem(name) ?? form.elements.namedItem(`quantity:${name}`);
+  const found = form.elements.namedItem(name);
   return found instanceof RadioNodeList ? found[0] : found;
 }
 
