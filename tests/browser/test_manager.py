@@ -59,7 +59,8 @@ def test_a_price_that_is_none_is_refused_by_name(visitor: Visitor) -> None:
     reprice.get_by_label("SKU").select_option("milk")
     reprice.get_by_label("New price in USD").fill("a lot")
     visitor.presses("Change the price")
-    expect(visitor.page.get_by_role("alert")).to_contain_text("price")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("New price in USD: must be an amount like 59.90")
+    expect(reprice.get_by_label("New price in USD")).to_be_focused()
 
 
 def test_the_stock_is_filtered_while_somebody_types(visitor: Visitor) -> None:

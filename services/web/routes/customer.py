@@ -15,6 +15,7 @@ from services.web.backend import Backend
 from services.web.calls import Outcome, SideBySide
 from services.web.pages import done, show, wants_part
 from services.web.shopping import new_order_id, price_news, read_lines, samples, seen_prices
+from services.web.titles import Titles, title_of
 from services.web.who import called, remember
 
 _ROLE = "customer"
@@ -32,7 +33,7 @@ def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blue
     """Return the customer's pages; `dear_from` is the worth from which on an order needs an approval."""
     routes = Blueprint("customer", __name__, url_prefix="/shop")
     _register_shop(routes, backend, calls, dear_from)
-    _register_orders(routes, backend)
+    _register_orders(routes, backend, Titles(backend.items))
     return routes
 
 
@@ -74,10 +75,11 @@ def _register_shop(routes: Blueprint, backend: Backend, calls: SideBySide, dear_
         return done(url_for("customer.order", order_id=order_id), "We have your order.")
 
 
-def _register_orders(routes: Blueprint, backend: Backend) -> None:
+def _register_orders(routes: Blueprint, backend: Backend, titles: Titles) -> None:
     @routes.get("/orders/<order_id>")
     def order(order_id: str) -> str:
-        return show("customer/order.html", order=backend.order(order_id), timeline=backend.timeline(order_id))
+        found, timeline = backend.order(order_id), backend.timeline(order_id)
+        return show("customer/order.html", order=found, timeline=timeline, titles=titles.of())
 
     @routes.post("/orders/<order_id>/action")
     def act(order_id: str) -> Response:
@@ -90,7 +92,14 @@ def _register_orders(routes: Blueprint, backend: Backend) -> None:
 def _offer(catalogue: Outcome[list[Json]], dear_from: int) -> dict[str, Any]:
     goods = catalogue.value or []
     chosen = samples(goods, Random(), dear_from)  # noqa: S311 - which shoes are shown is no secret
-    return {"catalogue": catalogue, "items": goods, "samples": chosen, "cart_id": new_order_id()}
+    titles = {item["sku"]: title_of(item) for item in goods}
+    return {
+        "catalogue": catalogue,
+        "items": goods,
+        "samples": chosen,
+        "cart_id": new_order_id(),
+        "titles": titles,
+    }
 
 
 def _place(backend: Backend, order_id: str, lines: Mapping[str, int], seen: Mapping[str, int] | None) -> None:

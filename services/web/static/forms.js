@@ -5,21 +5,24 @@ import { repeat, say } from "./notice.js";
 
 const underWay = new WeakSet();
 
-/** Returns the field of a form that an error is about. */
+/** Returns the field of a form that an error is about, null for one of many ticks and what nobody sees. */
 function fieldOf(form, name) {
   const found = form.elements.namedItem(name);
-  return found instanceof RadioNodeList ? found[0] : found;
+  return found instanceof HTMLElement && !["checkbox", "hidden"].includes(found.type) ? found : null;
 }
 
 /** Returns what is wrong, each field by the name that the form gives it. */
 function complaint(problem, form, status) {
-  const listed = (problem.errors ?? []).map(({ field, detail }) => `${fieldOf(form, field)?.labels?.[0]?.textContent.trim() || field}: ${detail}`);
+  const listed = (problem.errors ?? []).filter(({ field }) => form.elements.namedItem(field)).map(({ field, detail }) => {
+    const label = fieldOf(form, field)?.labels[0];
+    return label ? `${label.textContent.trim()}: ${detail}` : detail;
+  });
   return `${listed.join("; ") || problem.detail || problem.title} (${status})`;
 }
 
 function refuse(problem, form, status) {
   say(complaint(problem, form, status), status);
-  focusOn((problem.errors ?? []).map(({ field }) => fieldOf(form, field)).find((one) => one && one.type !== "hidden"));
+  focusOn((problem.errors ?? []).map(({ field }) => fieldOf(form, field)).find(Boolean));
   document.dispatchEvent(new CustomEvent("refused", { detail: problem }));
 }
 
