@@ -6,7 +6,7 @@ from typing import NamedTuple
 from services.common.models import Json
 
 _WHOLE = {"cancelled", "timedOut"}
-_OUR_OWN = {"system", "customer"}
+_NAMED_ANYWAY = {"system", "customer", "courier"}
 
 _STEPS = {
     "order.received": "We have your order.",
@@ -36,7 +36,7 @@ _TAKEN_OFF = "What is out of stock was taken off your order. You pay nothing for
 
 
 class Told(NamedTuple):
-    """A step of the timeline in the customer's words; `who` is somebody else than the customer and the system."""
+    """A step of the timeline in the customer's words; `who` did it, where the text does not say so."""
 
     key: str
     at: str
@@ -61,7 +61,7 @@ def story(order: Json, timeline: Sequence[Json]) -> list[Told]:
     """Return what the customer is told of what happened, oldest first."""
     ended_whole = order["status"] in _WHOLE or any(one["type"] == "order.cancelRequested" for one in timeline)
     return [
-        Told(str(number), one["at"], step(one, order), None if one["actor"] in _OUR_OWN else one["actor"])
+        Told(str(number), one["at"], step(one, order), None if one["actor"] in _NAMED_ANYWAY else one["actor"])
         for number, one in enumerate(timeline)
         # That the whole order is cancelled says it of each of its parts.
         if not (ended_whole and one["type"] == "fulfillment.cancelled")

@@ -1,6 +1,7 @@
 """The operator's page: a stream of orders, what the system makes of it, and what breaks on demand."""
 
 import re
+from functools import partial
 
 from flask import Blueprint, Response, after_this_request, current_app, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -26,7 +27,8 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
     @routes.get("/")
     def desk() -> str:
         run = operations.run
-        after_this_request(lambda answer: _remember(answer, run))
+        if run and not operations.ending:
+            after_this_request(partial(_remember, run=run))
         return show(
             "operator/desk.html",
             run=run.summary() if run else None,
@@ -36,24 +38,7 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
             unrest=board.seen() if wants_part() else board.look(),
         )
 
-    @routes.get("/figures")
-    def figures() -> Response:
-        return jsonify(operations.figures.history())
-
-    @routes.post("/stream")
-    def begin() -> AnyResponse:
-        run = operations.begin(parse(StreamSettings, request.form.to_dict()))
-        return done(url_for("operator.desk"), f"The stream {run.name} has started.")
-
-    @routes.post("/stream/stop")
-    def stop() -> AnyResponse:
-        operations.stop()
-        return done(url_for("operator.desk"), "No more orders are sent; those that were sent run out.")
-
-    @routes.post("/stream/end")
-    def end() -> AnyResponse:
-        operations.end_run()
-        return done(url_for("operator.desk"), "The stream has ended; orders that are still open go on without it.")
+    _register_stream(routes, operations)
 
     @routes.post("/chaos")
     def change() -> AnyResponse:
@@ -67,6 +52,27 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
     return routes
 
 
+def _register_stream(routes: Blueprint, operations: Operations) -> None:
+    @routes.get("/figures")
+    def figures() -> Response:
+        return jsonify(operations.figures.history())
+
+    @routes.post("/stream")
+    def begin() -> AnyResponse:
+        run = operations.begin(parse(StreamSettings, request.form.to_dict()))
+        return _remember(done(url_for("operator.desk"), f"The stream {run.name} has started."), run)
+
+    @routes.post("/stream/stop")
+    def stop() -> AnyResponse:
+        operations.stop()
+        return done(url_for("operator.desk"), "No more orders are sent; those that were sent run out.")
+
+    @routes.post("/stream/end")
+    def end() -> AnyResponse:
+        operations.end_run()
+        return done(url_for("operator.desk"), "The stream has ended; orders that are still open go on without it.")
+
+
 def _lost(run: Run | None) -> str | None:
     """Return the name of a stream that this browser saw run, and that ended with an earlier process of the console."""
     seen = request.cookies.get(_SEEN, "")
@@ -74,9 +80,7 @@ def _lost(run: Run | None) -> str | None:
     return seen if re.fullmatch("[0-9a-f]{6}", seen) and not known else None
 
 
-def _remember(answer: Response, run: Run | None) -> Response:
-    if run is None:
-        return answer
+def _remember(answer: AnyResponse, run: Run) -> AnyResponse:
     if run.over:
         answer.delete_cookie(_SEEN)
     elif request.cookies.get(_SEEN) != run.name:

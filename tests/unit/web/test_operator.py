@@ -209,6 +209,8 @@ def test_a_stream_that_ended_with_the_console_is_told_with_what_becomes_of_its_o
     assert cookie is not None
     assert cookie.value == run.name
     before.operations.end()
+    before.text()
+    assert before.client.get_cookie("stream") is not None
     after.client.set_cookie("stream", run.name)
     for path in ("/operator/", "/operator/?part=1"):
         text = after.text(path)
