@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CODE := runtime services tests
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --quiet \
+	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
-.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants lock clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -55,6 +57,10 @@ chaos: setup ## Kill every process of a system of its own, again and again, and 
 
 chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (one to two hours)
 	$(BIN)/python -m tests.chaos.mutate
+
+lock: setup ## Pin what requirements.in and requirements-dev.in name, and what that needs, by version and hash
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay
 	rm -rf .venv .dapr .state/logs .state/screenshots .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov

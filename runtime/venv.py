@@ -34,8 +34,9 @@ def ensure_venv() -> None:
         shutil.rmtree(VENV)
     if not VENV.exists():
         run_logged([sys.executable, "-m", "venv", VENV], "Making the virtual environment", LOG)
+    pip: list[str | Path] = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run_logged(
-        [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS[-1]],
+        [*pip, "--require-hashes", "-r", REQUIREMENTS[-1]],
         "Installing the pinned Python packages",
         LOG,
     )

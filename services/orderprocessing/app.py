@@ -7,7 +7,7 @@ from typing import Protocol
 from flask import Flask
 from pydantic import Field
 
-from services.common import chaos, chaos_calls
+from services.common import chaos, chaos_calls, documentation
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.documents import DaprDocuments
@@ -15,6 +15,7 @@ from services.common.launch import configure
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
+from services.orderprocessing import openapi
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.domain import Policy
@@ -76,6 +77,7 @@ def create_app(
     app.register_blueprint(decision_routes(service))
     app.register_blueprint(figure_routes(lists, engine))
     app.register_blueprint(shipment_routes(service, lists))
+    documentation.register(app, openapi.describe())
     return app
 
 
