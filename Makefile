@@ -8,7 +8,8 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy 
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
-.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants lock clean clean-state
+REQUESTS ?= 10000
+.PHONY: help setup run restart deps zipkin test lint format unit e2e browser fuzz fuzz-long chaos chaos-short chaos-mutants lock clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,7 +29,7 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup lint unit e2e browser chaos-short ## Run every check and test, as CI does
+test: setup lint unit fuzz e2e browser chaos-short ## Run every check and test, as CI does
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -48,6 +49,12 @@ e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 browser: setup ## Drive the console in a real Chromium, on a system of its own; screenshots are left in .state/screenshots
 	@$(PYTHON) -m runtime browser
 	$(BIN)/pytest tests/browser
+
+fuzz: setup ## Send every service what its OpenAPI document allows and forbids: behind fakes, then on a system of its own
+	$(BIN)/pytest tests/fuzz
+
+fuzz-long: setup ## Fuzz a system of its own with 10,000 requests (REQUESTS=10000)
+	$(BIN)/python -m tests.fuzz --requests $(REQUESTS)
 
 chaos-short: setup ## Kill every process at least once: the crash matrix in short, part of `make test`
 	$(BIN)/pytest tests/chaos

@@ -17,7 +17,7 @@ _SIMPLE: dict[str, Callable[[FakeDocuments], Flask]] = {
     "fraud": lambda documents: fraud.create_app(fraud.FraudConfig(app_port=1), documents, FakeClock()),
     "inventory": lambda documents: inventory.create_app(inventory.InventoryConfig(app_port=1), documents, FakeClock()),
     "notifications": lambda documents: notifications.create_app(
-        notifications.NotificationsConfig(app_port=1), documents, FakeClock()
+        notifications.NotificationsConfig(app_port=1, stream_poll=0.01, stream_lifetime=0.02), documents, FakeClock()
     ),
     "shipping": lambda documents: shipping.create_app(shipping.ShippingConfig(app_port=1), documents, FakeClock()),
 }
@@ -28,8 +28,15 @@ def names() -> list[str]:
     return ["orderprocessing", *_SIMPLE]
 
 
-def make_app(name: str, documents: FakeDocuments | None = None) -> Flask:
-    """Return a service's application; orderprocessing brings documents of its own."""
+def make_app(name: str) -> Flask:
+    """Return a service's application."""
+    return make(name)[0]
+
+
+def make(name: str) -> tuple[Flask, FakeDocuments, Callable[[], None]]:
+    """Return a service's application, what it writes to, and what lets its workflows go on."""
     if name == "orderprocessing":
-        return World().app
-    return _SIMPLE[name](documents if documents is not None else FakeDocuments())
+        world = World()
+        return world.app, world.documents, lambda: world.run(1)
+    documents = FakeDocuments()
+    return _SIMPLE[name](documents), documents, lambda: None

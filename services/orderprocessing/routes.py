@@ -46,10 +46,10 @@ def order_routes(service: OrderService, lists: Lists, engine: Observer, clock: C
 
     @routes.get("/orders")
     def list_orders() -> Response:
+        limit, status, cursor = read_limit(), _status(), request.args.get("cursor")
         if "ids" in request.args:
             return jsonify(lists.orders_by_id(_ids()))
-        limit, cursor = read_limit(), request.args.get("cursor")
-        items, page = lists.orders(limit, cursor, _status(), request.args.get("customerId"))
+        items, page = lists.orders(limit, cursor, status, request.args.get("customerId"))
         return paginated(items, page)
 
     @routes.get("/orders/<order_id>")
