@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: send thousands of requests to a system of its own, and tell what was wrong with the answers."""
+"""`python -m tests.fuzz`: send a running system of its own thousands of requests, and tell which answers were wrong."""
 
 import argparse
 import shutil

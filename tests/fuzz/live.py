@@ -23,7 +23,7 @@ def fuzz_service(address: str, examples: int, seed: int, *, mode: str = "all") -
 
 
 def fuzz_system(addresses: Iterable[tuple[str, str]], requests: int, seed: int, report: Report) -> dict[str, Findings]:
-    """Fuzz the services at their addresses in turn, with one seed after the other, until so many requests are answered."""
+    """Fuzz the services at their addresses in turn, with seed after seed, until so many requests are answered."""
     services = dict(addresses)
     found = {name: Findings() for name in services}
     while sum(one.requests for one in found.values()) < requests:
