@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy 
 REPLICAS ?= 1
 KILLS ?= 510
 REQUESTS ?= 10000
-.PHONY: help setup run restart deps zipkin test lint format unit e2e browser fuzz fuzz-long chaos chaos-short chaos-mutants lock clean clean-state
+.PHONY: help setup run restart deps zipkin test lint format unit e2e browser fuzz fuzz-long chaos chaos-short chaos-mutants lock audit clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -68,6 +68,9 @@ chaos-mutants: setup ## Take each undo and idempotency key away in turn, and che
 lock: setup ## Pin what requirements.in and requirements-dev.in name, and what that needs, by version and hash
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+
+audit: ## Look the pinned packages and Dapr up in the public databases of vulnerabilities (needs the internet)
+	@$(PYTHON) -m runtime audit
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay
 	rm -rf .venv .dapr .state/logs .state/screenshots .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
