@@ -5,9 +5,10 @@ from typing import Literal
 
 from flask import Flask
 
-from services.billing import routes
+from services.billing import openapi, routes
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
+from services.common import documentation
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
@@ -32,6 +33,7 @@ def create_app(
     app = create_base_app("billing", ready)
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
+    documentation.register(app, openapi.describe())
     return app
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common import chaos, chaos_calls
+from services.common import chaos, chaos_calls, documentation
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import DaprDocuments, Documents
@@ -15,7 +15,7 @@ from services.common.logs import get_logger
 from services.common.server import serve
 from services.common.sidecar import Sidecar, TransientError
 from services.common.web import create_base_app
-from services.inventory import routes
+from services.inventory import openapi, routes
 from services.inventory.store import InventoryStore
 
 log = get_logger(__name__)
@@ -36,6 +36,7 @@ def create_app(
     """Return the application; the first request that needs the catalogue writes it."""
     app = create_base_app("inventory", ready)
     routes.register(app, InventoryStore(documents, clock))
+    documentation.register(app, openapi.describe())
     return app
 
 

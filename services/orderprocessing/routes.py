@@ -1,6 +1,6 @@
 """The order and shipment APIs over HTTP: parse, call, answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
@@ -34,22 +34,25 @@ class Observer(Protocol):
         """Return how many workers are connected."""
 
 
-def order_routes(service: OrderService, lists: Lists, engine: Observer, clock: Clock) -> Blueprint:
-    """Return the order API."""
+def order_routes(
+    service: OrderService, lists: Lists, engine: Observer, clock: Clock, admit: Callable[[], None]
+) -> Blueprint:
+    """Return the order API; `admit` raises the problem for a new order that must wait."""
     routes = Blueprint("orders", __name__)
 
     @routes.post("/orders")
     def accept() -> tuple[Response, int, dict[str, str]]:
+        admit()
         draft = read_draft(read_object())
         order = service.accept(draft, clock(), _idempotency_key())
         return jsonify(order_view(order, None)), 202, {"Location": f"{request.host_url}orders/{order.id}"}
 
     @routes.get("/orders")
     def list_orders() -> Response:
+        limit, status, cursor = read_limit(), _status(), request.args.get("cursor")
         if "ids" in request.args:
             return jsonify(lists.orders_by_id(_ids()))
-        limit, cursor = read_limit(), request.args.get("cursor")
-        items, page = lists.orders(limit, cursor, _status(), request.args.get("customerId"))
+        items, page = lists.orders(limit, cursor, status, request.args.get("customerId"))
         return paginated(items, page)
 
     @routes.get("/orders/<order_id>")

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from services.common import documentation
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
 from services.common.launch import run_service
 from services.common.web import create_base_app
-from services.shipping import routes
+from services.shipping import openapi, routes
 from services.shipping.courier import Courier, SimulatedCourier
 from services.shipping.store import ShippingStore
 
@@ -28,6 +29,7 @@ def create_app(
     """Return the application; without a `courier` it books the simulated one."""
     app = create_base_app("shipping", ready)
     routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
+    documentation.register(app, openapi.describe())
     return app
 
 
