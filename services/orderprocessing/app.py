@@ -8,6 +8,7 @@ from flask import Flask
 from pydantic import Field
 
 from services.common import chaos, chaos_calls
+from services.common.access import OPEN, Door, door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.documents import DaprDocuments
@@ -15,6 +16,7 @@ from services.common.launch import configure
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
+from services.orderprocessing.access import RULES
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.domain import Policy
@@ -68,9 +70,11 @@ def create_app(
     engine: WorkflowEngine,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the application."""
     app = create_base_app("orderprocessing", ready)
+    guard(app, RULES, door)
     lists = Lists(orders, clock)
     app.register_blueprint(order_routes(service, lists, engine, clock))
     app.register_blueprint(decision_routes(service))
@@ -105,7 +109,7 @@ def main() -> None:
     activities = bound_activities(create_tools(config, orders, sidecar), _around(underway, unrest))
     worker = run_worker(sidecar, WORKFLOWS, activities)
     run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
-    app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive())
+    app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive(), door=door_of(config))
     # Its own calls come from people; what fails here are the activities.
     chaos_calls.register(app, unrest, fail_calls=False)
 
