@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from flask import Flask
 
@@ -28,9 +28,14 @@ def configure(kind: type[C], **defaults: object) -> C:
     try:
         door_of(config)
     except KeysError as error:
-        sys.stderr.write(f"configuration: API_KEYS_FILE: {error}\n")
-        sys.exit(2)
+        refuse(f"API_KEYS_FILE: {error}")
     return config
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the process, which cannot run with its configuration, with status 2 and a sentence about it."""
+    sys.stderr.write(f"configuration: {sentence}\n")
+    sys.exit(2)
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:

@@ -8,20 +8,21 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from services.common.models import Name, Request
+from services.common.persons import Role
 from services.common.web import parse
 from services.web.backend import Backend
 from services.web.calls import Outcome, SideBySide
 from services.web.pages import done, show, wants_part
 from services.web.shopping import new_order_id, read_lines, samples
-from services.web.who import called, remember
+from services.web.who import called, known_as, remember
 
-_ROLE = "customer"
+_ROLE = Role.CUSTOMER
 _NOBODY_YET = "1234"
 _LISTED = 25
 
 
 class CustomerName(Request):
-    """Who somebody wants to be; there is no password in a demonstration."""
+    """Who somebody wants to be, where nobody needs to log in, or an operator does."""
 
     customer: Name
 
@@ -44,6 +45,7 @@ def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blue
         return show(
             "customer/shop.html",
             customer=customer,
+            fixed=known_as(_ROLE) is not None,
             listed=listed,
             orders=orders,
             cursor=cursor_of_older,
