@@ -130,6 +130,11 @@ def wants_part() -> bool:
     return "part" in request.args
 
 
+def form_fields() -> dict[str, str]:
+    """Return what a person filled in; the token that guards the form is no part of it."""
+    return {name: text for name, text in request.form.items() if name != "csrf_token"}
+
+
 def wants_page() -> bool:
     """Tell whether a person asks for a whole page, not a script."""
     return request.method == "GET" and not wants_part() and not _wants_json() and request.blueprint != "live"

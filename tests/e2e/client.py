@@ -21,8 +21,11 @@ class Shop:
         address_of: Callable[[str], str],
         sidecar_of: Callable[[str], str],
         tokens_of: Callable[[str], Tokens | None] = lambda _service: None,
+        key: str | None = None,
     ) -> None:
+        """Make a client that shows an API key, or none."""
         self.address_of, self.sidecar_of, self.tokens_of = address_of, sidecar_of, tokens_of
+        self._shown = {"Authorization": f"Bearer {key}"} if key else {}
         self._threads = threading.local()
 
     def call(self, service: str, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
@@ -115,6 +118,7 @@ class Shop:
         if not hasattr(self._threads, "session"):
             session = requests.Session()
             session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+            session.headers.update(self._shown)
             self._threads.session = session
         kept: requests.Session = self._threads.session
         return kept

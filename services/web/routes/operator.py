@@ -1,12 +1,12 @@
 """The operator's page: a stream of orders, what the system makes of it, and what breaks on demand."""
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, jsonify, url_for
 from werkzeug.wrappers import Response
 
 from services.common.web import parse
 from services.web.backend import Backend
 from services.web.calls import SideBySide
-from services.web.pages import done, show, wants_part
+from services.web.pages import done, form_fields, show, wants_part
 from services.web.stream.models import StreamSettings
 from services.web.stream.operations import Operations
 from services.web.unrest import ChaosForm, UnrestBoard
@@ -34,7 +34,7 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
 
     @routes.post("/stream")
     def begin() -> Response:
-        run = operations.begin(parse(StreamSettings, request.form.to_dict()))
+        run = operations.begin(parse(StreamSettings, form_fields()))
         return done(url_for("operator.desk"), f"The stream {run.name} has started.")
 
     @routes.post("/stream/stop")
@@ -49,7 +49,7 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
 
     @routes.post("/chaos")
     def change() -> Response:
-        return done(url_for("operator.desk"), board.change(parse(ChaosForm, request.form.to_dict())))
+        return done(url_for("operator.desk"), board.change(parse(ChaosForm, form_fields())))
 
     @routes.post("/kill/<service>")
     def kill(service: str) -> Response:
