@@ -1,14 +1,22 @@
 """What a caller is told who is not let in, and that a service does not start with its door open to others."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from flask import Response, jsonify
+from pydantic import SecretStr
 
+from services.common import access
 from services.common.config import ConfigurationError, ServiceConfig, read
 from services.common.keys import add_key, remove_key
-from services.common.persons import Role
+from services.common.persons import NAME_HEADER, Person, Role, acting_for, named_in, outgoing_headers
+from services.common.web import create_base_app
 from tests.unit.access.system import TOKEN, bearer, make_apps, make_keys, through_sidecar
 
+ROOT = Path(__file__).parents[3]
 KEYS = {"API_KEYS_FILE": "keys.json", "APP_API_TOKEN": "t", "DAPR_API_TOKEN": "d"}
 
 
@@ -94,3 +102,71 @@ def test_a_wrong_configuration_is_explained_without_its_secrets() -> None:
         read(ServiceConfig, {"APP_HOST": "0.0.0.0", "CALL_TIMEOUT": "3"} | secret, app_port=1)
     assert "quiet" not in str(error.value)
     assert "quiet" not in repr(read(ServiceConfig, secret, app_port=1))
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"APP_HOST": "0.0.0.0"}, "configuration: APP_HOST is 0.0.0.0, where others can reach this service"),
+        (KEYS | {"API_KEYS_FILE": "/nowhere.json"}, "configuration: API_KEYS_FILE: the keys in /nowhere.json cannot"),
+    ],
+)
+def test_the_process_ends_with_a_sentence(told: dict[str, str], sentence: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.billing.app"],
+        cwd=ROOT,
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(sentence)
+    assert "Traceback" not in ended.stderr
+
+
+def test_who_calls_is_believed_only_with_the_token() -> None:
+    app = create_base_app("shop", lambda: True)
+    access.guard(app, {"GET /goods": access.people(apps=("orderprocessing",))}, access.Door("token"))
+
+    @app.get("/goods")
+    def _goods() -> Response:
+        return jsonify(access.calling_app())
+
+    client, posed = app.test_client(), {"dapr-caller-app-id": "orderprocessing"}
+    assert client.get("/goods", headers=posed).get_json() is None
+    assert client.get("/goods", headers=posed | {"dapr-api-token": "token"}).get_json() == "orderprocessing"
+
+
+def test_a_route_that_has_no_rule_is_for_nobody() -> None:
+    app = create_base_app("shop", lambda: True)
+    access.guard(app, {}, access.OPEN)
+    app.get("/forgotten")(lambda: "secret")
+    assert app.test_client().get("/forgotten").status_code == 403
+    assert app.test_client().head("/forgotten").status_code == 403
+    assert app.test_client().get("/nowhere").status_code == 404
+    assert app.test_client().put("/forgotten").status_code == 405
+
+
+def test_head_needs_what_get_needs() -> None:
+    app = create_base_app("shop", lambda: True)
+    access.guard(app, {"GET /goods": access.services("web")}, access.door_of(_with_token()))
+    app.get("/goods")(lambda: "goods")
+    assert app.test_client().head("/goods").status_code == 401
+
+
+def _with_token() -> ServiceConfig:
+    return ServiceConfig(app_port=1, app_api_token=SecretStr(TOKEN))
+
+
+@pytest.mark.parametrize("name", ["Chris", "Zoë Müller", "a,b; c=d", "名", "%41", "x" * 100])
+def test_a_name_of_any_letters_goes_along(name: str) -> None:
+    person = Person(name, Role.APPROVER)
+    with acting_for(person):
+        headers = outgoing_headers()
+        headers[NAME_HEADER].encode("ascii")
+        with acting_for(None):
+            assert outgoing_headers() == {}
+        assert named_in(headers.get) == person
+    assert outgoing_headers() == {}
