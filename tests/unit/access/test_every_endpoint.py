@@ -16,6 +16,7 @@ from services.inventory import access as inventory
 from services.notifications import access as notifications
 from services.orderprocessing import access as orderprocessing
 from services.shipping import access as shipping
+from tests.unit.access.policy import as_yaml
 from tests.unit.access.system import ask, bearer, make_apps, make_keys, through_sidecar
 from tests.unit.access.table import as_markdown
 
@@ -132,3 +133,9 @@ def test_the_docs_have_the_table_as_the_code_has_it() -> None:
     for service, rules in {**TABLES, "every service": COMMON}.items():
         table = as_markdown(service, rules)
         assert table in told, f"the docs should have:\n{table}"
+
+
+def test_daprs_own_policy_says_the_same_as_far_as_it_can() -> None:
+    policy = (ROOT / "components" / "alternatives" / "mtls" / "access.yaml").read_text()
+    wanted = as_yaml({**TABLES, "every service": COMMON})
+    assert policy.endswith(wanted), f"the policy should end with:\n{wanted}"
