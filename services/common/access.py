@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flask import Flask, g, request
 
 from services.common.config import ServiceConfig
-from services.common.keys import KeyFile, Keys
+from services.common.keys import KeyFile
 from services.common.persons import Person, Role, named_in
 from services.common.problems import Problem
 
@@ -75,7 +75,7 @@ class Caller:
 class Door:
     """Knows callers: by the token of the sidecar, and persons by their keys. Without both it is open."""
 
-    def __init__(self, token: str | None = None, keys: Keys | None = None) -> None:
+    def __init__(self, token: str | None = None, keys: KeyFile | None = None) -> None:
         self._token, self._keys = token, keys
 
     def caller(self, header: Callable[[str], str | None]) -> Caller:

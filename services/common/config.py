@@ -51,8 +51,10 @@ class ServiceConfig(BaseModel):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
+        if bool(self.app_api_token) != bool(self.dapr_api_token):
+            raise ValueError("APP_API_TOKEN and DAPR_API_TOKEN come together: one alone leaves a way round it")
         if self.api_keys_file and not self.app_api_token:
-            raise ValueError("API_KEYS_FILE needs APP_API_TOKEN too, by which the sidecar is known")
+            raise ValueError("API_KEYS_FILE needs APP_API_TOKEN and DAPR_API_TOKEN, or the sidecars are a way round it")
         if not self.api_keys_file and not _is_loopback(self.app_host):
             raise ValueError(
                 f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE, the keys "

@@ -3,13 +3,15 @@
 A password would need a slow hash; a key that nobody chose cannot be guessed, however fast the hash is.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -49,16 +51,6 @@ class _Book(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     keys: list[ApiKey] = Field(default_factory=list)
-
-
-class Keys(Protocol):
-    """Where keys are looked up: a file here; a secret store is another implementation."""
-
-    def find(self, key: str) -> ApiKey | None:
-        """Return what is known of a key that somebody showed, None for one that there is not."""
-
-    def get(self, key_id: str) -> ApiKey | None:
-        """Return the key with this id, None when it is gone."""
 
 
 class KeyFile:
@@ -117,23 +109,24 @@ def add_key(path: Path, name: str, role: Role) -> tuple[str, ApiKey]:
 
     Raises KeysError.
     """
-    known = read_keys(path) if path.exists() else []
     key = _PREFIX + secrets.token_urlsafe(32)
     try:
         kept = ApiKey(id=secrets.token_hex(4), name=name, role=role, sha256=digest(key), created_at=rfc3339(utc_now()))
     except ValidationError as error:
         raise KeysError(f"the name {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
-    _write(path, [*known, kept])
+    with _alone_with(path):
+        _write(path, [*(read_keys(path) if path.exists() else []), kept])
     return key, kept
 
 
 def remove_key(path: Path, key_id: str) -> ApiKey:
     """Take a key away; services refuse it from the next request on. Raises KeysError when there is none of this id."""
-    known = read_keys(path)
-    gone = next((one for one in known if one.id == key_id), None)
-    if gone is None:
-        raise KeysError(f"there is no key {key_id} in {path}")
-    _write(path, [one for one in known if one.id != key_id])
+    with _alone_with(path):
+        known = read_keys(path)
+        gone = next((one for one in known if one.id == key_id), None)
+        if gone is None:
+            raise KeysError(f"there is no key {key_id} in {path}")
+        _write(path, [one for one in known if one.id != key_id])
     return gone
 
 
@@ -142,12 +135,26 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
+@contextmanager
+def _alone_with(path: Path) -> Iterator[None]:
+    """Keep others from changing the file at the same time: one of the changes would be lost."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise KeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _write(path: Path, keys: list[ApiKey]) -> None:
     """Write the file whole or not at all, readable by its owner only."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     text = json.dumps({"keys": [one.model_dump(mode="json") for one in keys]}, indent=2, ensure_ascii=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
             file.write(text + "\n")
         draft.replace(path)

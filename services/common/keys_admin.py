@@ -18,11 +18,12 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add.add_argument("--role", required=True, choices=[role.value for role in Role])
     add.add_argument("--name", required=True, help="whose key it is; for a customer his customer id")
     add.set_defaults(function=_add)
-    commands.add_parser("list", help="list the keys, which are not shown").set_defaults(function=_list)
+    listing = commands.add_parser("list", help="list the keys, which are not shown")
+    listing.set_defaults(function=_list)
     remove = commands.add_parser("remove", help="take a key away, at once and without a restart")
     remove.add_argument("id", help="the key's id, as in the list")
     remove.set_defaults(function=_remove)
-    for command in commands.choices.values():
+    for command in (add, listing, remove):
         command.add_argument("--file", type=Path, default=os.environ.get(_FILE), help=f"instead of ${_FILE}")
 
 

@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from services.common.keys import ApiKey, Keys
+from services.common.keys import ApiKey, KeyFile
 from services.common.persons import Person, Role, acting_for
 from services.common.problems import Problem
 from services.web.pages import ROLES, wants_page
@@ -45,7 +45,7 @@ _LASTS = timedelta(hours=12)
 class Gate:
     """Lets in who has logged in with an API key. Without keys it stands open."""
 
-    def __init__(self, keys: Keys | None, secret_file: Path | None) -> None:
+    def __init__(self, keys: KeyFile | None, secret_file: Path | None) -> None:
         self.keys, self._secret_file = keys, secret_file
 
     def stand(self, app: Flask, *, behind_tls: bool) -> None:

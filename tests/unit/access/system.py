@@ -35,7 +35,8 @@ def make_keys(path: Path) -> dict[Role, str]:
 
 def make_apps(keys: Path | None = None, token: str | None = TOKEN) -> dict[str, Flask]:
     """Return the applications of all services but the console, by app id."""
-    told: dict[str, Any] = {"app_port": 1, "api_keys_file": keys, "app_api_token": SecretStr(token) if token else None}
+    secret = SecretStr(token) if token else None
+    told: dict[str, Any] = {"app_port": 1, "api_keys_file": keys, "app_api_token": secret, "dapr_api_token": secret}
     documents = FakeDocuments()
     apps = {
         "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents),

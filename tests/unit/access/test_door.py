@@ -92,8 +92,14 @@ def test_on_loopback_it_starts_without(host: str) -> None:
 
 
 def test_keys_without_a_token_would_leave_a_way_round_them() -> None:
-    with pytest.raises(ConfigurationError, match="API_KEYS_FILE needs APP_API_TOKEN"):
+    with pytest.raises(ConfigurationError, match="API_KEYS_FILE needs APP_API_TOKEN and DAPR_API_TOKEN"):
         read(ServiceConfig, {"API_KEYS_FILE": "keys.json"}, app_port=1)
+
+
+@pytest.mark.parametrize("name", ["APP_API_TOKEN", "DAPR_API_TOKEN"])
+def test_one_token_alone_would_too(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="come together"):
+        read(ServiceConfig, {name: "t"}, app_port=1)
 
 
 def test_a_wrong_configuration_is_explained_without_its_secrets() -> None:
@@ -157,7 +163,7 @@ def test_head_needs_what_get_needs() -> None:
 
 
 def _with_token() -> ServiceConfig:
-    return ServiceConfig(app_port=1, app_api_token=SecretStr(TOKEN))
+    return ServiceConfig(app_port=1, app_api_token=SecretStr(TOKEN), dapr_api_token=SecretStr("another"))
 
 
 @pytest.mark.parametrize("name", ["Chris", "Zoë Müller", "a,b; c=d", "名", "%41", "x" * 100])

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def test_a_key_is_shown_once_and_only_its_digest_is_kept(path: Path) -> None:
 def test_every_key_is_another(path: Path) -> None:
     keys = {add_key(path, "Chris", Role.APPROVER)[0] for _ in range(20)}
     assert len(keys) == len(read_keys(path)) == 20
+
+
+def test_keys_that_are_made_at_the_same_time_are_all_kept(path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: add_key(path, f"p{number}", Role.COURIER)[1].id, range(40)))
+    assert {one.id for one in read_keys(path)} == set(made)
 
 
 def test_a_key_is_found_by_itself_only(path: Path) -> None:

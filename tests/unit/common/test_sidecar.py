@@ -30,9 +30,10 @@ class FakeDaprd(ThreadingHTTPServer):
         self.shown: list[dict[str, str]] = []
 
     def sidecar(self, token: str | None = None) -> Sidecar:
-        secret = SecretStr(token) if token else None
-        port = self.server_address[1]
-        return Sidecar(ServiceConfig(app_port=1, dapr_http_port=port, call_timeout=2, dapr_api_token=secret))
+        port, told = self.server_address[1], dict[str, Any]()
+        if token is not None:
+            told = {"dapr_api_token": SecretStr(token), "app_api_token": SecretStr("another")}
+        return Sidecar(ServiceConfig(app_port=1, dapr_http_port=port, call_timeout=2, **told))
 
 
 class _Handler(BaseHTTPRequestHandler):

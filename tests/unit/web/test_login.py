@@ -18,6 +18,7 @@ from services.web.hub import FIGURES, ORDER_EVENT, Hub
 from services.web.secret import SecretError, session_secret
 from tests.unit.web.fakes import FakeShop, item, order, problem
 
+TOKENS: dict[str, Any] = {"app_api_token": "a", "dapr_api_token": "d"}
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 JSON = {"Accept": "application/json"}
 
@@ -34,7 +35,7 @@ class House:
         self.shop.on("orderprocessing", "GET", "orders", [])
         self.shop.on("orderprocessing", "GET", "shipments/pending", [])
         self.shop.on("inventory", "GET", "inventory", [item("Vans Old Skool", 6000, 5000)])
-        config = WebConfig(app_port=3006, api_keys_file=self.path, app_api_token="t", **settings)
+        config = WebConfig(app_port=3006, api_keys_file=self.path, **TOKENS, **settings)
         self.app: Flask = create_app(config, self.shop, self.hub)
 
     def browser(self, role: Role | None = None) -> FlaskClient:
@@ -250,7 +251,7 @@ def test_logging_out_ends_the_session(house: House) -> None:
 
 def test_a_session_outlives_a_restart_of_the_console(house: House, tmp_path: Path) -> None:
     browser = house.browser(Role.COURIER)
-    again = WebConfig(app_port=3006, api_keys_file=house.path, app_api_token="t")
+    again = WebConfig(app_port=3006, api_keys_file=house.path, **TOKENS)
     after = create_app(again, house.shop, house.hub).test_client()
     cookie = browser.get_cookie("oms")
     assert cookie
