@@ -59,6 +59,8 @@ class Gate:
         app.config.update(
             SESSION_COOKIE_NAME="__Host-oms" if behind_tls else "oms",
             PERMANENT_SESSION_LIFETIME=_LASTS,
+            # Else the cookie would go out with styles and scripts too, which caches of others may keep.
+            SESSION_REFRESH_EACH_REQUEST=False,
             # As long as the session.
             WTF_CSRF_TIME_LIMIT=None,
         )

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from runtime.stack import Stack
 from services.common.keys import add_key, read_keys, remove_key
 from services.common.persons import Role
-from tests.browser.conftest import PATIENCE_MILLISECONDS, SETTINGS
+from tests.browser.conftest import PATIENCE_MILLISECONDS, SETTINGS, picture_of
 from tests.browser.test_access import found_by_axe
 from tests.browser.visitor import Visitor
 from tests.e2e.collector import Collector
@@ -34,12 +34,13 @@ def guarded(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 
 @pytest.fixture
-def visitors(browser: Browser, guarded: Stack) -> Iterator[list[Visitor]]:
+def visitors(browser: Browser, guarded: Stack, request: pytest.FixtureRequest) -> Iterator[list[Visitor]]:
     """Collect visitors, whose pages must not have done what pages may not."""
     met: list[Visitor] = []
     yield met
     complaints = [one for visitor in met for one in visitor.complaints()]
-    for visitor in met:
+    for number, visitor in enumerate(met):
+        visitor.keep(picture_of(request.node).with_stem(f"{picture_of(request.node).stem}-{number + 1}"))
         visitor.context.close()
     assert not complaints, "\n".join(complaints)
 
@@ -77,6 +78,7 @@ def front(browser: Browser, guarded: Stack, path: Path, visitors: list[Visitor])
 def test_a_dear_order_is_placed_and_approved_by_people_who_have_logged_in(front: Front) -> None:
     ann, chris = front.person("ann", Role.CUSTOMER), front.person("Chris", Role.APPROVER)
     expect(ann.page.get_by_role("heading", name="Orders of customer ann")).to_be_visible()
+    assert not found_by_axe(ann)
     ann.page.get_by_text("Or fill a cart").click()
     ann.page.get_by_label("iPhone").fill("1")
     ann.page.locator("#cart").get_by_role("button", name="Order").click()

@@ -3,6 +3,8 @@
 import re
 import stat
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +234,23 @@ def test_the_cookie_of_the_session_is_for_the_server_only(tmp_path: Path) -> Non
     assert all("Secure" in one for one in answer.headers.getlist("Set-Cookie"))
     assert any(one.startswith("__Host-oms=") for one in answer.headers.getlist("Set-Cookie"))
     assert "max-age" in page.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("path", ["/vendor/bootstrap.css", "/static/console.js", "/healthz"])
+def test_what_a_cache_may_keep_carries_no_cookie(house: House, path: str) -> None:
+    browser = house.browser(Role.OPERATOR)
+    browser.get("/shop/", headers=HTML)
+    assert "Set-Cookie" not in browser.get(path).headers
+
+
+def test_a_session_ends_after_half_a_day_however_busy_it_is(house: House) -> None:
+    answer = house.log_in(house.browser(), house.keys[Role.OPERATOR])
+    cookie = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("oms="))
+    expires = parsedate_to_datetime(cookie.partition("Expires=")[2].partition(";")[0])
+    assert timedelta(hours=11.9) < expires - datetime.now(UTC) < timedelta(hours=12.1)
+    browser = house.browser(Role.OPERATOR)
+    browser.get("/shop/", headers=HTML)
+    assert "oms=" not in str(browser.get("/shop/", headers=HTML).headers)
 
 
 def test_taking_a_key_away_ends_its_sessions(house: House) -> None:
