@@ -4,8 +4,10 @@
 and starts the same processes itself.
 """
 
+import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.console import say
@@ -23,6 +25,24 @@ BAD_CONFIGURATION = 2
 SIDECAR = "{} sidecar"
 
 
+def _new_token() -> str:
+    return secrets.token_hex(32)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What an app and its sidecar know each other by, new at each start of the system; nobody else has them."""
+
+    app: str = field(default_factory=_new_token, repr=False)
+    """What the sidecar shows the app."""
+    sidecar: str = field(default_factory=_new_token, repr=False)
+    """What the app shows the sidecar."""
+
+    def environment(self) -> dict[str, str]:
+        """Return them as both programs are told them; daprd's names."""
+        return {"APP_API_TOKEN": self.app, "DAPR_API_TOKEN": self.sidecar}
+
+
 class Apps:
     """The running apps and sidecars."""
 
@@ -31,10 +51,13 @@ class Apps:
     ) -> None:
         """Start all of them."""
         self.apps = apps
+        self.tokens = {app.name: Tokens() for app in apps}
         self.kept: dict[str, Kept] = {}
         self.broken: set[str] = set()
         for app in apps:
-            for plan in (_sidecar_plan(dapr, template, app), _app_plan(template, app, env)):
+            shared = self.tokens[app.name].environment()
+            plans = (_sidecar_plan(dapr, template, app, shared), _app_plan(template, app, {**shared, **env}))
+            for plan in plans:
                 self.kept[plan.name] = Kept(plan, state_dir)
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -105,7 +128,7 @@ def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> Plan:
     )
 
 
-def _sidecar_plan(dapr: Dapr, template: Template, app: App) -> Plan:
+def _sidecar_plan(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> Plan:
     common, ports = template.common, app.ports
     return Plan(
         name=SIDECAR.format(app.name),
@@ -122,6 +145,6 @@ def _sidecar_plan(dapr: Dapr, template: Template, app: App) -> Plan:
         ],
         answers=lambda: http_ok(f"{app.sidecar_address}/v1.0/healthz/outbound"),
         # Sidecars register this address: the machine's outward one may change at any time.
-        env={"DAPR_HOST_IP": "127.0.0.1"},
+        env={"DAPR_HOST_IP": "127.0.0.1", **tokens},
         cwd=template.path.parent,
     )

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from runtime import prerequisites
-from runtime.apps import Apps
+from runtime.apps import Apps, Tokens
 from runtime.children import log_file
 from runtime.dapr import Dapr, ensure_dapr
 from runtime.errors import LaunchError
@@ -158,6 +158,12 @@ class Stack:
     def sidecar_address(self, name: str) -> str:
         """Return where an app's sidecar answers over HTTP."""
         return self._app(name).sidecar_address
+
+    def tokens(self, name: str) -> Tokens:
+        """Return the tokens of an app that runs here, or of a further replica."""
+        if self._apps is None:
+            raise LaunchError("Nothing runs.")
+        return self._apps.tokens[name]
 
     def log_of(self, name: str) -> Path:
         """Return the log file of a process."""

@@ -6,9 +6,11 @@ from typing import Literal
 from flask import Flask
 
 from services.billing import openapi, routes
+from services.billing.access import RULES
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
 from services.common import documentation
+from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
@@ -31,6 +33,7 @@ def create_app(
 ) -> Flask:
     """Return the application; `provider` takes the place of the configured one."""
     app = create_base_app("billing", ready)
+    guard(app, RULES, door_of(config))
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
     documentation.register(app, openapi.describe())

@@ -7,6 +7,7 @@ from io import BytesIO
 from flask import Flask, Response, g, has_request_context, jsonify, request
 
 from services.common import problems
+from services.common.access import CONSOLE, calling_app
 from services.common.chaos import Blow, Chaos, ChaosSettings, die
 from services.common.documents import Documents, Stored
 from services.common.logs import get_logger
@@ -20,9 +21,6 @@ _PATH = "/chaos"
 _CRASH = "/chaos/crash"
 _LAST_WORDS = 0.2
 """Seconds between the answer to who wants a crash and the crash."""
-_CALLER = "dapr-caller-app-id"
-_CONSOLE = "web"
-"""Who calls in the name of a person."""
 _DELIVERIES = "/internal/"
 _IS_LATE = "oms.chaos.late"
 
@@ -116,7 +114,7 @@ def _is_call() -> bool:
     """Tell whether another service asks, or the sidecar delivers an event; people's own requests are left alone."""
     if request.path.startswith(_DELIVERIES):
         return True
-    return request.path not in {_PATH, _CRASH} and request.headers.get(_CALLER, _CONSOLE) != _CONSOLE
+    return request.path not in {_PATH, _CRASH} and calling_app() not in {None, CONSOLE}
 
 
 def _problem(blow: Blow) -> Problem:

@@ -1,11 +1,13 @@
 """Configuration of a service: environment variables, read once and validated at start."""
 
+import ipaddress
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from services.common.money import minor_units
 
@@ -48,6 +50,22 @@ class ServiceConfig(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     chaos_enabled: bool = False
+    app_api_token: SecretStr | None = None
+    dapr_api_token: SecretStr | None = None
+    api_keys_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if bool(self.app_api_token) != bool(self.dapr_api_token):
+            raise ValueError("APP_API_TOKEN and DAPR_API_TOKEN come together: one alone leaves a way round it")
+        if self.api_keys_file and not self.app_api_token:
+            raise ValueError("API_KEYS_FILE needs APP_API_TOKEN and DAPR_API_TOKEN, or the sidecars are a way round it")
+        if not self.api_keys_file and not _is_loopback(self.app_host):
+            raise ValueError(
+                f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE, the keys "
+                "of those who may (python -m services.common.keys_admin makes them)"
+            )
+        return self
 
 
 C = TypeVar("C", bound=ServiceConfig)
@@ -82,5 +100,16 @@ def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) 
 
 def _explain(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}" for item in error.errors()
+        # What concerns several variables at once comes with all of them, secrets too.
+        f"{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}"
+        if item["loc"]
+        else item["msg"].removeprefix("Value error, ")
+        for item in error.errors()
     )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

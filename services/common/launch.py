@@ -1,14 +1,17 @@
 """Starts a service: its configuration, its logs, and where it needs nothing else, its documents and its server."""
 
 import os
+import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from flask import Flask
 
 from services.common import chaos, chaos_calls, logs
+from services.common.access import door_of
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.documents import DaprDocuments
+from services.common.keys import KeysError
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 
@@ -22,7 +25,17 @@ def configure(kind: type[C], **defaults: object) -> C:
     """
     config = read_or_exit(kind, os.environ, **defaults)
     logs.set_up(config.log_level, config.log_format)
+    try:
+        door_of(config)
+    except KeysError as error:
+        refuse(f"API_KEYS_FILE: {error}")
     return config
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the process, which cannot run with its configuration, with status 2 and a sentence about it."""
+    sys.stderr.write(f"configuration: {sentence}\n")
+    sys.exit(2)
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:

@@ -12,6 +12,8 @@ log = get_logger(__name__)
 
 _TITLES = {
     400: "Malformed request",
+    401: "Not authenticated",
+    403: "Not allowed",
     404: "Not found",
     409: "Conflict with the current state",
     413: "Request too large",
@@ -26,7 +28,7 @@ class Problem(Exception):
     """An answer other than success.
 
     `code` is stable and for programs, `detail` is for people; `errors` lists every wrong field as
-    `{"field", "detail"}`.
+    `{"field", "detail"}`; `challenge` says how to show who one is.
     """
 
     def __init__(
@@ -36,10 +38,11 @@ class Problem(Exception):
         detail: str,
         errors: Sequence[dict[str, str]] = (),
         retry_after: int | None = None,
+        challenge: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
-        self.errors, self.retry_after = list(errors), retry_after
+        self.errors, self.retry_after, self.challenge = list(errors), retry_after, challenge
 
     def body(self) -> dict[str, Any]:
         """Return the problem-details object."""
@@ -84,6 +87,8 @@ def respond(problem: Problem) -> Response:
     answer = Response(json.dumps(problem.body()), problem.status, content_type="application/problem+json")
     if problem.retry_after is not None:
         answer.headers["Retry-After"] = str(problem.retry_after)
+    if problem.challenge is not None:
+        answer.headers["WWW-Authenticate"] = problem.challenge
     return answer
 
 

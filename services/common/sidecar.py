@@ -12,13 +12,14 @@ import requests
 from dapr.clients.grpc.client import DaprGrpcClient
 from dapr.conf import settings
 
-from services.common import tracing
+from services.common import persons, tracing
 from services.common.config import ServiceConfig
 from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
 _CONNECT_TIMEOUT = 2.0
+_TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -51,6 +52,7 @@ class Sidecar:
         self._jobs = f"http://127.0.0.1:{config.dapr_http_port}/v1.0-alpha1/jobs"
         self._grpc_address = f"127.0.0.1:{config.dapr_grpc_port}"
         self._timeout = config.call_timeout
+        self._token = config.dapr_api_token.get_secret_value() if config.dapr_api_token else None
         self._threads = threading.local()
         self._connecting = threading.Lock()
         self._grpc: DaprGrpcClient | None = None
@@ -59,6 +61,7 @@ class Sidecar:
             DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
             DAPR_HTTP_PORT=config.dapr_http_port,
             DAPR_GRPC_PORT=config.dapr_grpc_port,
+            DAPR_API_TOKEN=self._token,
         )
 
     def healthy(self) -> bool:
@@ -112,7 +115,7 @@ class Sidecar:
         """
         try:
             with (
-                _new_session() as session,
+                self._new_session() as session,
                 session.get(
                     self._method(service, path),
                     headers=dict(headers),
@@ -175,9 +178,16 @@ class Sidecar:
     def _session(self) -> requests.Session:
         # A session is not meant to be shared by threads; one each keeps its connection open.
         if not hasattr(self._threads, "session"):
-            self._threads.session = _new_session()
+            self._threads.session = self._new_session()
         kept: requests.Session = self._threads.session
         return kept
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+        if self._token is not None:
+            session.headers[_TOKEN_HEADER] = self._token
+        return session
 
     def _method(self, service: str, path: str) -> str:
         return f"{self._base}/invoke/{service}/method/{path.lstrip('/')}"
@@ -188,7 +198,7 @@ class Sidecar:
                 method,
                 url,
                 json=body,
-                headers={**tracing.outgoing_headers(), **(headers or {})},
+                headers={**tracing.outgoing_headers(), **persons.outgoing_headers(), **(headers or {})},
                 timeout=(_CONNECT_TIMEOUT, self._timeout),
             )
         except requests.RequestException as error:
@@ -205,12 +215,6 @@ class Sidecar:
         if not answer.ok:
             raise RefusedError(service, answer.status_code, _object(answer))
         return body if isinstance(body, dict) else {"items": body}
-
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
-    return session
 
 
 def _object(answer: requests.Response) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from services.common import chaos, chaos_calls, documentation
+from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import DaprDocuments, Documents
@@ -16,6 +17,7 @@ from services.common.server import serve
 from services.common.sidecar import Sidecar, TransientError
 from services.common.web import create_base_app
 from services.inventory import openapi, routes
+from services.inventory.access import RULES
 from services.inventory.store import InventoryStore
 
 log = get_logger(__name__)
@@ -35,6 +37,7 @@ def create_app(
 ) -> Flask:
     """Return the application; the first request that needs the catalogue writes it."""
     app = create_base_app("inventory", ready)
+    guard(app, RULES, door_of(config))
     routes.register(app, InventoryStore(documents, clock))
     documentation.register(app, openapi.describe())
     return app

@@ -6,6 +6,7 @@ from flask import Flask
 from pydantic import Field
 
 from services.common import documentation
+from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
 from services.common.documents import Documents
@@ -13,6 +14,7 @@ from services.common.launch import run_service
 from services.common.server import at_stop
 from services.common.web import create_base_app
 from services.notifications import openapi, routes
+from services.notifications.access import RULES
 from services.notifications.store import NotificationsStore
 from services.notifications.stream import EventStreams, StreamSettings
 
@@ -44,6 +46,7 @@ def create_app(
 ) -> Flask:
     """Return the service's application."""
     app = create_base_app("notifications", ready)
+    guard(app, RULES, door_of(config))
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock)
     at_stop(app, streams.end)

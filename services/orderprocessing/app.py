@@ -8,6 +8,7 @@ from flask import Flask
 from pydantic import Field
 
 from services.common import chaos, chaos_calls, documentation
+from services.common.access import OPEN, Door, door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.documents import DaprDocuments
@@ -16,6 +17,7 @@ from services.common.server import serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
 from services.orderprocessing import backlog, openapi
+from services.orderprocessing.access import RULES
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.domain import Policy
@@ -71,9 +73,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     admit: Callable[[], None] = lambda: None,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the application; `admit` raises the problem for a new order that must wait."""
     app = create_base_app("orderprocessing", ready)
+    guard(app, RULES, door)
     lists = Lists(orders, clock)
     app.register_blueprint(order_routes(service, lists, engine, clock, admit))
     app.register_blueprint(decision_routes(service))
@@ -111,7 +115,14 @@ def main() -> None:
     run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
     full = backlog.Backlog(Lists(orders).waiting, config.backlog_limit)
     backlog.run_in_background(full, stopping)
-    app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive(), admit=full.check)
+    app = create_app(
+        orders,
+        service,
+        engine,
+        ready=lambda: engine.ready() and worker.alive(),
+        admit=full.check,
+        door=door_of(config),
+    )
     # Its own calls come from people; what fails here are the activities.
     chaos_calls.register(app, unrest, fail_calls=False)
 

@@ -5,10 +5,11 @@ from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
 
+from services.common.access import only_customer, person
 from services.common.clock import Clock
 from services.common.logs import about_order
-from services.common.problems import invalid
-from services.common.web import paginated, read_body, read_limit, read_object
+from services.common.problems import Problem, invalid, not_found
+from services.common.web import paginated, parse, read_body, read_limit, read_object
 from services.orderprocessing.fulfilling import find
 from services.orderprocessing.intake import read_draft
 from services.orderprocessing.lists import Lists
@@ -44,6 +45,7 @@ def order_routes(
     def accept() -> tuple[Response, int, dict[str, str]]:
         admit()
         draft = read_draft(read_object())
+        _require_own(draft.customer_id)
         order = service.accept(draft, clock(), _idempotency_key())
         return jsonify(order_view(order, None)), 202, {"Location": f"{request.host_url}orders/{order.id}"}
 
@@ -51,18 +53,21 @@ def order_routes(
     def list_orders() -> Response:
         limit, status, cursor = read_limit(), _status(), request.args.get("cursor")
         if "ids" in request.args:
-            return jsonify(lists.orders_by_id(_ids()))
-        items, page = lists.orders(limit, cursor, status, request.args.get("customerId"))
+            return jsonify([line for line in lists.orders_by_id(_ids()) if _is_shown(line["customerId"])])
+        customer = request.args.get("customerId", only_customer())
+        if customer is not None and not _is_shown(customer):
+            return jsonify([])
+        items, page = lists.orders(limit, cursor, status, customer)
         return paginated(items, page)
 
     @routes.get("/orders/<order_id>")
     def show(order_id: str) -> Response:
-        order = service.order(order_id)
+        order = _shown(service, order_id)
         return jsonify(order_view(order, engine.look(order_id)))
 
     @routes.get("/orders/<order_id>/timeline")
     def timeline(order_id: str) -> Response:
-        return jsonify(timeline_view(service.order(order_id)))
+        return jsonify(timeline_view(_shown(service, order_id)))
 
     @routes.get("/orders/<order_id>/history")
     def history(order_id: str) -> Response:
@@ -77,14 +82,14 @@ def decision_routes(service: OrderService) -> Blueprint:
 
     @routes.post("/orders/<order_id>/action")
     def act(order_id: str) -> tuple[Response, int]:
-        service.order(order_id)
+        _shown(service, order_id)
         with about_order(order_id):
             return _accepted(service.act(order_id, read_body(ActionRequest).action))
 
     @routes.post("/orders/<order_id>/approve")
     def approve(order_id: str) -> tuple[Response, int]:
         service.order(order_id)
-        decision = read_body(ApprovalRequest)
+        decision = parse(ApprovalRequest, read_object() | _authenticated_approver())
         with about_order(order_id):
             return _accepted(service.approve(order_id, decision.approver, decision.approved))
 
@@ -137,6 +142,29 @@ def shipment_routes(service: OrderService, lists: Lists) -> Blueprint:
         return jsonify(shipment_view(one, shipment)), 202
 
     return routes
+
+
+def _shown(service: OrderService, order_id: str) -> Order:
+    """Return an order. Raises the 404, also for the order of another customer than the one who asks."""
+    order = service.order(order_id)
+    if not _is_shown(order.customer_id):
+        raise not_found("order", order_id)
+    return order
+
+
+def _is_shown(customer_id: str) -> bool:
+    return only_customer() in {None, customer_id}
+
+
+def _require_own(customer_id: str) -> None:
+    if not _is_shown(customer_id):
+        raise Problem(403, "notYours", "a customer orders for himself: customerId must be the name of the API key")
+
+
+def _authenticated_approver() -> JsonObject:
+    """Return who approves, where that is known: whatever the request says, it is the person who sent it."""
+    somebody = person()
+    return {"approver": somebody.name} if somebody else {}
 
 
 def _accepted(order: Order) -> tuple[Response, int]:

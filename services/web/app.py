@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 from flask import Blueprint, Flask, redirect, url_for
@@ -9,12 +10,14 @@ from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
 from services.common.config import Money, ServiceConfig
-from services.common.launch import configure
+from services.common.keys import KeyFile
+from services.common.launch import configure, refuse
 from services.common.models import Json
 from services.common.server import at_stop, serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
 from services.web import pages
+from services.web.access import Gate
 from services.web.backend import Backend, Caller
 from services.web.calls import SideBySide
 from services.web.feed import FeedFollower, Source
@@ -23,9 +26,11 @@ from services.web.routes.approver import approver_routes
 from services.web.routes.courier import courier_routes
 from services.web.routes.customer import customer_routes
 from services.web.routes.live import live_routes
+from services.web.routes.login import login_routes
 from services.web.routes.operator import operator_routes
 from services.web.routes.store import store_routes
 from services.web.routes.support import support_routes
+from services.web.secret import SecretError
 from services.web.shopping import DEAR
 from services.web.stream.operations import Operations
 
@@ -38,7 +43,8 @@ class WebConfig(ServiceConfig):
     """Each open page holds a server thread, so of the threads at most five in eight may be streams.
 
     `trusted_hosts` are the names by which the console may be called, without port; `approval_threshold` is the one
-    that orderprocessing has.
+    that orderprocessing has. `behind_tls` says that a proxy in front speaks TLS, so that cookies go over TLS only;
+    `session_secret_file` is made at the first start, beside the keys where nothing else is said.
     """
 
     server_threads: int = Field(default=64, ge=2, le=512)
@@ -48,6 +54,14 @@ class WebConfig(ServiceConfig):
         {"localhost", "127.0.0.1", "[::1]"}
     )
     approval_threshold: Money = DEAR
+    behind_tls: bool = False
+    session_secret_file: Path | None = None
+
+    def gate(self) -> Gate:
+        """Return what asks people who they are. Raises KeysError; to stand it reads the secret file too."""
+        if self.api_keys_file is None:
+            return Gate(None, None)
+        return Gate(KeyFile(self.api_keys_file), self.session_secret_file or self.api_keys_file.with_suffix(".session"))
 
     def streams(self) -> int:
         """Return how many pages may be followed live at once."""
@@ -66,12 +80,14 @@ def create_app(
     operations: Operations | None = None,
 ) -> Flask:
     """Return the application; without `operations` it has some of its own, which hear of nothing."""
-    app = create_base_app("web", ready)
+    app, gate = create_base_app("web", ready), config.gate()
     backend, calls = Backend(neighbours), SideBySide()
     operations = operations or Operations(backend, hub, dear=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))
-    for blueprint in (_home(), operator_routes(backend, calls, operations), live_routes(hub)):
+    gate.stand(app, behind_tls=config.behind_tls)
+    for blueprint in (_home(), login_routes(gate), operator_routes(backend, calls, operations)):
         app.register_blueprint(blueprint)
+    app.register_blueprint(live_routes(hub, backend))
     app.register_blueprint(customer_routes(backend, calls, config.approval_threshold))
     for staff in (approver_routes, courier_routes, store_routes):
         app.register_blueprint(staff(backend, calls))
@@ -113,7 +129,10 @@ def main() -> None:
     config = configure(WebConfig, app_port=3006, dapr_http_port=3506, dapr_grpc_port=3606)
     sidecar, hub, stopping = Sidecar(config), Hub(config.streams()), threading.Event()
     operations = Operations(Backend(sidecar), hub, dear=config.approval_threshold)
-    app = create_app(config, sidecar, hub, sidecar.healthy, operations)
+    try:
+        app = create_app(config, sidecar, hub, sidecar.healthy, operations)
+    except SecretError as error:
+        refuse(f"SESSION_SECRET_FILE: {error}")
     operations.start()
     follow_feed(sidecar, hub, stopping, operations.heard)
     serve(app, config, lambda _seconds: stopping.set())

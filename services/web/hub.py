@@ -83,9 +83,16 @@ class Hub:
             self._changed.notify_all()
 
     def open(
-        self, last_id: str | None, order_id: str | None, figures: bool, gone: Callable[[], bool] = lambda: False
+        self,
+        last_id: str | None,
+        order_id: str | None,
+        figures: bool,
+        gone: Callable[[], bool] = lambda: False,
+        hints: bool = False,
     ) -> "Stream":
         """Open a stream behind the message `last_id`, of one order or of all, with figures or without.
+
+        With `hints` it tells that something happened to an order, but not what and to which.
 
         It ends when its listener is `gone`. The caller closes it. Raises the problem 503 when too many are open.
         """
@@ -94,7 +101,7 @@ class Hub:
         if figures:
             with self._changed:
                 self._watching += 1
-        return Stream(self, last_id, order_id, figures, gone)
+        return Stream(self, last_id, order_id, figures, gone, hints)
 
     def close(self, figures: bool) -> None:
         """Give a stream's place to another."""
@@ -146,10 +153,10 @@ class Stream:
     """One stream of server-sent events; iterating gives its text, piece by piece."""
 
     def __init__(
-        self, hub: Hub, last_id: str | None, order_id: str | None, figures: bool, gone: Callable[[], bool]
+        self, hub: Hub, last_id: str | None, order_id: str | None, figures: bool, gone: Callable[[], bool], hints: bool
     ) -> None:
         self._hub, self._last_id, self._order_id, self._figures = hub, last_id, order_id, figures
-        self._gone = gone
+        self._gone, self._hints = gone, hints
         self._closing = threading.Lock()
         self._closed = False
 
@@ -193,4 +200,5 @@ class Stream:
         return message.name != FIGURES or self._figures
 
     def _text(self, message: Message, position: int) -> str:
-        return f"id: {self._hub.id_of(position)}\nevent: {message.name}\ndata: {json.dumps(message.data)}\n\n"
+        data = {} if self._hints and message.name == ORDER_EVENT else message.data
+        return f"id: {self._hub.id_of(position)}\nevent: {message.name}\ndata: {json.dumps(data)}\n\n"

@@ -11,6 +11,7 @@ from flask import (
     Flask,
     Response,
     after_this_request,
+    current_app,
     jsonify,
     redirect,
     render_template,
@@ -54,10 +55,17 @@ _HEADERS = {
         "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
         "object-src 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+
+_ONLY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class Role(NamedTuple):
@@ -87,7 +95,6 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
     """
     shared = Blueprint("shared", __name__, template_folder="templates", static_folder="static")
     filters.register(app)
-    app.jinja_env.globals["roles"] = ROLES
     _register_errors(app)
 
     @shared.get("/vendor/<name>")
@@ -111,7 +118,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
 
     @app.after_request
     def _protect(answer: Response) -> Response:
-        for name, value in _HEADERS.items():
+        for name, value in (_HEADERS | (_ONLY_TLS if app.config["SESSION_COOKIE_SECURE"] else {})).items():
             answer.headers.setdefault(name, value)
         return answer
 
@@ -133,11 +140,22 @@ def wants_part() -> bool:
     return "part" in request.args
 
 
+def form_fields() -> dict[str, str]:
+    """Return what a person filled in; the token that guards the form is no part of it."""
+    return {name: text for name, text in request.form.items() if name != "csrf_token"}
+
+
+def wants_page() -> bool:
+    """Tell whether a person asks for a whole page, not a script."""
+    return request.method == "GET" and not wants_part() and not _wants_json() and request.blueprint != "live"
+
+
 def done(location: str, message: str) -> AnyResponse:
     """Answer a form that succeeded: the page behind it goes on to `location`, where the message is shown once."""
     answer = jsonify(location=location, message=message) if _wants_json() else redirect(location, 303)
     # A script that stays on its page says it itself, and takes this away.
-    answer.set_cookie(_SAID, quote(message[:_LONGEST_SAID], safe=""), max_age=60, samesite="Lax")
+    secure = current_app.config["SESSION_COOKIE_SECURE"]
+    answer.set_cookie(_SAID, quote(message[:_LONGEST_SAID], safe=""), max_age=60, samesite="Lax", secure=secure)
     return answer
 
 
@@ -199,8 +217,9 @@ def _answer(found: Problem) -> AnyResponse:
     if _wants_json() or wants_part():
         return problems.respond(problem)
     answer = Response(render_template("problem.html", layout="base.html", problem=problem), problem.status)
-    if problem.retry_after is not None:
-        answer.headers["Retry-After"] = str(problem.retry_after)
+    for name in ("Retry-After", "WWW-Authenticate"):
+        if name in (told := problems.respond(problem).headers):
+            answer.headers[name] = told[name]
     return answer
 
 

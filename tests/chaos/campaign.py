@@ -94,12 +94,12 @@ class Campaign:
 
     def __init__(self, stack: Stack, seed: int, settings: Settings, say: Callable[[str], None]) -> None:
         self._stack, self._settings, self._say = stack, settings, say
-        self._shop = Shop(_addresses(stack), stack.sidecar_address)
+        self._shop = Shop(_addresses(stack), stack.sidecar_address, stack.tokens)
         self._shelves = Shelves(self._shop)
         self._killer = Killer(stack)
         self._plan = make_plan(seed, stack.names(), settings.kills)
         grpc_port = next(app.ports["daprGRPCPort"] for app in stack.apps() if app.name == "orderprocessing")
-        self._engine = EngineRoom(grpc_port)
+        self._engine = EngineRoom(grpc_port, stack.tokens("orderprocessing").sidecar)
         self.tally = Tally(seed)
 
     def run(self) -> Tally:

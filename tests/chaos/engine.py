@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowStatus
 
 from tests.chaos.faults import Column, Fault
@@ -15,8 +16,10 @@ _TERMINAL = {*_GOOD, WorkflowStatus.FAILED}
 class EngineRoom:
     """Remembers orders and which instances have ended, so that each is asked for until then only."""
 
-    def __init__(self, grpc_port: int) -> None:
+    def __init__(self, grpc_port: int, token: str) -> None:
         self._port = grpc_port
+        # The SDK takes it from here only; no other sidecar is called by it in this process.
+        settings.DAPR_API_TOKEN = token
         self._orders: set[str] = set()
         self._ended: set[str] = set()
 

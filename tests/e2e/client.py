@@ -6,6 +6,8 @@ from typing import Any
 
 import requests
 
+from runtime.apps import Tokens
+
 Json = dict[str, Any]
 
 _TIMEOUT = (3.0, 20.0)
@@ -14,8 +16,16 @@ _TIMEOUT = (3.0, 20.0)
 class Shop:
     """One running system. Threads may share it."""
 
-    def __init__(self, address_of: Callable[[str], str], sidecar_of: Callable[[str], str]) -> None:
-        self.address_of, self.sidecar_of = address_of, sidecar_of
+    def __init__(
+        self,
+        address_of: Callable[[str], str],
+        sidecar_of: Callable[[str], str],
+        tokens_of: Callable[[str], Tokens | None] = lambda _service: None,
+        key: str | None = None,
+    ) -> None:
+        """Make a client that shows an API key, or none."""
+        self.address_of, self.sidecar_of, self.tokens_of = address_of, sidecar_of, tokens_of
+        self._shown = {"Authorization": f"Bearer {key}"} if key else {}
         self._threads = threading.local()
 
     def call(self, service: str, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
@@ -80,10 +90,17 @@ class Shop:
         answer: Json = self.post("orderprocessing", f"/shipments/{shipment_id}/status", {"status": status}, expect)
         return answer
 
+    def as_app(self, caller: str, service: str) -> dict[str, str]:
+        """Return the headers by which a request passes for a call of another app through the service's sidecar."""
+        tokens = self.tokens_of(service)
+        return {"dapr-caller-app-id": caller} | ({"dapr-api-token": tokens.app} if tokens else {})
+
     def publish(self, body: object) -> requests.Response:
         """Publish a CloudEvent to the topic of order events, through a sidecar."""
         url = f"{self.sidecar_of('orderprocessing')}/v1.0/publish/orders/order-events"
         headers = {"Content-Type": "application/cloudevents+json"}
+        if tokens := self.tokens_of("orderprocessing"):
+            headers["dapr-api-token"] = tokens.sidecar
         return self._session().post(url, json=body, headers=headers, timeout=_TIMEOUT)
 
     def pages(self, service: str, path: str, **query: Any) -> list[list[Json]]:
@@ -101,6 +118,7 @@ class Shop:
         if not hasattr(self._threads, "session"):
             session = requests.Session()
             session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+            session.headers.update(self._shown)
             self._threads.session = session
         kept: requests.Session = self._threads.session
         return kept

@@ -42,7 +42,7 @@ def make_stack(folder: Path, port_offset: int, env: Mapping[str, str], spans_to:
 
 def system_of(stack: Stack) -> System:
     """Return a running system as tests use it."""
-    return System(Shop(stack.address, stack.sidecar_address), stack)
+    return System(Shop(stack.address, stack.sidecar_address, stack.tokens), stack)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.apps import Tokens
 from runtime.children import Child
 from runtime.paths import ROOT
 from runtime.stack import Stack
@@ -27,16 +28,20 @@ def stack(tmp_path: Path, collector: Collector) -> Iterator[Stack]:
         stack.stop()
 
 
-def test_an_order_is_delivered_under_dapr_run(stack: Stack) -> None:
+@pytest.mark.parametrize("tokens", [None, Tokens()], ids=["without tokens", "with tokens"])
+def test_an_order_is_delivered_under_dapr_run(stack: Stack, tokens: Tokens | None) -> None:
     dapr = stack.start_services()
     assert stack.run_template
     template = write_shifted(stack.run_template, ROOT, stack.state_dir, PORT_OFFSET)
     env = {**dapr.environment(), "DAPR_HOST_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
+    env |= tokens.environment() if tokens else {}
     cli = Child("dapr-run", [dapr.cli, "run", "-f", template], stack.state_dir, env=env)
     shop = Shop(stack.address, stack.sidecar_address)
     try:
         for app in stack.apps():
             eventually(lambda app=app: shop.is_ready(app.app_id), 60)
+        internal = shop.call("inventory", "POST", "/reservations", {})
+        assert internal.status_code == (401 if tokens else 422)
         shopper = Shopper(shop)
         shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
     finally:

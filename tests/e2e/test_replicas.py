@@ -56,7 +56,11 @@ def test_both_replicas_have_a_worker_and_show_the_same_order(two: System) -> Non
 @pytest.mark.parametrize("victim", REPLICAS)
 def test_when_one_is_killed_its_orders_go_on_at_the_other_within_seconds(two: System, victim: str) -> None:
     [survivor] = {*REPLICAS} - {victim}
-    shop = Shop(lambda name: two.stack.address(survivor if name in REPLICAS else name), two.stack.sidecar_address)
+    shop = Shop(
+        lambda name: two.stack.address(survivor if name in REPLICAS else name),
+        two.stack.sidecar_address,
+        two.stack.tokens,
+    )
     shopper = Shopper(shop)
     sku = shopper.goods(a=40)
     placed = place_at_both(Shopper(two.shop), sku, 12)

@@ -4,14 +4,15 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from services.common.models import Name, Request
+from services.common.persons import Role
 from services.common.web import parse
 from services.web.approving import Decision, case_of
 from services.web.backend import Backend
 from services.web.calls import Facts, SideBySide
 from services.web.pages import done, show
-from services.web.who import called, remember
+from services.web.who import called, known_as, remember
 
-_ROLE = "approver"
+_ROLE = Role.APPROVER
 _LISTED = 20
 
 
@@ -32,7 +33,14 @@ def approver_routes(backend: Backend, calls: SideBySide) -> Blueprint:
         known = cases.of([line["id"] for line in lines])
         # A list may be a moment behind the order itself.
         waiting = [line for line in lines if line["id"] not in known or known[line["id"]].waits]
-        return show("approver/approvals.html", orders=waiting, cases=known, cursor=cursor, approver=called(_ROLE))
+        return show(
+            "approver/approvals.html",
+            orders=waiting,
+            cases=known,
+            cursor=cursor,
+            approver=called(_ROLE),
+            fixed=known_as(_ROLE) is not None,
+        )
 
     @routes.post("/name")
     def be() -> Response:

@@ -8,6 +8,7 @@ from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from services.common.models import Json, Name, Request
+from services.common.persons import Role
 from services.common.problems import Problem
 from services.common.sidecar import RefusedError
 from services.common.web import parse
@@ -16,15 +17,15 @@ from services.web.calls import Outcome, SideBySide
 from services.web.pages import done, show, wants_part
 from services.web.shopping import new_order_id, price_news, read_lines, samples, seen_prices
 from services.web.titles import Titles, title_of
-from services.web.who import called, remember
+from services.web.who import called, known_as, remember
 
-_ROLE = "customer"
+_ROLE = Role.CUSTOMER
 _NOBODY_YET = "1234"
 _LISTED = 25
 
 
 class CustomerName(Request):
-    """Who somebody wants to be; there is no password in a demonstration."""
+    """Who somebody wants to be, where nobody needs to log in, or an operator does."""
 
     customer: Name
 
@@ -57,6 +58,7 @@ def _register_shop(routes: Blueprint, backend: Backend, calls: SideBySide, dear_
         return show(
             "customer/shop.html",
             customer=customer,
+            fixed=known_as(_ROLE) is not None,
             listed=listed,
             orders=orders,
             cursor=cursor_of_older,

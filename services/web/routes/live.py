@@ -4,12 +4,17 @@ from flask import Blueprint, Response, request
 
 from services.common.problems import Problem
 from services.common.server import listener_gone
+from services.web.access import may
+from services.web.backend import Backend
 from services.web.hub import Hub
 from services.web.pages import asked_from_here
 
 
-def live_routes(hub: Hub) -> Blueprint:
-    """Return the stream that every page follows: `?order=` for one order only, `?figures` with the figures."""
+def live_routes(hub: Hub, backend: Backend) -> Blueprint:
+    """Return the stream that every page follows: `?order=` for one order only, `?figures` with the figures.
+
+    Who has logged in but is no operator hears that something happened, not what, and gets no figures.
+    """
     routes = Blueprint("live", __name__)
 
     @routes.get("/live")
@@ -17,10 +22,13 @@ def live_routes(hub: Hub) -> Blueprint:
         # There are only so many places, and pages of other sites must not take them.
         if not asked_from_here():
             raise Problem(403, "crossOrigin", "other sites cannot follow what happens here")
+        order_id, sees_all = request.args.get("order"), may("operator")
+        if order_id and not sees_all:
+            backend.order(order_id)
         # A browser that reconnects keeps the address, so its header is the newer of the two.
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
         gone = listener_gone(request.environ)
-        stream = hub.open(last_id, request.args.get("order"), "figures" in request.args, gone)
+        stream = hub.open(last_id, order_id, sees_all and "figures" in request.args, gone, hints=not sees_all)
         answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
         answer.call_on_close(stream.close)
         answer.headers["Cache-Control"] = "no-store"

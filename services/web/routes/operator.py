@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from services.common.web import parse
 from services.web.backend import Backend
 from services.web.calls import SideBySide
-from services.web.pages import done, show, wants_part
+from services.web.pages import done, form_fields, show, wants_part
 from services.web.stream.models import StreamSettings
 from services.web.stream.operations import Operations
 from services.web.stream.run import Run
@@ -42,7 +42,7 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
 
     @routes.post("/chaos")
     def change() -> AnyResponse:
-        return done(url_for("operator.desk"), board.change(parse(ChaosForm, request.form.to_dict())))
+        return done(url_for("operator.desk"), board.change(parse(ChaosForm, form_fields())))
 
     @routes.post("/kill/<service>")
     def kill(service: str) -> AnyResponse:
@@ -59,7 +59,7 @@ def _register_stream(routes: Blueprint, operations: Operations) -> None:
 
     @routes.post("/stream")
     def begin() -> AnyResponse:
-        run = operations.begin(parse(StreamSettings, request.form.to_dict()))
+        run = operations.begin(parse(StreamSettings, form_fields()))
         return _remember(done(url_for("operator.desk"), f"The stream {run.name} has started."), run)
 
     @routes.post("/stream/stop")

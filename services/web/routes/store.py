@@ -11,7 +11,7 @@ from services.common.problems import conflict
 from services.common.web import parse
 from services.web.backend import Backend
 from services.web.calls import Outcome, SideBySide
-from services.web.pages import done, show
+from services.web.pages import done, form_fields, show
 from services.web.shopping import worth
 from services.web.storekeeping import (
     NewItem,
@@ -109,7 +109,7 @@ def _register_settings(routes: Blueprint, backend: Backend) -> None:
 
 def _form(kind: type[T]) -> T:
     """Return what a person typed. Raises the 422 that names every wrong field."""
-    return parse(kind, {field: text.strip() for field, text in request.form.items()})
+    return parse(kind, {field: text.strip() for field, text in form_fields().items()})
 
 
 def _done(message: str) -> Response:

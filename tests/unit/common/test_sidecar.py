@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from dapr.clients.grpc._response import BulkPublishResponse, BulkPublishResponseFailedEntry
+from dapr.conf import settings
+from pydantic import SecretStr
 
 from services.common.config import ServiceConfig
+from services.common.persons import Person, Role, acting_for
 from services.common.sidecar import RefusedError, Sidecar, TransientError
 from services.common.web import create_base_app
 
@@ -24,9 +27,13 @@ class FakeDaprd(ThreadingHTTPServer):
         self.cut = 0
         """How many bytes of what it announces it does not send."""
         self.asked: list[tuple[str, str, Any]] = []
+        self.shown: list[dict[str, str]] = []
 
-    def sidecar(self) -> Sidecar:
-        return Sidecar(ServiceConfig(app_port=1, dapr_http_port=self.server_address[1], call_timeout=2))
+    def sidecar(self, token: str | None = None) -> Sidecar:
+        port, told = self.server_address[1], dict[str, Any]()
+        if token is not None:
+            told = {"dapr_api_token": SecretStr(token), "app_api_token": SecretStr("another")}
+        return Sidecar(ServiceConfig(app_port=1, dapr_http_port=port, call_timeout=2, **told))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,6 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.shown.append({name.lower(): value for name, value in self.headers.items()})
         self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(self.server.body) + self.server.cut))
@@ -223,3 +231,26 @@ def test_a_stream_is_lent_line_by_line_and_its_break_is_known(daprd: FakeDaprd) 
     daprd.server_close()
     with pytest.raises(TransientError):
         read_all()
+
+
+def test_every_request_shows_the_sidecar_the_token_and_the_sdk_knows_it(daprd: FakeDaprd) -> None:
+    sidecar = daprd.sidecar("sesame")
+    sidecar.healthy()
+    sidecar.invoke("billing", "GET", "ledger")
+    sidecar.page("billing", "list")
+    with sidecar.follow("notifications", "events/stream", {}, 1) as lines:
+        list(lines)
+    assert [shown.get("dapr-api-token") for shown in daprd.shown] == ["sesame"] * 4
+    assert settings.DAPR_API_TOKEN == "sesame"
+    daprd.sidecar().healthy()
+    assert "dapr-api-token" not in daprd.shown[-1]
+    assert settings.DAPR_API_TOKEN is None
+
+
+def test_a_call_in_the_name_of_a_person_says_so(daprd: FakeDaprd) -> None:
+    sidecar = daprd.sidecar()
+    with acting_for(Person("Zoë", Role.CUSTOMER)):
+        sidecar.invoke("billing", "POST", "charges", {})
+    sidecar.invoke("billing", "POST", "charges", {})
+    named = [(shown.get("oms-role"), shown.get("oms-person")) for shown in daprd.shown]
+    assert named == [("customer", "Zo%C3%AB"), (None, None)]

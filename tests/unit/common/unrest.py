@@ -6,6 +6,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask.testing import FlaskClient
 
+from services.common.access import OPEN, guard, services
 from services.common.chaos import Chaos
 from services.common.chaos_calls import register
 from services.common.web import create_base_app
@@ -32,6 +33,7 @@ class Shop:
         self.sold = 0
         self.orders: list[tuple[str | None, object]] = []
         self.app = create_base_app("shop", lambda: True)
+        guard(self.app, {"POST /sales": services(), "POST /internal/events": services()}, OPEN)
         self.died: list[bool] = []
         register(self.app, self.chaos, fail_calls=fail_calls, die=lambda: self.died.append(True))
         self._add_views()

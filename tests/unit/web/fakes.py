@@ -7,6 +7,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from services.common.persons import NAME_HEADER, outgoing_headers
 from services.common.sidecar import RefusedError, TransientError
 from services.web.app import WebConfig, create_app
 from services.web.hub import Hub
@@ -34,6 +35,7 @@ class FakeShop:
         self.cursors: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, str, str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
+        self.in_the_name_of: list[str | None] = []
         self.streams: list[list[str] | Exception] = []
         self.followed_with: list[Mapping[str, str]] = []
         self._guard = threading.Lock()
@@ -71,6 +73,7 @@ class FakeShop:
         with self._guard:
             self.asked.append((service, method, path, body))
             self.headers.append(dict(headers or {}))
+            self.in_the_name_of.append(outgoing_headers().get(NAME_HEADER))
         for known in (path, path.partition("?")[0]):
             answer = self.answers.get((service, method, known))
             if answer is not None:

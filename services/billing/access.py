@@ -1,0 +1,15 @@
+"""Who may call what of billing."""
+
+from services.common.access import Rules, people, services
+from services.common.persons import Role
+
+_MANAGER = people(Role.MANAGER)
+_ORDERS = services("orderprocessing")
+
+RULES: Rules = {
+    "POST /invoices": _ORDERS,
+    "GET /invoices/<fulfillment_id>": _MANAGER,
+    "POST /charges": _ORDERS,
+    "POST /refunds": _ORDERS,
+    "GET /ledger": _MANAGER,
+}

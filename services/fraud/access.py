@@ -1,0 +1,17 @@
+"""Who may call what of fraud."""
+
+from services.common.access import Rules, people, services
+from services.common.persons import Role
+
+_MANAGER = people(Role.MANAGER)
+_ORDERS = services("orderprocessing")
+
+RULES: Rules = {
+    "GET /settings": _MANAGER,
+    "POST /limit": _MANAGER,
+    "POST /maintenance": _MANAGER,
+    "POST /reset": _MANAGER,
+    "POST /check": _ORDERS,
+    "POST /check/<charge_id>/reverse": _ORDERS,
+    "GET /tally/<customer_id>": _MANAGER,
+}

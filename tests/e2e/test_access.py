@@ -1,0 +1,225 @@
+"""The system with API keys: every role comes to what is its own, and nobody past the sidecars or the keys."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from runtime.stack import Stack
+from services.common.keys import add_key, read_keys, remove_key
+from services.common.persons import Role
+from tests.e2e.client import Shop
+from tests.e2e.collector import Collector
+from tests.e2e.launch import SHORT, log_files, make_stack, running
+from tests.e2e.polling import eventually
+
+PORT_OFFSET = 11000
+DEAR = [{"sku": "iPhone", "quantity": 1}]
+CHEAP = [{"sku": "milk", "quantity": 1}]
+
+SAMPLE = [
+    ("orderprocessing", "GET", "/orders", {Role.CUSTOMER, Role.APPROVER}),
+    ("orderprocessing", "POST", "/orders", {Role.CUSTOMER}),
+    ("orderprocessing", "GET", "/orders/stats", set()),
+    ("orderprocessing", "GET", "/orders/A1/history", set()),
+    ("orderprocessing", "POST", "/orders/A1/approve", {Role.APPROVER}),
+    ("orderprocessing", "GET", "/shipments/pending", {Role.COURIER}),
+    ("orderprocessing", "POST", "/shipments/A1:1/status", {Role.COURIER}),
+    ("inventory", "GET", "/inventory", set(Role)),
+    ("inventory", "PUT", "/inventory/milk", {Role.MANAGER}),
+    ("billing", "GET", "/ledger?orderId=A1", {Role.MANAGER}),
+    ("fraud", "POST", "/limit", {Role.MANAGER}),
+    ("shipping", "GET", "/shipping/settings", {Role.MANAGER}),
+    ("notifications", "GET", "/events", set()),
+]
+"""Requests, with nothing in the body, and who besides the operator may make them."""
+
+INTERNAL = [
+    ("inventory", "/reservations"),
+    ("inventory", "/reservations/A1/release"),
+    ("inventory", "/reservations/A1/commit"),
+    ("billing", "/invoices"),
+    ("billing", "/charges"),
+    ("billing", "/refunds"),
+    ("fraud", "/check"),
+    ("fraud", "/check/charge-A1-1/reverse"),
+    ("shipping", "/bookings"),
+    ("shipping", "/bookings/A1:1/cancel"),
+    ("notifications", "/internal/events"),
+    ("notifications", "/internal/dead-events"),
+]
+
+
+@dataclass(frozen=True)
+class House:
+    """A running system, and a client with a key for each role and one for nobody."""
+
+    stack: Stack
+    path: Path
+    keys: dict[str, str]
+
+    def as_(self, name: str | None) -> Shop:
+        key = self.keys[name] if name else None
+        return Shop(self.stack.address, self.stack.sidecar_address, self.stack.tokens, key)
+
+    def invoke(self, via: str, service: str, path: str, **headers: str) -> int:
+        """Call a service as an app does, through the app's own sidecar."""
+        url = f"{self.stack.sidecar_address(via)}/v1.0/invoke/{service}/method{path}"
+        shown = {"dapr-api-token": self.stack.tokens(via).sidecar, **headers}
+        return requests.post(url, json={}, headers=shown, timeout=20).status_code
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("guarded")
+    path = folder / "keys.json"
+    keys = {role.value: add_key(path, f"some-{role}", role)[0] for role in Role}
+    keys |= {"ann": add_key(path, "ann", Role.CUSTOMER)[0], "Chris": add_key(path, "Chris", Role.APPROVER)[0]}
+    stack = make_stack(folder, PORT_OFFSET, SHORT | {"API_KEYS_FILE": str(path)}, collector.address)
+    with running(stack):
+        yield House(stack, path, keys)
+
+
+def place(house: House, who: str, items: list[dict[str, Any]]) -> str:
+    customer = "ann" if who == "ann" else f"some-{who}"
+    return str(house.as_(who).place({"customerId": customer, "items": items})["id"])
+
+
+def reaches(house: House, who: str, order_id: str, status: str) -> None:
+    eventually(lambda: house.as_(who).order(order_id)["status"] == status)
+
+
+def test_an_order_goes_from_hand_to_hand_each_with_a_key_of_its_own(house: House) -> None:
+    order_id = place(house, "ann", DEAR)
+    reaches(house, "ann", order_id, "approvalRequired")
+    decision = {"approver": "somebody else", "approved": True}
+    house.as_("Chris").post("orderprocessing", f"/orders/{order_id}/approve", decision, 202)
+    courier = house.as_("courier")
+    shipment = f"{order_id}:1"
+    eventually(lambda: shipment in [one["id"] for one in courier.get("orderprocessing", "/shipments/pending")])
+    eventually(lambda: courier.get("orderprocessing", f"/shipments/{shipment}")["status"] == "booked")
+    courier.report(shipment, "dispatched")
+    courier.report(shipment, "delivered")
+    reaches(house, "ann", order_id, "completed")
+    approved = [step for step in house.as_("ann").timeline(order_id) if step["type"] == "order.approved"]
+    assert [step["actor"] for step in approved] == ["Chris"]
+    events = house.as_("operator").feed(order_id)
+    assert "somebody else" not in str(events)
+    assert house.as_("manager").get("billing", "/ledger", orderId=order_id)["charged"] > 0
+
+
+def test_an_order_is_its_customers_alone(house: House) -> None:
+    order_id = place(house, "ann", CHEAP)
+    other = house.as_("customer")
+    for method, path in (("GET", ""), ("GET", "/timeline"), ("POST", "/action")):
+        body = {"action": "cancel"} if method == "POST" else None
+        assert other.call("orderprocessing", method, f"/orders/{order_id}{path}", body).status_code == 404
+    assert order_id not in [line["id"] for line in other.get("orderprocessing", "/orders", limit=1000)]
+    assert other.get("orderprocessing", "/orders", ids=order_id) == []
+    assert order_id in [line["id"] for line in house.as_("ann").get("orderprocessing", "/orders")]
+    house.as_("ann").act(order_id, "cancel")
+    reaches(house, "ann", order_id, "cancelled")
+
+
+@pytest.mark.parametrize(("service", "method", "path", "roles"), SAMPLE)
+def test_each_role_gets_to_what_is_its_own(
+    house: House, service: str, method: str, path: str, roles: set[Role]
+) -> None:
+    body = {} if method != "GET" else None
+    for role in Role:
+        status = house.as_(role).call(service, method, path, body).status_code
+        assert status < 500
+        assert (status == 403) == (role not in {*roles, Role.OPERATOR}), (role, status)
+    answer = house.as_(None).call(service, method, path, body)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/problem+json")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("service", "path"), INTERNAL)
+def test_what_is_internal_is_reached_by_the_service_that_needs_it_only(house: House, service: str, path: str) -> None:
+    for who in (None, "operator"):
+        assert house.as_(who).call(service, "POST", path, {}).status_code == 401
+    posed = {"dapr-caller-app-id": "orderprocessing", "oms-role": "operator", "oms-person": "Eve"}
+    assert house.as_(None).call(service, "POST", path, {}, headers=posed).status_code == 401
+    assert house.invoke("web", service, path) == 403
+    assert house.invoke("web", service, path, **posed) == 403
+    if not path.startswith("/internal/"):
+        assert house.invoke("orderprocessing", service, path) not in {401, 403}
+
+
+def test_only_the_console_speaks_for_a_person(house: House) -> None:
+    path, operator = "/shipping/activate", {"oms-role": "operator", "oms-person": "Eve"}
+    assert house.invoke("web", "shipping", path, **operator) == 200
+    assert house.invoke("web", "shipping", path, **operator | {"oms-role": "courier"}) == 403
+    assert house.invoke("web", "shipping", path) == 403
+    for app in ("billing", "orderprocessing"):
+        assert house.invoke(app, "shipping", path, **operator) == 403
+
+
+def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
+    for name in ("web", "orderprocessing"):
+        address = house.stack.sidecar_address(name)
+        others = house.stack.tokens("billing").sidecar
+        for headers in ({}, {"dapr-api-token": "x"}, {"dapr-api-token": others}):
+            for path in ("/v1.0/metadata", "/v1.0/state/statestore/x", "/v1.0/invoke/billing/method/ledger"):
+                assert requests.get(address + path, headers=headers, timeout=20).status_code == 401
+        assert requests.get(f"{address}/v1.0/healthz", timeout=20).ok
+
+
+def test_a_key_that_is_taken_away_opens_nothing_any_more(house: House) -> None:
+    key, kept = add_key(house.path, "temporary", Role.OPERATOR)
+    headers = {"Authorization": f"Bearer {key}"}
+    assert house.as_(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 200
+    remove_key(house.path, kept.id)
+    assert kept not in read_keys(house.path)
+    assert house.as_(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 401
+
+
+def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
+    address, browser = house.stack.address("web"), requests.Session()
+    browser.trust_env = False
+    assert browser.get(f"{address}/shop/", timeout=20).url == f"{address}/login"
+    page = browser.post(f"{address}/login", data=_form(browser, f"{address}/login", key=house.keys["ann"]), timeout=20)
+    assert (page.status_code, page.url) == (200, f"{address}/shop/")
+    form = _form(browser, f"{address}/shop/", **{"order": "by-ann", "quantity:milk": "2"})
+    page = browser.post(f"{address}/shop/orders", data=form, timeout=20)
+    assert page.url == f"{address}/shop/orders/by-ann"
+    assert house.as_("ann").order("by-ann")["customerId"] == "ann"
+    theirs = place(house, "customer", CHEAP)
+    assert browser.get(f"{address}/shop/orders/{theirs}", timeout=20).status_code == 404
+    assert browser.get(f"{address}/operator/", timeout=20).status_code == 403
+
+
+def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
+    address, browser = house.stack.address("web"), requests.Session()
+    browser.trust_env = False
+    form = _form(browser, f"{address}/login", key=house.keys["operator"])
+    assert browser.post(f"{address}/login", data=form, timeout=20).ok
+    order_id = place(house, "ann", CHEAP)
+    for path in ("/shop/", "/approvals/", "/courier/", "/store/", f"/support/orders/{order_id}", "/operator/"):
+        page = browser.get(address + path, timeout=20)
+        assert page.status_code == 200, path
+        assert "cannot be shown right now" not in page.text, path
+    form = _form(browser, f"{address}/operator/", rate="5", duration="5", dispatchAfter="0", deliverAfter="0")
+    answer = browser.post(f"{address}/operator/stream", data=form, headers={"Accept": "application/json"}, timeout=20)
+    assert answer.status_code == 200, answer.text
+    eventually(lambda: "every order has ended" in browser.get(f"{address}/operator/?part=1", timeout=20).text, 60)
+
+
+def test_no_log_has_a_key_or_a_token(house: House) -> None:
+    secrets = [*house.keys.values()]
+    for app in house.stack.apps():
+        secrets += [house.stack.tokens(app.name).app, house.stack.tokens(app.name).sidecar]
+    for log in log_files(house.stack.state_dir):
+        text = log.read_text(errors="replace")
+        assert not [one for one in secrets if one in text], log
+
+
+def _form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page, timeout=20).text)
+    assert found, page
+    return fields | {"csrf_token": found[1]}

@@ -1,0 +1,77 @@
+"""Every service's application with the same door, in this process."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+
+from services.billing import app as billing
+from services.common import chaos_calls
+from services.common.access import door_of
+from services.common.chaos import Chaos
+from services.common.config import ServiceConfig
+from services.common.keys import add_key
+from services.common.persons import Role
+from services.fraud import app as fraud
+from services.inventory import app as inventory
+from services.notifications import app as notifications
+from services.orderprocessing import app as orderprocessing
+from services.orderprocessing.store import OrderStore
+from services.shipping import app as shipping
+from tests.driver import Driver
+from tests.fakes import FakeClock, FakeDocuments, FakeSidecar
+from tests.points import Points
+
+TOKEN = "the token of the sidecar"
+
+
+def make_keys(path: Path) -> dict[Role, str]:
+    """Write a file with a key for each role, named after it, and return the keys."""
+    return {role: add_key(path, f"some-{role}", role)[0] for role in Role}
+
+
+def make_apps(keys: Path | None = None, token: str | None = TOKEN) -> dict[str, Flask]:
+    """Return the applications of all services but the console, by app id."""
+    secret = SecretStr(token) if token else None
+    told: dict[str, Any] = {"app_port": 1, "api_keys_file": keys, "app_api_token": secret, "dapr_api_token": secret}
+    documents = FakeDocuments()
+    apps = {
+        "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents),
+        "billing": billing.create_app(billing.BillingConfig(**told), documents),
+        "fraud": fraud.create_app(fraud.FraudConfig(**told), documents),
+        "shipping": shipping.create_app(shipping.ShippingConfig(**told), documents),
+        "notifications": notifications.create_app(notifications.NotificationsConfig(**told), documents),
+        "orderprocessing": _orderprocessing(ServiceConfig(**told)),
+    }
+    for app in apps.values():
+        chaos_calls.register(app, Chaos(documents, random.Random(7)), die=lambda: None)
+    return apps
+
+
+def _orderprocessing(config: ServiceConfig) -> Flask:
+    clock = FakeClock()
+    orders, engine, sidecar = OrderStore(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
+    sidecar.answers["inventory"] = lambda *_call: {"items": [{"sku": "milk", "unitPrice": 400}]}
+    service = orderprocessing.create_service(orders, sidecar, engine)
+    return orderprocessing.create_app(orders, service, engine, clock, door=door_of(config))
+
+
+def bearer(key: str) -> dict[str, str]:
+    """Return the header by which a person shows a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def through_sidecar(app: str | None, token: str = TOKEN, **person: str) -> dict[str, str]:
+    """Return the headers that a sidecar sends along with the call of an app, or with a call of its own."""
+    named = {f"oms-{name}": value for name, value in person.items()}
+    return {"dapr-api-token": token} | ({"dapr-caller-app-id": app} if app else {}) | named
+
+
+def ask(client: FlaskClient, method: str, path: str, headers: dict[str, str], body: Any = None) -> int:
+    """Return the status of a request, whose answer is not read."""
+    answer = client.open(path, method=method, headers=headers, json=body)
+    answer.close()
+    return answer.status_code

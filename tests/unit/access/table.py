@@ -1,0 +1,18 @@
+"""The tables of who may call what as the docs have them."""
+
+from services.common.access import Rule, Rules
+from services.common.persons import Role
+
+
+def as_markdown(service: str, rules: Rules) -> str:
+    """Return the table of one service."""
+    lines = [f"| {service} | {' | '.join(Role)} | services |", "|---|" + "---|" * (len(Role) + 1)]
+    return "\n".join(lines + [_line(endpoint, rule) for endpoint, rule in rules.items()])
+
+
+def _line(endpoint: str, rule: Rule) -> str:
+    path = endpoint.replace("<path:", "<").replace("<", "{").replace(">", "}")
+    if rule.everybody:
+        return f"| `{path}` | {' | '.join('yes' for _ in Role)} | everybody |"
+    apps = ["its sidecar"] if rule.sidecar else sorted(rule.apps)
+    return f"| `{path}` | {' | '.join('yes' if role in rule.roles else '-' for role in Role)} | {', '.join(apps)} |"

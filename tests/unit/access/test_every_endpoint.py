@@ -1,0 +1,141 @@
+"""Each endpoint of each service against each caller: nobody comes in whom the table does not name."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from runtime.paths import ROOT
+from services.billing import access as billing
+from services.common.access import COMMON, Rule, Rules
+from services.common.persons import Role
+from services.fraud import access as fraud
+from services.inventory import access as inventory
+from services.notifications import access as notifications
+from services.orderprocessing import access as orderprocessing
+from services.shipping import access as shipping
+from tests.unit.access.policy import as_yaml
+from tests.unit.access.system import ask, bearer, make_apps, make_keys, through_sidecar
+from tests.unit.access.table import as_markdown
+
+TABLES: Mapping[str, Rules] = {
+    "orderprocessing": orderprocessing.RULES,
+    "inventory": inventory.RULES,
+    "billing": billing.RULES,
+    "shipping": shipping.RULES,
+    "fraud": fraud.RULES,
+    "notifications": notifications.RULES,
+}
+ENDPOINTS = [(service, name) for service, rules in TABLES.items() for name in {**COMMON, **rules}]
+APPS = [*TABLES, "web", "a-stranger"]
+REFUSED = {401, 403}
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Role, str]]:
+    path = tmp_path_factory.mktemp("keys") / "keys.json"
+    return path, make_keys(path)
+
+
+@pytest.fixture(scope="module")
+def guarded(keys: tuple[Path, dict[Role, str]]) -> dict[str, Flask]:
+    return make_apps(keys[0])
+
+
+@pytest.fixture(scope="module")
+def on_loopback() -> dict[str, Flask]:
+    return make_apps()
+
+
+def rule_of(service: str, endpoint: str) -> Rule:
+    return {**COMMON, **TABLES[service]}[endpoint]
+
+
+def answer(app: Flask, endpoint: str, headers: dict[str, str]) -> int:
+    """Ask for an endpoint, of a thing that does not exist, with nothing in the body."""
+    method, path = endpoint.split()
+    return ask(app.test_client(), method, re.sub(r"<[^>]*>", "A1", path), headers, None if method == "GET" else {})
+
+
+def expected(allowed: bool, otherwise: int = 403) -> set[int]:
+    return set(range(200, 600)) - REFUSED if allowed else {otherwise}
+
+
+def test_every_route_of_every_service_has_a_rule_and_every_rule_a_route(guarded: dict[str, Flask]) -> None:
+    for service, app in guarded.items():
+        routes = {
+            f"{method} {route.rule}"
+            for route in app.url_map.iter_rules()
+            for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
+        }
+        assert routes == {*COMMON, *TABLES[service]}, service
+
+
+@pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
+def test_each_role_gets_to_what_the_table_gives_it(
+    keys: tuple[Path, dict[Role, str]], guarded: dict[str, Flask], service: str, endpoint: str
+) -> None:
+    rule = rule_of(service, endpoint)
+    for role, key in keys[1].items():
+        allowed = rule.everybody or role in rule.roles
+        # What is for services only asks everybody else to show the token.
+        found = answer(guarded[service], endpoint, bearer(key))
+        assert found in expected(allowed, 403 if rule.roles else 401), (role, found)
+        found = answer(guarded[service], endpoint, through_sidecar("web", role=role, person="a"))
+        assert found in expected(allowed), (role, "in the console", found)
+
+
+@pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
+def test_without_a_key_or_with_a_wrong_one_there_is_only_what_is_for_everybody(
+    guarded: dict[str, Flask], service: str, endpoint: str
+) -> None:
+    wrong = [{}, bearer("oms_wrong"), {"Authorization": "Basic eDp5"}, through_sidecar("web", "not the token")]
+    posed = {"dapr-caller-app-id": "orderprocessing", "oms-role": "operator", "oms-person": "Eve"}
+    for headers in (*wrong, posed):
+        found = answer(guarded[service], endpoint, headers)
+        assert found in expected(rule_of(service, endpoint).everybody, 401), (headers, found)
+
+
+@pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
+def test_each_service_gets_to_what_the_table_gives_it(guarded: dict[str, Flask], service: str, endpoint: str) -> None:
+    rule = rule_of(service, endpoint)
+    for app in APPS:
+        found = answer(guarded[service], endpoint, through_sidecar(app))
+        assert found in expected(rule.everybody or app in rule.apps), (app, found)
+        if app != "web":
+            posed = answer(guarded[service], endpoint, through_sidecar(app, role="operator", person="Eve"))
+            assert posed in expected(rule.everybody or app in rule.apps), (app, "as a person", posed)
+    found = answer(guarded[service], endpoint, through_sidecar(None))
+    assert found in expected(rule.everybody or rule.sidecar), found
+
+
+@pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
+def test_on_loopback_without_keys_only_what_is_internal_is_closed(
+    on_loopback: dict[str, Flask], service: str, endpoint: str
+) -> None:
+    rule = rule_of(service, endpoint)
+    found = answer(on_loopback[service], endpoint, {})
+    assert found in expected(bool(rule.everybody or rule.roles), 401), found
+    found = answer(on_loopback[service], endpoint, through_sidecar("web"))
+    assert found in expected(bool(rule.everybody or rule.roles or "web" in rule.apps)), found
+
+
+def test_without_a_token_everything_is_open_as_under_dapr_run() -> None:
+    apps = make_apps(token=None)
+    for service, endpoint in ENDPOINTS:
+        assert answer(apps[service], endpoint, {}) not in REFUSED, endpoint
+
+
+def test_the_docs_have_the_table_as_the_code_has_it() -> None:
+    told = "\n\n".join(path.read_text() for path in (ROOT / "docs").glob("security*.md"))
+    for service, rules in {**TABLES, "every service": COMMON}.items():
+        table = as_markdown(service, rules)
+        assert table in told, f"the docs should have:\n{table}"
+
+
+def test_daprs_own_policy_says_the_same_as_far_as_it_can() -> None:
+    policy = (ROOT / "components" / "alternatives" / "mtls" / "access.yaml").read_text()
+    wanted = as_yaml({**TABLES, "every service": COMMON})
+    assert policy.endswith(wanted), f"the policy should end with:\n{wanted}"
