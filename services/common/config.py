@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from services.common.money import minor_units
 
@@ -43,6 +45,20 @@ class ServiceConfig(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     chaos_enabled: bool = False
+    encryption_key_id: str | None = None
+    encryption_keys_file: Path | None = None
+    encryption_secret_store: str | None = None
+    encryption_secret: str = "oms-keys"  # noqa: S105 - the name of the secret, not the secret
+    accept_unencrypted: bool = True
+
+    @model_validator(mode="after")
+    def _keys_have_a_place(self) -> Self:
+        places = [self.encryption_keys_file, self.encryption_secret_store]
+        if self.encryption_key_id and not any(places):
+            raise ValueError("ENCRYPTION_KEY_ID needs ENCRYPTION_KEYS_FILE or ENCRYPTION_SECRET_STORE")
+        if all(places):
+            raise ValueError("ENCRYPTION_KEYS_FILE and ENCRYPTION_SECRET_STORE exclude each other")
+        return self
 
 
 C = TypeVar("C", bound=ServiceConfig)
@@ -76,6 +92,14 @@ def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) 
 
 
 def _explain(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}" for item in error.errors()
-    )
+    return "; ".join(_sentence(item) for item in error.errors())
+
+
+def _sentence(item: ErrorDetails) -> str:
+    name = ".".join(map(str, item["loc"])).upper()
+    if not name:
+        return item["msg"].removeprefix("Value error, ")
+    if item["type"] == "missing":
+        return f"{name} is not set"
+    value = "not as it must be" if name.endswith("TOKEN") else repr(item["input"])
+    return f"{name} is {value}: {item['msg']}"
