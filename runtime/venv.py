@@ -11,6 +11,7 @@ from runtime.console import run_logged, say
 from runtime.paths import ROOT, VENV, digest
 
 REQUIREMENTS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
+PROJECT_FILE = ROOT / "pyproject.toml"
 STAMP = VENV / ".requirements"
 LOG = ROOT / ".state" / "logs" / "setup-venv.log"
 
@@ -22,7 +23,7 @@ def python() -> Path:
 
 def ensure_venv() -> None:
     """Make the virtual environment, unless it is there and its requirements are still the same."""
-    want = digest(REQUIREMENTS, f"{sys.version_info[:2]}")
+    want = digest([*REQUIREMENTS, PROJECT_FILE], f"{sys.version_info[:2]}")
     if STAMP.exists() and STAMP.read_text() == want and _works():
         return
     if importlib.util.find_spec("ensurepip") is None:
@@ -34,9 +35,16 @@ def ensure_venv() -> None:
         shutil.rmtree(VENV)
     if not VENV.exists():
         run_logged([sys.executable, "-m", "venv", VENV], "Making the virtual environment", LOG)
+    quiet = ("install", "--quiet", "--disable-pip-version-check")
     run_logged(
-        [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS[-1]],
+        [python(), "-m", "pip", *quiet, "-r", REQUIREMENTS[-1]],
         "Installing the pinned Python packages",
+        LOG,
+    )
+    # Puts the command `oms` beside the interpreter; the code stays in the checkout.
+    run_logged(
+        [python(), "-m", "pip", *quiet, "--no-deps", "--no-build-isolation", "--editable", ROOT],
+        "Installing the command oms",
         LOG,
     )
     STAMP.write_text(want)
