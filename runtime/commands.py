@@ -15,7 +15,7 @@ from runtime.errors import LaunchError
 from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts
 from runtime.redis import ensure_redis
-from runtime.stack import KEY_ID, Stack
+from runtime.stack import KEY_ID, KEYS_FILE, Stack
 from runtime.state import StateFolder
 from runtime.venv import ensure_venv
 from runtime.zipkin import run_zipkin
@@ -55,7 +55,7 @@ def deps(_options: argparse.Namespace) -> None:
         stack.start_services()
         env = {name: value for name, value in dapr.environment().items() if name != "PATH"}
         if stack.keys_file.exists():
-            env |= {KEY_ID: "current", "ENCRYPTION_KEYS_FILE": str(stack.keys_file)}
+            env |= {KEY_ID: "current", KEYS_FILE: str(stack.keys_file)}
         command = " ".join(f"{name}={value}" for name, value in env.items())
         say("Redis, placement and scheduler run. In another terminal:")
         say(f"  {command} {dapr.cli} run -f .")

@@ -23,7 +23,7 @@ from runtime.template import App, read_template, with_replicas, write_shifted
 from services.common import key_file
 
 READY_TIMEOUT_S = 90.0
-KEY_ID = "ENCRYPTION_KEY_ID"
+KEY_ID, KEYS_FILE, SECRET_STORE = "ENCRYPTION_KEY_ID", "ENCRYPTION_KEYS_FILE", "ENCRYPTION_SECRET_STORE"
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Stack:
     @property
     def keys_file(self) -> Path:
         """Return where the keys are that the apps seal with, once they were started so."""
-        return self.state_dir.resolve() / "keys.json"
+        return Path(os.environ.get(KEYS_FILE) or self.state_dir / "keys.json").resolve()
 
     def start(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Start everything and wait until every app is ready; when that fails, leave nothing running."""
@@ -193,12 +193,12 @@ class Stack:
 
     def _encryption(self) -> dict[str, str]:
         """Return what has the apps seal what they keep; the key is made now if there is none."""
-        if not self.encrypted or KEY_ID in os.environ:
+        if not self.encrypted or {KEY_ID, SECRET_STORE} & os.environ.keys():
             return {}
         path = self.keys_file
         if key_file.ensure(path):
             say(f"A key to encrypt the data with was made: {path}. Without it they cannot be read.")
-        return {KEY_ID: "current", "ENCRYPTION_KEYS_FILE": str(path)}
+        return {KEY_ID: "current", KEYS_FILE: str(path)}
 
     def _start_apps(self, dapr: Dapr) -> None:
         """Start what the run template describes, or its copy on other ports."""
