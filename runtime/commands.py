@@ -16,7 +16,7 @@ from runtime.errors import LaunchError
 from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts
 from runtime.redis import ensure_redis
-from runtime.stack import Stack
+from runtime.stack import KEY_ID, KEYS_FILE, Stack
 from runtime.state import StateFolder
 from runtime.venv import ensure_venv
 from runtime.zipkin import run_zipkin
@@ -54,7 +54,10 @@ def deps(_options: argparse.Namespace) -> None:
     stack = Stack()
     try:
         stack.start_services()
-        command = " ".join(f"{name}={value}" for name, value in dapr.environment().items() if name != "PATH")
+        env = {name: value for name, value in dapr.environment().items() if name != "PATH"}
+        if stack.keys_file.exists():
+            env |= {KEY_ID: "current", KEYS_FILE: str(stack.keys_file)}
+        command = " ".join(f"{name}={value}" for name, value in env.items())
         say("Redis, placement and scheduler run. In another terminal:")
         say(f"  {command} {dapr.cli} run -f .")
         say("Ctrl-C stops them; their data stay in .state/.")

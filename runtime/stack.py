@@ -11,6 +11,7 @@ from typing import Self
 from runtime import prerequisites
 from runtime.apps import Apps, Tokens
 from runtime.children import log_file
+from runtime.console import say
 from runtime.dapr import Dapr, ensure_dapr
 from runtime.errors import LaunchError
 from runtime.follow import Follower
@@ -19,8 +20,10 @@ from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts, require_free
 from runtime.state import StateFolder
 from runtime.template import App, read_template, with_replicas, write_shifted
+from services.common import key_file
 
 READY_TIMEOUT_S = 90.0
+KEY_ID, KEYS_FILE, SECRET_STORE = "ENCRYPTION_KEY_ID", "ENCRYPTION_KEYS_FILE", "ENCRYPTION_SECRET_STORE"
 
 
 @dataclass
@@ -29,7 +32,8 @@ class Stack:
 
     All of them are kept alive: what ends by itself is started again. `port_offset` moves every port, and then nothing
     that runs already is used; `env` is added to the apps' environment; `replicas` says how many there are to be of an
-    app, by its id; `console` shows what the apps log.
+    app, by its id; `console` shows what the apps log. `encrypted` has the apps seal what they keep, with a key that is
+    made at the first start, unless the environment or `env` says by what.
     """
 
     root: Path = ROOT
@@ -39,6 +43,7 @@ class Stack:
     run_template: Path | None = None
     console: bool = False
     replicas: Mapping[str, int] | None = None
+    encrypted: bool = True
 
     def __post_init__(self) -> None:
         """Prepare what start() fills; nothing runs yet."""
@@ -69,6 +74,11 @@ class Stack:
     def logs(self) -> Path:
         """Return the folder of the log files: one for each process, kept over its restarts."""
         return self.state_dir / "logs"
+
+    @property
+    def keys_file(self) -> Path:
+        """Return where the keys are that the apps seal with, once they were started so."""
+        return Path(os.environ.get(KEYS_FILE) or self.state_dir / "keys.json").resolve()
 
     def start(self, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Start everything and wait until every app is ready; when that fails, leave nothing running."""
@@ -187,9 +197,18 @@ class Stack:
         """Return every port of the apps and their sidecars, each by what it is called to a person."""
         return {name: port for app in self.apps() for name, port in app.named_ports().items()}
 
+    def _encryption(self) -> dict[str, str]:
+        """Return what has the apps seal what they keep; the key is made now if there is none."""
+        if not self.encrypted or {KEY_ID, SECRET_STORE} & os.environ.keys():
+            return {}
+        path = self.keys_file
+        if key_file.ensure(path):
+            say(f"A key to encrypt the data with was made: {path}. Without it they cannot be read.")
+        return {KEY_ID: "current", KEYS_FILE: str(path)}
+
     def _start_apps(self, dapr: Dapr) -> None:
         """Start what the run template describes, or its copy on other ports."""
-        path, env = self._template, dict(self.env or {})
+        path, env = self._template, self._encryption() | dict(self.env or {})
         if self.port_offset or path.parent != self.root:
             path = write_shifted(self._template, self.root, self.state_dir, self.port_offset)
             env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))

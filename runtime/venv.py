@@ -10,6 +10,7 @@ from runtime.console import run_logged
 from runtime.paths import ROOT, VENV, digest
 
 REQUIREMENTS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
+PROJECT_FILE = ROOT / "pyproject.toml"
 STAMP = VENV / ".requirements"
 LOG = ROOT / ".state" / "logs" / "setup-venv.log"
 
@@ -21,7 +22,7 @@ def python() -> Path:
 
 def ensure_venv() -> None:
     """Make the virtual environment, unless it is there and its requirements are still the same."""
-    want = digest(REQUIREMENTS, f"{sys.version_info[:2]}")
+    want = digest([*REQUIREMENTS, PROJECT_FILE], f"{sys.version_info[:2]}")
     if STAMP.exists() and STAMP.read_text() == want and _works():
         return
     if importlib.util.find_spec("ensurepip") is None:
@@ -32,6 +33,8 @@ def ensure_venv() -> None:
     run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the virtual environment", LOG)
     pip: list[str | Path] = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run_logged([*pip, "--require-hashes", "-r", REQUIREMENTS[-1]], "Installing the pinned Python packages", LOG)
+    # Puts the command `oms` beside the interpreter; the code stays in the checkout.
+    run_logged([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], "Installing the command oms", LOG)
     STAMP.write_text(want)
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from flask import Flask, g, request
 
+from services.common.api_keys import KeyFile
 from services.common.config import ServiceConfig
-from services.common.keys import KeyFile
 from services.common.persons import Person, Role, named_in
 from services.common.problems import Problem
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from services.common.money import minor_units
 
@@ -53,6 +54,11 @@ class ServiceConfig(BaseModel):
     app_api_token: SecretStr | None = None
     dapr_api_token: SecretStr | None = None
     api_keys_file: Path | None = None
+    encryption_key_id: str | None = None
+    encryption_keys_file: Path | None = None
+    encryption_secret_store: str | None = None
+    encryption_secret: str = "oms-keys"  # noqa: S105 - the name of the secret, not the secret
+    accept_unencrypted: bool = True
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
@@ -63,8 +69,17 @@ class ServiceConfig(BaseModel):
         if not self.api_keys_file and not _is_loopback(self.app_host):
             raise ValueError(
                 f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE, the keys "
-                "of those who may (python -m services.common.keys_admin makes them)"
+                "of those who may (python -m services.common.api_keys_admin makes them)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_a_place(self) -> Self:
+        places = [self.encryption_keys_file, self.encryption_secret_store]
+        if self.encryption_key_id and not any(places):
+            raise ValueError("ENCRYPTION_KEY_ID needs ENCRYPTION_KEYS_FILE or ENCRYPTION_SECRET_STORE")
+        if all(places):
+            raise ValueError("ENCRYPTION_KEYS_FILE and ENCRYPTION_SECRET_STORE exclude each other")
         return self
 
 
@@ -99,13 +114,17 @@ def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) 
 
 
 def _explain(error: ValidationError) -> str:
-    return "; ".join(
-        # What concerns several variables at once comes with all of them, secrets too.
-        f"{'.'.join(map(str, item['loc'])).upper()} is {item['input']!r}: {item['msg']}"
-        if item["loc"]
-        else item["msg"].removeprefix("Value error, ")
-        for item in error.errors()
-    )
+    return "; ".join(_sentence(item) for item in error.errors())
+
+
+def _sentence(item: ErrorDetails) -> str:
+    name = ".".join(map(str, item["loc"])).upper()
+    if not name:
+        return item["msg"].removeprefix("Value error, ")
+    if item["type"] == "missing":
+        return f"{name} is not set"
+    value = "not as it must be" if name.endswith("TOKEN") else repr(item["input"])
+    return f"{name} is {value}: {item['msg']}"
 
 
 def _is_loopback(host: str) -> bool:

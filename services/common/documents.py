@@ -165,7 +165,8 @@ class Records(Generic[M]):
             after = change(read.record)
             if after is read.record or self._saved(key, after, read):
                 return after
-        raise TransientError(f"{key} is being changed by too many at once")
+        # Without the id, which may be a customer's.
+        raise TransientError(f"a record of kind {self._kind!r} is being changed by too many at once")
 
     def _changed_since(self, key: str, known: _Read[M], change: Callable[[M | None], M]) -> M | None:
         """Change what was read before; None when that cannot be or would decide by what may be old."""

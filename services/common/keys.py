@@ -1,163 +1,82 @@
-"""API keys: 256 random bits each, of which only the SHA-256 is kept, in a file that is read again when it changes.
+"""Where keys come from: the port, and its two sides, a local file and a Dapr secret store."""
 
-A password would need a slow hash; a key that nobody chose cannot be guessed, however fast the hash is.
-"""
-
-import fcntl
-import hashlib
-import json
-import os
-import secrets
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from services.common import key_file
+from services.common.key_file import CURRENT, KEY_BYTES, NAMES, KeysError
 
-from services.common.clock import rfc3339, utc_now
-from services.common.logs import get_logger
-from services.common.models import Name
-from services.common.persons import Person, Role
-
-log = get_logger(__name__)
-
-_PREFIX = "oms_"
-_DIGEST = r"^[0-9a-f]{64}$"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
-class KeysError(Exception):
-    """The keys cannot be read or changed; the sentence says why."""
+@dataclass(frozen=True)
+class Keys:
+    """All keys: `current` is the id of the one to write with, `names` hides the names of records and never changes."""
+
+    current: str
+    names: bytes
+    by_id: Mapping[str, bytes]
 
 
-class ApiKey(BaseModel):
-    """What is kept of a key: never the key itself."""
+class KeyProvider(Protocol):
+    """A place that keys are kept in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    id: str = Field(pattern=r"^[0-9a-f]{8}$")
-    name: Name
-    role: Role
-    sha256: str = Field(pattern=_DIGEST)
-    created_at: str
-
-    @property
-    def person(self) -> Person:
-        """Return whose key it is."""
-        return Person(self.name, self.role)
+    def keys(self) -> Keys:
+        """Return the keys as they are there now. Raises KeysError, and TransientError while the place is away."""
 
 
-class _Book(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+class Secrets(Protocol):
+    """The part of the sidecar that is needed here."""
 
-    keys: list[ApiKey] = Field(default_factory=list)
+    def secret(self, store: str, name: str) -> dict[str, str]:
+        """Return a secret's entries. Raises TransientError."""
 
 
-class KeyFile:
-    """The keys of a file. Threads may share it; a change of the file is seen at the next look."""
+class FileKeys:
+    """Keys in a local file, as `key_file` describes it."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file. Raises KeysError."""
         self._path = path
-        self._guard = threading.Lock()
-        self._seen = self._stamp()
-        self._keys = read_keys(path)
 
-    def find(self, key: str) -> ApiKey | None:
-        """Return what is known of a key that somebody showed, None for one that there is not."""
-        # How long the comparison takes tells something about the digest at most, and nothing about the key.
-        shown = digest(key)
-        return next((one for one in self._current() if one.sha256 == shown), None)
-
-    def get(self, key_id: str) -> ApiKey | None:
-        """Return the key with this id, None when it is gone."""
-        return next((one for one in self._current() if one.id == key_id), None)
-
-    def _current(self) -> list[ApiKey]:
-        try:
-            stamp = self._stamp()
-            if stamp != self._seen:
-                with self._guard:
-                    self._keys, self._seen = read_keys(self._path), stamp
-        except KeysError as error:
-            # A typing error must not lock everybody out, nor bring back a key that was taken away before.
-            log.error("the API keys stay as they were", extra={"cause": str(error)})
-            self._seen = stamp
-        return self._keys
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+    def keys(self) -> Keys:
+        """Return the keys. Raises KeysError."""
+        return parse(key_file.read(self._path))
 
 
-def read_keys(path: Path) -> list[ApiKey]:
-    """Return the keys of a file. Raises KeysError."""
+class SecretKeys:
+    """Keys in one secret of a Dapr secret store, which has the same entries as the file."""
+
+    def __init__(self, secrets: Secrets, store: str, name: str) -> None:
+        self._secrets, self._store, self._name = secrets, store, name
+
+    def keys(self) -> Keys:
+        """Return the keys. Raises KeysError and TransientError."""
+        return parse(self._secrets.secret(self._store, self._name))
+
+
+def parse(entries: Mapping[str, str]) -> Keys:
+    """Return the keys that the entries hold. Raises KeysError, which tells ids and never keys."""
+    for needed in (CURRENT, NAMES):
+        if needed not in entries:
+            raise KeysError(f"the keys have no entry {needed!r}")
+    by_id = {name: _key(name, text) for name, text in entries.items() if name not in (CURRENT, NAMES)}
+    if entries[CURRENT] not in by_id:
+        raise KeysError(f"the current key is to be {entries[CURRENT]!r}, which is not among the keys")
+    return Keys(entries[CURRENT], _key(NAMES, entries[NAMES]), by_id)
+
+
+def _key(name: str, text: str) -> bytes:
+    if not _ID.fullmatch(name):
+        raise KeysError(f"{name!r} is no key id: up to 32 letters, digits, dots, '_' and '-'")
     try:
-        return _Book.model_validate_json(path.read_bytes()).keys
-    except OSError as error:
-        raise KeysError(f"the keys in {path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        places = ", ".join(".".join(map(str, one["loc"])) or "the file" for one in error.errors())
-        raise KeysError(f"{path} is not a file of API keys: wrong is {places}") from error
-
-
-def add_key(path: Path, name: str, role: Role) -> tuple[str, ApiKey]:
-    """Make a key and write its digest into the file, which is made if need be; return the key, shown only now.
-
-    Raises KeysError.
-    """
-    key = _PREFIX + secrets.token_urlsafe(32)
-    try:
-        kept = ApiKey(id=secrets.token_hex(4), name=name, role=role, sha256=digest(key), created_at=rfc3339(utc_now()))
-    except ValidationError as error:
-        raise KeysError(f"the name {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
-    with _alone_with(path):
-        _write(path, [*(read_keys(path) if path.exists() else []), kept])
-    return key, kept
-
-
-def remove_key(path: Path, key_id: str) -> ApiKey:
-    """Take a key away; services refuse it from the next request on. Raises KeysError when there is none of this id."""
-    with _alone_with(path):
-        known = read_keys(path)
-        gone = next((one for one in known if one.id == key_id), None)
-        if gone is None:
-            raise KeysError(f"there is no key {key_id} in {path}")
-        _write(path, [one for one in known if one.id != key_id])
-    return gone
-
-
-def digest(key: str) -> str:
-    """Return what is kept of a key."""
-    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
-
-
-@contextmanager
-def _alone_with(path: Path) -> Iterator[None]:
-    """Keep others from changing the file at the same time: one of the changes would be lost."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise KeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _write(path: Path, keys: list[ApiKey]) -> None:
-    """Write the file whole or not at all, readable by its owner only."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    text = json.dumps({"keys": [one.model_dump(mode="json") for one in keys]}, indent=2, ensure_ascii=False)
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
-            file.write(text + "\n")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise KeysError(f"{path} cannot be written: {error.strerror}") from error
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise KeysError(f"the key {name!r} is not base64") from error
+    if len(key) != KEY_BYTES:
+        raise KeysError(f"the key {name!r} has {len(key)} bytes and not {KEY_BYTES}")
+    return key

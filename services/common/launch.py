@@ -1,21 +1,42 @@
-"""Starts a service: its configuration, its logs, and where it needs nothing else, its documents and its server."""
+"""Starts a service: its configuration, its logs, its store, and where it needs nothing else, its server."""
 
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from flask import Flask
 
 from services.common import chaos, chaos_calls, logs
 from services.common.access import door_of
+from services.common.api_keys import KeysError as ApiKeysError
+from services.common.chaos import Chaos
 from services.common.config import ServiceConfig, read_or_exit
-from services.common.documents import DaprDocuments
-from services.common.keys import KeysError
+from services.common.documents import DaprDocuments, Documents
+from services.common.key_file import KeysError
+from services.common.keys import FileKeys, KeyProvider, SecretKeys
+from services.common.sealed_documents import SealedDocuments
+from services.common.sealing import Sealer
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 
 C = TypeVar("C", bound=ServiceConfig)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a service stands on; `documents` are as chaos has them, if it is allowed, and `calm` as they are."""
+
+    sidecar: Sidecar
+    sealer: Sealer
+    calm: SealedDocuments
+    documents: Documents
+    unrest: Chaos | None
+
+    def ready(self) -> bool:
+        """Tell whether the sidecar is up and what is stored can be read."""
+        return self.sidecar.healthy() and self.calm.readable()
 
 
 def configure(kind: type[C], **defaults: object) -> C:
@@ -27,7 +48,7 @@ def configure(kind: type[C], **defaults: object) -> C:
     logs.set_up(config.log_level, config.log_format)
     try:
         door_of(config)
-    except KeysError as error:
+    except ApiKeysError as error:
         refuse(f"API_KEYS_FILE: {error}")
     return config
 
@@ -38,15 +59,38 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
+def prepare(config: ServiceConfig) -> Ground:
+    """Return what the service stands on. Ends the process with status 2 if its file of keys is not as it must be."""
+    sidecar = Sidecar(config)
+    sealer = make_sealer(config, sidecar)
+    calm = SealedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
+    unrest = chaos.enable(config, calm)
+    return Ground(sidecar, sealer, calm, chaos_calls.shaky(calm, unrest), unrest)
+
+
+def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
+    """Return what seals by the configuration. Ends the process with status 2 like `prepare`."""
+    provider: KeyProvider | None = None
+    if config.encryption_keys_file:
+        provider = FileKeys(config.encryption_keys_file)
+    elif config.encryption_secret_store:
+        provider = SecretKeys(sidecar, config.encryption_secret_store, config.encryption_secret)
+    sealer = Sealer(provider, config.encryption_key_id, config.accept_unencrypted)
+    if config.encryption_keys_file:
+        try:
+            sealer.prepare()
+        except KeysError as error:
+            refuse(str(error))
+    return sealer
+
+
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:
     """Run a service, configured by the environment, until it is told to stop.
 
     `create_app` takes the configuration, the documents and `ready`; `defaults` as in `configure`.
     """
     config = configure(kind, **defaults)
-    sidecar = Sidecar(config)
-    documents = DaprDocuments(sidecar, config.state_store)
-    unrest = chaos.enable(config, documents)
-    app = create_app(config, chaos_calls.shaky(documents, unrest), ready=sidecar.healthy)
-    chaos_calls.register(app, unrest)
+    ground = prepare(config)
+    app = create_app(config, ground.documents, ready=ground.ready)
+    chaos_calls.register(app, ground.unrest)
     serve(app, config)

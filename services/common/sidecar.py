@@ -149,6 +149,15 @@ class Sidecar:
         if answer.failed_entries:
             raise TransientError(f"publishing to {topic} failed: {answer.failed_entries[0].error}")
 
+    def secret(self, store: str, name: str) -> dict[str, str]:
+        """Return the entries of a secret in one of the sidecar's secret stores. Raises TransientError."""
+        try:
+            with self.calling() as client:
+                found: dict[str, str] = client.get_secret(store, name).secret
+        except grpc.RpcError as error:
+            raise TransientError(f"reading the secret {name!r} failed: {error.code()}") from error
+        return found
+
     def grpc(self) -> DaprGrpcClient:
         """Return the SDK's client. Raises TransientError while the sidecar is not up."""
         if self._grpc is None:

@@ -14,6 +14,7 @@ from services.common import logs, problems, tracing
 from services.common.index_reader import BadCursorError, Slice
 from services.common.models import Request
 from services.common.problems import Problem, invalid, unavailable
+from services.common.sealing import UnreadableError
 from services.common.sidecar import TransientError
 
 MAX_BODY = 256 * 1024
@@ -34,6 +35,13 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
     def _transient(error: TransientError) -> Response:
         log.warning("answered 503", extra={"cause": str(error)})
         return problems.respond(unavailable("something this needs is not reachable right now"))
+
+    @app.errorhandler(UnreadableError)
+    def _unreadable(error: UnreadableError) -> Response:
+        log.error("what is stored cannot be read", extra={"cause": str(error)})
+        return problems.respond(
+            Problem(503, "unreadable", "what is stored cannot be read: its key is not here, or it was changed")
+        )
 
     @app.errorhandler(BadCursorError)
     def _cursor(_error: BadCursorError) -> Response:

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common import chaos, chaos_calls, documentation
+from services.common import chaos_calls, documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
-from services.common.documents import DaprDocuments, Documents
-from services.common.launch import configure
+from services.common.documents import Documents
+from services.common.launch import configure, prepare
 from services.common.logs import get_logger
 from services.common.server import serve
-from services.common.sidecar import Sidecar, TransientError
+from services.common.sidecar import TransientError
 from services.common.web import create_base_app
 from services.inventory import openapi, routes
 from services.inventory.access import RULES
@@ -59,12 +59,10 @@ def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sle
 def main() -> None:
     """Run the service, configured by the environment."""
     config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502, dapr_grpc_port=3602)
-    sidecar = Sidecar(config)
-    documents = DaprDocuments(sidecar, config.state_store)
-    threading.Thread(target=seed_when_up, args=(documents,), name="seed", daemon=True).start()
-    unrest = chaos.enable(config, documents)
-    app = create_app(config, chaos_calls.shaky(documents, unrest), ready=sidecar.healthy)
-    chaos_calls.register(app, unrest)
+    ground = prepare(config)
+    threading.Thread(target=seed_when_up, args=(ground.calm,), name="seed", daemon=True).start()
+    app = create_app(config, ground.documents, ready=ground.ready)
+    chaos_calls.register(app, ground.unrest)
     serve(app, config)
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from flask import Flask
 from pydantic import Field
 
-from services.common import documentation
+from services.common import chaos_calls, documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
 from services.common.documents import Documents
-from services.common.launch import run_service
-from services.common.server import at_stop
+from services.common.launch import configure, prepare
+from services.common.sealing import Sealer
+from services.common.server import at_stop, serve
 from services.common.web import create_base_app
 from services.notifications import openapi, routes
 from services.notifications.access import RULES
@@ -43,12 +44,13 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
+    sealer: Sealer | None = None,
 ) -> Flask:
-    """Return the service's application."""
+    """Return the service's application; `sealer` opens the events that are delivered."""
     app = create_base_app("notifications", ready)
     guard(app, RULES, door_of(config))
     streams = EventStreams(documents, config.stream_settings())
-    routes.register(app, NotificationsStore(documents, clock), streams, clock)
+    routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
     at_stop(app, streams.end)
     documentation.register(app, openapi.describe())
     return app
@@ -56,7 +58,11 @@ def create_app(
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    run_service(NotificationsConfig, create_app, app_port=3001, dapr_http_port=3501, dapr_grpc_port=3601)
+    config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501, dapr_grpc_port=3601)
+    ground = prepare(config)
+    app = create_app(config, ground.documents, ready=ground.ready, sealer=ground.sealer)
+    chaos_calls.register(app, ground.unrest)
+    serve(app, config)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from services.common.clock import Clock
 from services.common.index_reader import BadCursorError, Slice
 from services.common.logs import get_logger
 from services.common.problems import Problem, invalid
+from services.common.sealed_events import opened
+from services.common.sealing import Sealer, TamperedError, UnknownKeyError
 from services.common.web import object_from, paginated, parse, read_body, read_limit
 from services.notifications import domain
 from services.notifications.models import CloudEvent, Deliveries, FeedEvent
@@ -22,6 +24,8 @@ PUBSUB = "orders"
 DEAD_LETTER_TOPIC = "order-events-dead"
 
 _DELIVERIES = "/internal/events"
+_SUCCESS, _RETRY, _DROP = "SUCCESS", "RETRY", "DROP"
+"""What is answered of a message: it is kept, to be delivered again, or a dead letter."""
 _ANY_SIZE = 2**40
 """More bytes than the server lets a request have."""
 
@@ -34,9 +38,9 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock) -> None:
-    """Add the service's endpoints to the application."""
-    _register_deliveries(app, store, streams, clock)
+def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, sealer: Sealer) -> None:
+    """Add the service's endpoints to the application; `sealer` opens the events."""
+    _register_deliveries(app, store, streams, clock, sealer)
     feed = Blueprint("feed", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
     _register_lists(feed, store)
     _register_stream(feed, streams)
@@ -44,7 +48,9 @@ def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock
     app.register_blueprint(feed)
 
 
-def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock) -> None:
+def _register_deliveries(
+    app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, sealer: Sealer
+) -> None:
     """Take what the sidecar delivers. A state store that fails is answered 503, by which it delivers again."""
 
     @app.post(_DELIVERIES)
@@ -52,15 +58,13 @@ def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventSt
         # Many messages at once; each is as small as an event is, or is cut where it is kept.
         request.max_content_length = _ANY_SIZE
         now, deliveries = clock(), read_body(Deliveries).entries
-        events = {one.entry_id: event for one in deliveries if (event := _feed_event(one.event, now))}
+        found = {one.entry_id: _feed_event(one.event, now, sealer) for one in deliveries}
+        events = {entry_id: one for entry_id, one in found.items() if isinstance(one, FeedEvent)}
         unfit = {event.id for event in store.keep_events(list(events.values()), now)}
         streams.stored()
-        kept = {entry_id for entry_id, event in events.items() if event.id not in unfit}
-        return jsonify(
-            statuses=[
-                {"entryId": one.entry_id, "status": "SUCCESS" if one.entry_id in kept else "DROP"} for one in deliveries
-            ]
-        )
+        kept = {entry_id: _DROP if event.id in unfit else _SUCCESS for entry_id, event in events.items()}
+        statuses = {**found, **kept}
+        return jsonify(statuses=[{"entryId": one.entry_id, "status": statuses[one.entry_id]} for one in deliveries])
 
     def dead_event() -> Response:
         # The last stop for a message: whatever its size and type, it is not refused.
@@ -73,13 +77,16 @@ def _register_deliveries(app: Flask, store: NotificationsStore, streams: EventSt
     DaprApp(app).subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route="/internal/dead-events")(dead_event)
 
 
-def _feed_event(message: bytes, now: datetime) -> FeedEvent | None:
-    """Return what the feed keeps of a message; None for one that is no order event."""
+def _feed_event(message: bytes, now: datetime, sealer: Sealer) -> FeedEvent | str:
+    """Return what the feed keeps of a message; of one that it cannot read, what the sidecar is to do with it."""
     try:
-        return domain.feed_event(parse(CloudEvent, object_from(message)), now)
-    except (Problem, domain.UnprocessableError) as error:
+        return domain.feed_event(parse(CloudEvent, opened(object_from(message), sealer)), now)
+    except UnknownKeyError as error:
+        log.error("an event waits for the key that it is sealed with", extra={"cause": str(error)})
+        return _RETRY
+    except (Problem, TamperedError, domain.UnprocessableError) as error:
         log.warning("dropped a message that is no order event", extra={"cause": str(error)[:500]})
-        return None
+        return _DROP
 
 
 def _register_lists(feed: Blueprint, store: NotificationsStore) -> None:

@@ -11,15 +11,16 @@ from services.common import chaos, chaos_calls, documentation
 from services.common.access import OPEN, Door, door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
-from services.common.documents import DaprDocuments
-from services.common.launch import configure
+from services.common.launch import configure, prepare
+from services.common.sealed_events import SealedPublisher
+from services.common.sealing import Sealer
 from services.common.server import serve
-from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
 from services.orderprocessing import backlog, openapi
 from services.orderprocessing.access import RULES
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
+from services.orderprocessing.codec import Codec
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.intake import Catalogue
 from services.orderprocessing.lists import Lists
@@ -87,7 +88,7 @@ def create_app(
     return app
 
 
-def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours) -> Tools:
+def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours, sealer: Sealer) -> Tools:
     """Return what the activities work with."""
     return Tools(
         orders=orders,
@@ -95,7 +96,7 @@ def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Nei
         billing=Billing(sidecar),
         fraud=Fraud(sidecar),
         shipping=Shipping(sidecar),
-        publisher=sidecar,
+        publisher=SealedPublisher(sidecar, sealer),
         policy=config.policy(),
     )
 
@@ -103,15 +104,16 @@ def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Nei
 def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
-    sidecar = Sidecar(config)
-    documents = DaprDocuments(sidecar, config.state_store)
-    unrest = chaos.enable(config, documents)
-    orders = OrderStore(chaos_calls.shaky(documents, unrest))
-    engine = Engine(sidecar, config.charge_timeout, config.booking_timeout)
+    ground = prepare(config)
+    sidecar, unrest, codec = ground.sidecar, ground.unrest, Codec(ground.sealer)
+    orders = OrderStore(ground.documents)
+    engine = Engine(sidecar, config.charge_timeout, config.booking_timeout, codec)
     service = create_service(orders, sidecar, engine)
     underway, stopping = Underway(), threading.Event()
-    activities = bound_activities(create_tools(config, orders, sidecar), _around(underway, unrest))
-    worker = run_worker(sidecar, WORKFLOWS, activities)
+    tools = create_tools(config, orders, sidecar, ground.sealer)
+    worker = run_worker(
+        sidecar, WORKFLOWS, bound_activities(tools, _around(underway, unrest)), codec, ground.calm.prove
+    )
     run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
     full = backlog.Backlog(Lists(orders).waiting, config.backlog_limit)
     backlog.run_in_background(full, stopping)
@@ -119,7 +121,7 @@ def main() -> None:
         orders,
         service,
         engine,
-        ready=lambda: engine.ready() and worker.alive(),
+        ready=lambda: ground.ready() and engine.ready() and worker.alive(),
         admit=full.check,
         door=door_of(config),
     )

@@ -17,6 +17,7 @@ from services.common import tracing
 from services.common.clock import rfc3339, utc_now
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
+from services.orderprocessing.codec import Codec
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
 from services.orderprocessing.healing import Patience, waits_for_ever
 from services.orderprocessing.history import instance_view
@@ -58,10 +59,12 @@ class Engine:
     A request waits for it for a second at most: what the engine does not hear by then it is told again and again.
     """
 
-    def __init__(self, sidecar: Host, charge_timeout: float, booking_timeout: float) -> None:
+    def __init__(
+        self, sidecar: Host, charge_timeout: float, booking_timeout: float, codec: Codec | None = None
+    ) -> None:
         self._sidecar = sidecar
         self._charge_timeout, self._booking_timeout = charge_timeout, booking_timeout
-        self._client = Client(sidecar)
+        self._client = Client(sidecar, codec)
         self._patience = Patience()
         self._lookers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
         self._messenger = Messenger(self._deliver)
@@ -158,8 +161,8 @@ class Engine:
 class Client:
     """The SDK's client, made when first used, with its errors as ours: SilentError or TransientError."""
 
-    def __init__(self, sidecar: Host) -> None:
-        self._sidecar = sidecar
+    def __init__(self, sidecar: Host, codec: Codec | None = None) -> None:
+        self._sidecar, self._codec = sidecar, codec
         self._sdk: DaprWorkflowClient | None = None
         self._guard = threading.Lock()
 
@@ -169,8 +172,10 @@ class Client:
             if self._sdk is None:
                 if not self._sidecar.healthy():
                     raise SilentError("the sidecar is not up yet")
-                self._sdk = DaprWorkflowClient(logger_options=sdk_logging())
-                _join(self._sdk, tracing.TracedCalls())
+                sdk = DaprWorkflowClient(logger_options=sdk_logging())
+                # The last one is the nearest to the wire.
+                _join(sdk, *([self._codec] if self._codec else []), tracing.TracedCalls())
+                self._sdk = sdk
             return self._sdk
 
     def start(self, workflow: str, instance: str, payload: JsonObject | None) -> None:

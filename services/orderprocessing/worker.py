@@ -12,6 +12,7 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
+from services.orderprocessing.codec import Codec
 from services.orderprocessing.pulse import PULSE_WORKFLOW, Pulse, replica_name
 from services.orderprocessing.runtime import Client, Host, connected_workers, sdk_logging
 
@@ -58,7 +59,7 @@ class Worker:
                 if self._connected or self._sidecar.healthy():
                     self._look_after()
             except TransientError as error:
-                log.info("the sidecar does not answer", extra={"cause": str(error)})
+                log.info("the workflow worker waits", extra={"cause": str(error)})
             except Exception:
                 log.exception("the workflow worker could not be renewed")
             self._stopping.wait(self._check)
@@ -114,23 +115,39 @@ class Worker:
 
 
 def run_worker(
-    sidecar: Host, workflows: Sequence[Callable[..., Any]], activities: Sequence[Callable[..., Any]]
+    sidecar: Host,
+    workflows: Sequence[Callable[..., Any]],
+    activities: Sequence[Callable[..., Any]],
+    codec: Codec,
+    prove: Callable[[], None],
 ) -> Worker:
-    """Start, in the background, the worker that runs these workflows and activities while the sidecar is up."""
-    client = Client(sidecar)
+    """Start, in the background, the worker that runs these workflows and activities while the sidecar is up.
+
+    It goes through the codec, and connects once `prove` raises no TransientError.
+    """
+    client = Client(sidecar, codec)
     pulse = Pulse(lambda instance: client.start(PULSE_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT))
-    worker = Worker(sidecar, worker_maker(workflows, activities, pulse), pulse)
+    make = worker_maker(workflows, activities, pulse, [codec])
+
+    def make_when_proved() -> WorkflowRuntime:
+        prove()
+        return make()
+
+    worker = Worker(sidecar, make_when_proved, pulse)
     worker.start()
     return worker
 
 
 def worker_maker(
-    workflows: Sequence[Callable[..., Any]], activities: Sequence[Callable[..., Any]], pulse: Pulse
+    workflows: Sequence[Callable[..., Any]],
+    activities: Sequence[Callable[..., Any]],
+    pulse: Pulse,
+    interceptors: Sequence[Any] = (),
 ) -> Callable[[], WorkflowRuntime]:
     """Return what makes workers, one after another, that run these workflows and activities and show the pulse."""
 
     def make() -> WorkflowRuntime:
-        runtime = WorkflowRuntime(logger_options=sdk_logging())
+        runtime = WorkflowRuntime(logger_options=sdk_logging(), interceptors=interceptors)
         for workflow in (*workflows, pulse.workflow()):
             runtime.register_workflow(_afresh(workflow))
         for activity in activities:

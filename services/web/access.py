@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from services.common.keys import ApiKey, KeyFile
+from services.common.api_keys import ApiKey, KeyFile
 from services.common.persons import Person, Role, acting_for
 from services.common.problems import Problem
 from services.web.pages import ROLES, wants_page

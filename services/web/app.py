@@ -9,8 +9,8 @@ from flask import Blueprint, Flask, redirect, url_for
 from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
+from services.common.api_keys import KeyFile
 from services.common.config import Money, ServiceConfig
-from services.common.keys import KeyFile
 from services.common.launch import configure, refuse
 from services.common.models import Json
 from services.common.server import at_stop, serve

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from runtime.stack import Stack
-from services.common.keys import add_key, read_keys, remove_key
+from services.common.api_keys import add_key, read_keys, remove_key
 from services.common.persons import Role
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector

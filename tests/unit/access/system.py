@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from services.billing import app as billing
 from services.common import chaos_calls
 from services.common.access import door_of
+from services.common.api_keys import add_key
 from services.common.chaos import Chaos
 from services.common.config import ServiceConfig
-from services.common.keys import add_key
 from services.common.persons import Role
 from services.fraud import app as fraud
 from services.inventory import app as inventory

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.keys import KeyFile, KeysError, add_key, read_keys, remove_key
-from services.common.keys_admin import main
+from services.common.api_keys import KeyFile, KeysError, add_key, read_keys, remove_key
+from services.common.api_keys_admin import main
 from services.common.persons import Role
 
 

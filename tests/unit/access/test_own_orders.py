@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.keys import add_key
+from services.common.api_keys import add_key
 from services.common.persons import Role
 from tests.unit.access.system import bearer, make_apps, through_sidecar
 

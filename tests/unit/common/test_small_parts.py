@@ -199,3 +199,21 @@ def test_a_trace_goes_out_as_it_came_in_and_ends_with_its_request() -> None:
     assert client.get("/").text == "none"
     assert client.get("/", headers={"traceparent": "nonsense"}).text == "none"
     assert (tracing.trace_id(), sent[1:]) == (None, [{}, {}])
+
+
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        ({"ENCRYPTION_KEY_ID": "current"}, "ENCRYPTION_KEY_ID needs ENCRYPTION_KEYS_FILE or ENCRYPTION_SECRET_STORE"),
+        ({"ENCRYPTION_KEYS_FILE": "x", "ENCRYPTION_SECRET_STORE": "y"}, "exclude each other"),
+        ({"ACCEPT_UNENCRYPTED": "perhaps"}, "ACCEPT_UNENCRYPTED is 'perhaps'"),
+    ],
+)
+def test_keys_need_one_place(environ: dict[str, str], complaint: str) -> None:
+    with pytest.raises(Wrong, match=complaint):
+        read(ServiceConfig, environ, app_port=1)
+
+
+def test_what_must_be_set_is_named() -> None:
+    with pytest.raises(Wrong, match=r"^APP_PORT is not set$"):
+        read(ServiceConfig, {})

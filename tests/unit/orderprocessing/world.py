@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from services.billing import app as billing
+from services.common.sealing import Sealer
 from services.common.sidecar import RefusedError, TransientError
 from services.fraud import app as fraud
 from services.inventory import app as inventory
@@ -99,7 +100,7 @@ class World:
         self.service = create_service(self.orders, self.shop, self.driver)
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
         self.reconciler = Reconciler(self.orders, self.service, steps)
-        self.tools = create_tools(self.config, self.orders, self.shop)
+        self.tools = create_tools(self.config, self.orders, self.shop, Sealer())
         self.driver.use(bound_activities(self.tools))
 
     def elsewhere(self) -> FlaskClient:

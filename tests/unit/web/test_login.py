@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from services.common.keys import add_key, read_keys, remove_key
+from services.common.api_keys import add_key, read_keys, remove_key
 from services.common.persons import Role
 from services.web.access import FOR_EVERYBODY, PAGES
 from services.web.app import WebConfig, create_app

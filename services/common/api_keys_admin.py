@@ -1,4 +1,4 @@
-"""Makes, lists and takes away API keys: `python -m services.common.keys_admin add --role approver --name Chris`."""
+"""Makes, lists and takes away API keys: `python -m services.common.api_keys_admin add --role approver --name Chris`."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.common.keys import KeysError, add_key, read_keys, remove_key
+from services.common.api_keys import KeysError, add_key, read_keys, remove_key
 from services.common.persons import Role
 
 _FILE = "API_KEYS_FILE"
@@ -51,7 +51,7 @@ def _path(options: argparse.Namespace) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 1, with a sentence, for what cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m services.common.keys_admin", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m services.common.api_keys_admin", description=__doc__)
     add_commands(parser.add_subparsers(required=True))
     options = parser.parse_args(arguments)
     try:

@@ -1,0 +1,81 @@
+"""The file of keys: made by the launcher at the first start, read by the services, rotated by `oms`.
+
+A JSON object of strings: `current` names the key to write with, `names` hides the names of records, every other entry
+is a key id with its key; keys are 32 bytes in base64. Standard library only, as the launcher runs before anything is
+installed.
+"""
+
+import base64
+import json
+import os
+import secrets
+import stat
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+KEY_BYTES = 32
+CURRENT, NAMES = "current", "names"
+
+
+class KeysError(Exception):
+    """There are no keys, or not those that are needed; the message says which, and never what is in them."""
+
+
+def read(path: Path) -> dict[str, str]:
+    """Return the file's entries. Raises KeysError when it is missing, broken, or open to other users."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise KeysError(f"the file of keys {path} cannot be read: {error.__class__.__name__}") from error
+    if mode & 0o077:
+        raise KeysError(f"the file of keys {path} is open to other users (mode {mode:o}): chmod 600 it")
+    try:
+        entries = json.loads(text)
+    except ValueError as error:
+        raise KeysError(f"the file of keys {path} is not JSON") from error
+    if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
+        raise KeysError(f"the file of keys {path} is not a JSON object of strings")
+    return entries
+
+
+def ensure(path: Path) -> bool:
+    """Make the file with a first key, unless it is there; tell whether it was made."""
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first = _new_id()
+    _write(path, {CURRENT: first, NAMES: _new_key(), first: _new_key()})
+    return True
+
+
+def rotate(path: Path) -> str:
+    """Add a key and make it the current one; return its id. The old ones stay, to read what they sealed."""
+    entries, new = read(path), _new_id()
+    _write(path, entries | {CURRENT: new, new: _new_key()})
+    return new
+
+
+def _new_id() -> str:
+    # Never the id of another key, so that one that is missing is not taken for one that does not fit.
+    return f"{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(3)}"
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def _write(path: Path, entries: dict[str, str]) -> None:
+    # In one step, and on disk before it counts: whoever seals with a key that is then lost has lost the data.
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(entries, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(scratch).replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

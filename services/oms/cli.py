@@ -1,0 +1,111 @@
+"""The command `oms`: looks at orders, keeps the keys, serves the codec."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from services.common import key_file
+from services.common.key_file import CURRENT, NAMES, KeysError
+from services.oms import codec_server, show
+
+_DEFAULT_URL = "http://localhost:3000"
+_TIMEOUT = (2.0, 10.0)
+
+
+class CommandError(Exception):
+    """The command cannot be carried out; the message says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, or 1 with a sentence on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (CommandError, KeysError) as error:
+        print(f"oms: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="oms", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    about_order = argparse.ArgumentParser(add_help=False)
+    about_order.add_argument("order", metavar="ORDER", help="the order's id")
+    about_order.add_argument("--json", action="store_true", help="print JSON")
+    about_order.add_argument(
+        "--url", default=os.environ.get("OMS_URL", _DEFAULT_URL), help="orderprocessing (OMS_URL; %(default)s)"
+    )
+    for run in (order, history):
+        commands.add_parser(run.__name__, parents=[about_order], help=run.__doc__).set_defaults(run=run)
+    keys = commands.add_parser("keys", help="the keys that data are sealed with")
+    kept = argparse.ArgumentParser(add_help=False)
+    default = os.environ.get("ENCRYPTION_KEYS_FILE", codec_server.DEFAULT_KEYS)
+    kept.add_argument("--file", type=Path, default=Path(default), help="ENCRYPTION_KEYS_FILE; %(default)s")
+    verbs = keys.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("rotate", parents=[kept], help="make a new key the current one").set_defaults(run=rotate)
+    verbs.add_parser("list", parents=[kept], help="show the ids of all keys").set_defaults(run=list_keys)
+    serve = commands.add_parser("codec-server", help="serve POST /decode and /encode, guarded by CODEC_TOKEN")
+    serve.set_defaults(run=lambda _options: codec_server.main())
+    return parser
+
+
+def order(options: argparse.Namespace) -> None:
+    """Show an order and its steps."""
+    found, steps = _get(options, ""), _get(options, "/timeline")
+    _print(options, {**found, "timeline": steps}, lambda: show.order(found, steps))
+
+
+def history(options: argparse.Namespace) -> None:
+    """Show what the workflow engine has of an order, decoded."""
+    found = _get(options, "/history")
+    _print(options, found, lambda: show.history(found))
+
+
+def rotate(options: argparse.Namespace) -> None:
+    """Make a new key the current one."""
+    print(f"{key_file.rotate(options.file)} is the current key now; services with ENCRYPTION_KEY_ID=current write")
+    print("with it within some seconds, without a restart. Keep the others: they open what they have sealed.")
+
+
+def list_keys(options: argparse.Namespace) -> None:
+    """Show the ids of all keys, and which is the current one."""
+    entries = key_file.read(options.file)
+    for key_id in sorted(entries.keys() - {CURRENT, NAMES}):
+        print(f"{key_id}{'  current' if key_id == entries[CURRENT] else ''}")
+
+
+def _get(options: argparse.Namespace, path: str) -> Any:
+    key = os.environ.get("OMS_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        url = f"{options.url}/orders/{quote(options.order, safe='')}{path}"
+        answer = requests.get(url, headers=headers, timeout=_TIMEOUT)
+        body = answer.json()
+    except requests.ConnectionError as error:
+        raise CommandError(f"nobody answers at {options.url}") from error
+    except requests.RequestException as error:
+        raise CommandError(f"{options.url} gave no answer: {error.__class__.__name__}") from error
+    if not answer.ok:
+        raise CommandError(f"{answer.status_code}: {body.get('detail') or body.get('title') or 'refused'}")
+    return body
+
+
+def _print(options: argparse.Namespace, found: object, lines: show.Lines) -> None:
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    for line in lines():
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The codec server: opens and seals payloads for tools that show histories, in the form of Temporal's remote codec.
+
+`POST /decode` and `/encode` take and give `{"payloads": [{"metadata": {"encoding": …}, "data": …}]}`, all values in
+base64. Of a sealed payload the encoding is `binary/encrypted` and the data what the engine keeps; opened it is
+`json/plain`. Payloads of any other encoding come back as they are. Nothing is answered without the token.
+"""
+
+import base64
+import binascii
+import hmac
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from flask import Flask, Response, jsonify, request
+from pydantic import BeforeValidator, Field
+
+from services.common.config import ServiceConfig
+from services.common.launch import configure, make_sealer
+from services.common.models import Json, Request
+from services.common.problems import Problem, invalid
+from services.common.sealing import PAYLOAD, USE_CURRENT, Sealer, UnreadableError
+from services.common.server import serve
+from services.common.sidecar import Sidecar
+from services.common.web import create_base_app, read_body
+
+DEFAULT_KEYS = str(Path(__file__).parents[2] / ".state" / "keys.json")
+"""Where `make run` has its keys."""
+_ENCODING = "encoding"
+_PLAIN, _SEALED = "json/plain", "binary/encrypted"
+_MAX_BODY = 4 * 1024 * 1024
+
+
+def _origins(value: Any) -> Any:
+    return {origin.strip() for origin in value.split(",") if origin.strip()} if isinstance(value, str) else value
+
+
+class CodecServerConfig(ServiceConfig):
+    """`codec_token` is what a caller must show, `codec_origins` the sites whose pages may call."""
+
+    codec_token: str = Field(min_length=16)
+    codec_origins: Annotated[frozenset[str], BeforeValidator(_origins)] = frozenset()
+
+
+class Payload(Request):
+    """A payload as Temporal's tools send it; all values are base64."""
+
+    metadata: dict[str, str] = Field(default_factory=dict)
+    data: str = ""
+
+
+class Payloads(Request):
+    """The body of both requests."""
+
+    payloads: list[Payload] = Field(max_length=10_000)
+
+
+def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
+    """Return the application."""
+    app = create_base_app("codec-server", lambda: True)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    _guard(app, config.codec_token, config.codec_origins)
+
+    def answer(change: Callable[[str], str], before: str, after: str) -> Response:
+        payloads = read_body(Payloads).payloads
+        return jsonify(payloads=[_changed(one, n, change, before, after) for n, one in enumerate(payloads)])
+
+    @app.post("/decode")
+    def decode() -> Response:
+        return answer(lambda text: sealer.open_text(text, PAYLOAD), _SEALED, _PLAIN)
+
+    @app.post("/encode")
+    def encode() -> Response:
+        return answer(lambda text: sealer.seal_text(text, PAYLOAD), _PLAIN, _SEALED)
+
+    return app
+
+
+def _guard(app: Flask, token: str, origins: frozenset[str]) -> None:
+    expected = f"Bearer {token}".encode()
+
+    @app.before_request
+    def _check() -> None:
+        # A browser asks first whether it may ask, and shows no token when it does.
+        if request.method == "OPTIONS":
+            return
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+            raise Problem(401, "unauthorized", "the Authorization header must be Bearer with the token of CODEC_TOKEN")
+
+    @app.after_request
+    def _allow(answer: Response) -> Response:
+        origin = request.headers.get("Origin")
+        answer.headers["Vary"] = "Origin"
+        answer.headers["Cache-Control"] = "no-store"
+        if answer.status_code == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        if origin in origins:
+            answer.headers["Access-Control-Allow-Origin"] = origin
+            answer.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+            answer.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-Namespace"
+        return answer
+
+
+def _changed(payload: Payload, number: int, change: Callable[[str], str], before: str, after: str) -> Json:
+    try:
+        if _decoded(payload.metadata.get(_ENCODING, "")) != before:
+            return payload.wire()
+        data = _encoded(change(_decoded(payload.data)))
+    except ValueError as error:
+        raise invalid((f"payloads.{number}", "must be text in base64")) from error
+    except UnreadableError as error:
+        raise invalid((f"payloads.{number}", str(error))) from error
+    return {"metadata": payload.metadata | {_ENCODING: _encoded(after)}, "data": data}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def main() -> None:
+    """Run the server, configured by the environment, until it is told to stop."""
+    keys = {} if os.environ.get("ENCRYPTION_SECRET_STORE") else {"encryption_keys_file": DEFAULT_KEYS}
+    config = configure(CodecServerConfig, app_port=3090, encryption_key_id=USE_CURRENT, **keys)
+    serve(create_app(config, make_sealer(config, Sidecar(config))), config)

@@ -1,0 +1,61 @@
+"""Orders and histories as lines of text for a person at a terminal. Pure."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+from services.common.models import Json
+from services.common.money import CURRENCY
+
+Lines = Callable[[], Iterator[str]]
+
+
+def order(found: Json, steps: Sequence[Json]) -> Iterator[str]:
+    """Give an order: what it is, its fulfillments, its steps."""
+    yield f"{found['id']}  {found['status']}{_reason(found)}"
+    yield f"  customer   {found['customerId']}"
+    yield f"  received   {found['receivedAt']}"
+    yield f"  goods      {_goods(found['items'])}, {_money(found['goodsTotal'])}"
+    for one in found["fulfillments"] or []:
+        yield f"  {one['id']}  {one['status']}{_reason(one)}, {one['location'] or 'nowhere'}: {_goods(one['items'])}"
+        if payment := one["payment"]:
+            yield f"    payment  {payment['status']}, {_money(payment['total'])}"
+        if shipment := one["shipment"]:
+            yield f"    shipment {shipment['status']}, {shipment['courierReference'] or 'no courier yet'}"
+    yield f"  workflow   {found['workflow']['instanceId']}  {found['workflow']['status']}"
+    yield ""
+    for step in steps:
+        yield f"  {step['at']}  {step['type']:<28} {step['actor']:<10} {step['message']}"
+
+
+def history(instances: Sequence[Json]) -> Iterator[str]:
+    """Give the history of each workflow instance, with what was given to each step and what it returned."""
+    for instance in instances:
+        yield f"{instance['instanceId']}  {instance['workflow']}  {instance['status']}"
+        if instance["omitted"]:
+            yield f"  … {instance['omitted']} older events are left out"
+        for event in instance["events"]:
+            yield f"  {event['at']}  {event['type']:<28} {event['name'] or ''}".rstrip()
+            yield from (f"{' ' * 28}{line}" for line in _told(event))
+        yield ""
+
+
+def _told(event: Json) -> Iterator[str]:
+    for field in ("input", "result"):
+        if event[field] is not None:
+            yield f"{field} {json.dumps(event[field], ensure_ascii=False)}"
+    if event["fireAt"]:
+        yield f"at {event['fireAt']}"
+    if event["failure"]:
+        yield f"failure {event['failure']['type']}: {event['failure']['message']}"
+
+
+def _reason(one: Json) -> str:
+    return f" ({one['reason']})" if one["reason"] else ""
+
+
+def _goods(items: Sequence[Json]) -> str:
+    return ", ".join(f"{item['quantity']} x {item['sku']}" for item in items)
+
+
+def _money(amount: int | None) -> str:
+    return "no amount yet" if amount is None else f"{amount / 100:.2f} {CURRENCY}"

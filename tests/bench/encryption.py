@@ -1,0 +1,72 @@
+"""`python -m tests.bench.encryption`: what encryption costs, in orders a second and in CPU time an order, in one run.
+
+In the order without, with, with, without, so that a machine that warms up or slows down favours neither. Each is a
+system of its own on an empty folder.
+"""
+
+import argparse
+import signal
+import tempfile
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+from runtime.console import say
+from runtime.stack import Stack
+from tests.bench.gauges import use_of_each
+from tests.bench.load import as_fast_as_taken
+from tests.e2e.client import Shop
+
+_WARM_UP = 20
+_TIMEOUT = 300.0
+_FORMS = (False, True, True, False)
+
+
+class Cost(NamedTuple):
+    """Orders a second, and milliseconds of CPU time of all processes for each."""
+
+    per_second: float
+    cpu: float
+
+
+def measure(encrypted: bool, options: argparse.Namespace) -> Cost:
+    """Run the system and take orders through it, to their end."""
+    with (
+        tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,
+        Stack(state_dir=Path(folder), port_offset=options.port_offset, encrypted=encrypted) as stack,
+    ):
+        shop = Shop(stack.address, stack.sidecar_address)
+        as_fast_as_taken(shop, _WARM_UP, options.customers, _TIMEOUT)
+        before = _cpu(stack)
+        course = as_fast_as_taken(shop, options.orders, options.customers, _TIMEOUT)
+        cost = Cost(course.per_second, (_cpu(stack) - before) / options.orders * 1000)
+        assert course.statuses == {"completed": options.orders}, course.statuses
+        return cost
+
+
+def _cpu(stack: Stack) -> float:
+    return sum(use.cpu for use in use_of_each(stack).values())
+
+
+def main() -> None:
+    """Measure each form twice and print what each took, and how far the means are apart."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.encryption", description=__doc__)
+    parser.add_argument("--orders", type=int, default=300)
+    parser.add_argument("--customers", type=int, default=16)
+    parser.add_argument("--port-offset", type=int, default=9000)
+    options = parser.parse_args()
+    # So that what runs is stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    costs: dict[bool, list[Cost]] = {False: [], True: []}
+    for encrypted in _FORMS:
+        cost = measure(encrypted, options)
+        costs[encrypted].append(cost)
+        say(f"{'with' if encrypted else 'without':<8}{cost.per_second:7.2f} orders/s {cost.cpu:7.1f} ms CPU an order")
+    rate, cpu = (
+        mean(one[figure] for one in costs[True]) / mean(one[figure] for one in costs[False]) - 1 for figure in (0, 1)
+    )
+    say(f"with encryption {rate:+.1%} orders a second, {cpu:+.1%} CPU time an order")
+
+
+if __name__ == "__main__":
+    main()

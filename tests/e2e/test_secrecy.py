@@ -1,0 +1,252 @@
+"""What customers told nobody else finds: not in Redis, not with the scheduler, not on the broker, not in any log."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from runtime.paths import VENV
+from runtime.stack import Stack
+from services.common import key_file
+from tests.e2e.client import Shop
+from tests.e2e.collector import Collector
+from tests.e2e.groups import System
+from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.polling import eventually
+from tests.e2e.redis_direct import Redis
+from tests.e2e.shopper import Shopper
+
+PORT_OFFSET = 9000
+CUSTOMER, APPROVER = "Rosalind Quimby", "Bartholomew Thistlewood"
+SKU, DEAR_SKU, MISSING_SKU = "Zanzibar lantern", "Gilded astrolabe", "Moonstone kettle"
+SECRETS = (CUSTOMER, APPROVER, SKU, DEAR_SKU, MISSING_SKU)
+BROKER, RECORDS, ENGINE = 0, 1, 2
+
+pytestmark = pytest.mark.timeout(240)
+
+
+class Patron(Shopper):
+    """A customer whose name and goods can be told from everything else in a file."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop)
+        self.customer_id = CUSTOMER
+
+    def new_id(self) -> str:
+        raise AssertionError("an id of this customer's would have the name in it")
+
+    def stocks(self, sku: str, price: int, quantity: int) -> None:
+        path = f"/inventory/{quote(sku)}"
+        assert self.shop.call("inventory", "PUT", path, {"unitPrice": price}).status_code == 201
+        body = {"warehouse": "Warehouse A", "quantity": quantity}
+        self.shop.post("inventory", f"{path}/restock", body, headers={"Idempotency-Key": f"more {sku}"})
+
+    def decides(self, order_id: str, approved: bool) -> None:
+        self.sees(order_id, "approvalRequired")
+        body = {"approver": APPROVER, "approved": approved}
+        self.shop.post("orderprocessing", f"/orders/{order_id}/approve", body, 202)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
+    with running(make_stack(tmp_path_factory.mktemp("secrecy"), PORT_OFFSET, PATIENT, collector.address)) as system:
+        yield system
+
+
+@pytest.fixture(scope="module")
+def patron(system: System) -> Patron:
+    """Somebody who has placed ten orders, which went all ways that an order can go."""
+    patron = Patron(system.shop)
+    patron.stocks(SKU, 1_000, 100)
+    patron.stocks(DEAR_SKU, 200_000, 10)
+    assert system.shop.call("inventory", "PUT", f"/inventory/{quote(MISSING_SKU)}", {"unitPrice": 5}).ok
+    for _ in range(3):
+        patron.delivers(patron.orders({SKU: 2}))
+    for approved in (True, False):
+        patron.decides(patron.orders({DEAR_SKU: 1}), approved)
+    for action in ("amend", "cancel"):
+        order_id = patron.orders({SKU: 1, MISSING_SKU: 1})
+        patron.sees(order_id, "customerActionRequired")
+        system.shop.act(order_id, action)
+    in_trouble = patron.orders({SKU: 1})
+    patron.sees_shipments(in_trouble, "booked")
+    system.shop.act(in_trouble, "cancel")
+    patron.sees(in_trouble, "cancelled")
+    while_away(system, patron)
+    patron.sees(patron.orders({DEAR_SKU: 2}), "approvalRequired")
+    ask_in_vain(system.shop)
+    return patron
+
+
+def while_away(system: System, patron: Patron) -> None:
+    """Let an order meet services that are away: what fails is logged, by us and by the sidecars."""
+    with system.stack.without("fraud", "billing"):
+        order_id = patron.orders({SKU: 1})
+        log = system.stack.log_of("orderprocessing")
+        eventually(lambda: "charge not possible now" in log.read_text())
+    patron.delivers(order_id)
+
+
+def ask_in_vain(shop: Shop) -> None:
+    """Ask what is refused, and what has names in its path."""
+    body = {"customerId": CUSTOMER, "items": [{"sku": f"{SKU} of gold", "quantity": 1}]}
+    assert shop.call("orderprocessing", "POST", "/orders", body).status_code == 422
+    assert shop.call("fraud", "GET", f"/tally/{quote(CUSTOMER)}").json()["tally"] > 0
+    assert len(shop.get("orderprocessing", "/orders", customerId=CUSTOMER)) == 10
+    web = shop.call("web", "GET", f"/customer/?customer={quote(CUSTOMER)}")
+    assert web.status_code < 500
+
+
+def kept_files(stack: Stack) -> dict[str, list[Path]]:
+    """Return everything that the system has written, but for its keys."""
+    folders = {name: stack.state_dir / name for name in ("redis", "scheduler", "logs")}
+    files = {name: [path for path in folder.rglob("*") if path.is_file()] for name, folder in folders.items()}
+    assert all(files.values()), files
+    return files
+
+
+def where_found(stack: Stack, text: str) -> list[str]:
+    """Return the names of the files that hold a text, or have it in a path, with blanks as they are written there."""
+    forms = {form.encode() for form in (text, quote(text), text.replace(" ", "+"), json.dumps(text)[1:-1])}
+    return [
+        str(path.relative_to(stack.state_dir))
+        for files in kept_files(stack).values()
+        for path in files
+        if any(form in path.read_bytes() for form in forms)
+    ]
+
+
+def test_no_customer_goods_or_approver_is_found_in_what_is_kept(system: System, patron: Patron) -> None:
+    found = {secret: where_found(system.stack, secret) for secret in SECRETS}
+    assert not any(found.values()), found
+    # The search does find what is there.
+    folders = {path.partition("/")[0] for path in where_found(system.stack, patron.placed[0])}
+    assert {"redis", "scheduler"} <= folders
+
+
+def test_the_broker_has_sealed_events_only(system: System, patron: Patron) -> None:
+    with Redis(system.stack.ports.redis, BROKER) as redis:
+        events = [
+            dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in redis("XRANGE", "order-events", "-", "+")
+        ]
+    data = [json.loads(event[b"data"])["data"] for event in events]
+    assert len(data) > 50
+    assert all(list(one) == ["sealed"] for one in data)
+    messages = " ".join(event["actor"] for order_id in patron.placed for event in system.shop.feed(order_id))
+    assert APPROVER in messages
+
+
+def test_the_history_is_read_as_if_nothing_were_sealed(system: System, patron: Patron) -> None:
+    order_id = patron.placed[0]
+    history = system.shop.get("orderprocessing", f"/orders/{order_id}/history")
+    told = [event["input"] for one in history for event in one["events"] if event["input"] is not None]
+    assert told
+    assert all(given["orderId"] == order_id for given in told)
+    results = [event["result"] for one in history for event in one["events"] if event["type"] == "taskCompleted"]
+    assert results
+    assert all(isinstance(result, dict) for result in results)
+
+
+def oms(system: System, *words: str) -> str:
+    """Run the command `oms` and return what it prints."""
+    env = {"OMS_URL": system.shop.address_of("orderprocessing"), "ENCRYPTION_KEYS_FILE": str(system.stack.keys_file)}
+    done = subprocess.run([VENV / "bin" / "oms", *words], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_line_shows_an_order_and_its_history(system: System, patron: Patron) -> None:
+    order_id = patron.placed[0]
+    shown = oms(system, "order", order_id)
+    assert CUSTOMER in shown
+    assert f"2 x {SKU}" in shown
+    history = oms(system, "history", order_id)
+    assert f'"orderId": "{order_id}"' in history
+    assert "sealed" not in history
+    instances = [one["instanceId"] for one in json.loads(oms(system, "history", order_id, "--json"))]
+    assert instances == [
+        f"{kind}-{order_id}{end}" for kind, end in (("order", ""), ("charge", "-1"), ("shipment", "-1"))
+    ]
+
+
+def test_a_new_key_is_taken_up_without_a_restart_and_the_old_one_still_opens(system: System, patron: Patron) -> None:
+    new = oms(system, "keys", "rotate").split()[0]
+
+    def uses_it() -> bool:
+        order_id = patron.orders({SKU: 1})
+        patron.delivers(order_id)
+        with Redis(system.stack.ports.redis, RECORDS) as redis:
+            record = redis("HGET", f"orderprocessing||order/{order_id}", "data")
+        return new.encode() in record[:64]
+
+    assert eventually(uses_it)
+    assert system.shop.order(patron.placed[0])["customerId"] == CUSTOMER
+    patron.decides(patron.placed[9], True)
+    patron.delivers(patron.placed[9])
+
+
+def test_a_record_that_was_changed_is_an_error_that_names_it(system: System, patron: Patron) -> None:
+    order_id = patron.placed[1]
+    with Redis(system.stack.ports.redis, RECORDS) as redis:
+        redis.spoil(f"orderprocessing||order/{order_id}".encode(), at=9)
+    answer = system.shop.call("orderprocessing", "GET", f"/orders/{order_id}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unreadable")
+    assert f"order/{order_id} was changed" in system.stack.log_of("orderprocessing").read_text()
+
+
+def test_a_history_that_was_changed_fails_its_instance_by_name_and_the_order_goes_on(
+    system: System, patron: Patron
+) -> None:
+    order_id = patron.orders({DEAR_SKU: 1})
+    patron.sees(order_id, "approvalRequired")
+    # The sidecar and the worker remember histories, so they have to forget.
+    with system.stack.without("orderprocessing", "orderprocessing sidecar"):
+        spoil_history(system.stack, f"order-{order_id}")
+    eventually(lambda: system.shop.is_ready("orderprocessing"))
+    patron.decides(order_id, True)
+    patron.delivers(order_id)
+    log = system.stack.log_of("orderprocessing").read_text()
+    assert f"order-{order_id}: payload of the workflow engine was changed" in log
+
+
+def spoil_history(stack: Stack, instance: str) -> None:
+    """Change a byte of the first sealed payload in an instance's history."""
+    with Redis(stack.ports.redis, ENGINE) as redis:
+        keys = sorted(key for key in redis("KEYS", f"*||{instance}||history-*"))
+        for key in keys:
+            value = redis("HGET", key, "data")
+            if (start := value.find(b"sealed:")) >= 0:
+                redis.spoil(key, at=len(value) - start - 100)
+                return
+    raise AssertionError(f"nothing is sealed in {keys}")
+
+
+def refusal(shop: Shop, service: str, path: str) -> tuple[int, str | None]:
+    """Return status and code of an answer; while nobody answers, none."""
+    try:
+        answer = shop.call(service, "GET", path)
+    except requests.ConnectionError:
+        return 0, None
+    return answer.status_code, answer.json().get("code")
+
+
+def test_with_the_keys_gone_nothing_is_read_and_the_error_says_so(system: System, patron: Patron) -> None:
+    stack, order_id = system.stack, patron.placed[0]
+    right = stack.keys_file.with_suffix(".kept")
+    with stack.without("orderprocessing", "billing"):
+        stack.keys_file.rename(right)
+        key_file.ensure(stack.keys_file)
+    try:
+        for service, path in (("orderprocessing", f"/orders/{order_id}"), ("billing", f"/ledger?orderId={order_id}")):
+            eventually(lambda service=service, path=path: refusal(system.shop, service, path) == (503, "unreadable"))
+            assert not system.shop.is_ready(service)
+            assert "is sealed with the key" in stack.log_of(service).read_text()
+    finally:
+        with stack.without("orderprocessing", "billing"):
+            right.replace(stack.keys_file)
+    eventually(lambda: system.shop.is_ready("orderprocessing") and system.shop.is_ready("billing"))
+    assert system.shop.order(order_id)["customerId"] == CUSTOMER

@@ -1,0 +1,97 @@
+"""Encryption is turned on for a system that has orders already, and a workflow is run again from the middle."""
+
+import json
+from pathlib import Path
+
+import pytest
+from dapr.ext.workflow import DaprWorkflowClient
+
+from runtime.paths import ROOT
+from services.common import key_file
+from services.common.keys import FileKeys
+from services.common.sealing import USE_CURRENT, Sealer
+from services.orderprocessing.codec import Codec
+from services.orderprocessing.history import instance_view
+from services.orderprocessing.runtime import _INNER_CLIENT
+from tests.e2e import books
+from tests.e2e.collector import Collector
+from tests.e2e.groups import System
+from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.polling import eventually, holds
+from tests.e2e.redis_direct import Redis
+from tests.e2e.shopper import Shopper
+
+PORT_OFFSET = 9000
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_orders_from_before_encryption_go_on_with_it_and_their_workflows_can_be_rerun(
+    tmp_path: Path, collector: Collector
+) -> None:
+    stack = make_stack(tmp_path, PORT_OFFSET, PATIENT, collector.address)
+    stack.encrypted = False
+    with running(stack) as system:
+        shopper = Shopper(system.shop)
+        sku = shopper.goods(price=30_000, a=20)
+        waiting, delivered = shopper.orders({sku: 4}), shopper.orders({sku: 1})
+        shopper.delivers(delivered)
+        shopper.sees(waiting, "approvalRequired")
+    assert b"sealed:" not in written(stack.state_dir)
+    stack = make_stack(tmp_path, PORT_OFFSET, PATIENT, collector.address)
+    with running(stack) as system:
+        shopper.shop = system.shop
+        assert system.shop.order(delivered)["customerId"] == shopper.customer_id
+        assert len(system.shop.get("orderprocessing", "/orders", customerId=shopper.customer_id)) == 2
+        system.shop.approve(waiting)
+        shopper.delivers(waiting)
+        assert b"sealed:" in written(stack.state_dir)
+        shopper.delivers(shopper.orders({sku: 2}))
+        inputs = rerun(system, waiting)
+        assert inputs == [waiting] * len(inputs)
+        holds(lambda: books.assert_money_agrees(shopper))
+        holds(lambda: books.assert_stock_agrees(shopper))
+        holds(lambda: books.assert_feed_agrees(shopper))
+
+
+def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, collector: Collector) -> None:
+    env = PATIENT | {"ENCRYPTION_KEY_ID": USE_CURRENT, "ENCRYPTION_SECRET_STORE": "secretstore"}
+    stack = make_stack(tmp_path, PORT_OFFSET, env, collector.address)
+    stack.encrypted = False
+    key_file.ensure(tmp_path / "keys.json")
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"oms-keys": key_file.read(tmp_path / "keys.json")}))
+    component = (ROOT / "components" / "alternatives" / "secretstore" / "secretstore.yaml").read_text()
+    assert stack.run_template
+    folder = stack.run_template.parent / "components"
+    (folder / "secretstore.yaml").write_text(component.replace(".state/secrets.json", str(secrets)))
+    with running(stack) as system:
+        shopper = Shopper(system.shop)
+        order_id = shopper.orders({shopper.goods(a=2): 1})
+        shopper.delivers(order_id)
+        assert f'"{shopper.customer_id}"'.encode() not in written(stack.state_dir)
+        sealer = Sealer(FileKeys(tmp_path / "keys.json"))
+        with Redis(stack.ports.redis, 1) as redis:
+            name = f"order/{order_id}"
+            record = sealer.open(redis("HGET", f"orderprocessing||{name}", "data"), name)
+        assert json.loads(record)["customer_id"] == shopper.customer_id
+
+
+def written(folder: Path) -> bytes:
+    """Return what Redis has on disk."""
+    return b"".join(path.read_bytes() for path in (folder / "redis").rglob("*") if path.is_file())
+
+
+def rerun(system: System, order_id: str) -> list[str]:
+    """Run an order's workflow again from its second step, wait for its end, and return what its steps were given."""
+    port = next(app.ports["daprGRPCPort"] for app in system.stack.apps() if app.app_id == "orderprocessing")
+    client = DaprWorkflowClient(host="127.0.0.1", port=str(port))
+    inner = getattr(client, _INNER_CLIENT)
+    Codec(Sealer(FileKeys(system.stack.keys_file), USE_CURRENT)).join(inner)
+    steps = [event for event in inner.get_instance_history(f"order-{order_id}") if event.HasField("taskScheduled")]
+    again = client.rerun_workflow_from_event(f"order-{order_id}", steps[1].eventId, new_instance_id=f"again-{order_id}")
+    state = client.wait_for_workflow_completion(again, timeout_in_seconds=30)
+    assert state is not None
+    assert state.runtime_status.name == "COMPLETED", state
+    events = instance_view(again, eventually(lambda: inner.get_instance_history(again)))["events"]
+    return [event["input"]["orderId"] for event in events if event["input"] is not None]

@@ -1,0 +1,34 @@
+"""Keys for tests: a provider in memory that can be rotated, exchanged and taken away."""
+
+from services.common.key_file import KeysError
+from services.common.keys import Keys
+from services.common.sealing import USE_CURRENT, Sealer
+
+
+class FakeKeys:
+    """Keys in memory; `error` is raised when they are asked for."""
+
+    def __init__(self, first: str = "first") -> None:
+        self.names = b"n" * 32
+        self.by_id: dict[str, bytes] = {}
+        self.error: Exception | None = None
+        self.looks = 0
+        self.rotate(first)
+
+    def keys(self) -> Keys:
+        self.looks += 1
+        if self.error:
+            raise self.error
+        return Keys(self.current, self.names, dict(self.by_id))
+
+    def rotate(self, new: str) -> None:
+        self.current = new
+        self.by_id[new] = new.encode().ljust(32, b".")
+
+    def lose(self) -> None:
+        self.error = KeysError("the file of keys is gone")
+
+
+def sealer(keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unsealed: bool = True) -> Sealer:
+    """Return a sealer with keys of its own, unless others are given."""
+    return Sealer(keys or FakeKeys(), write_with, accept_unsealed)

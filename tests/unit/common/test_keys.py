@@ -1,0 +1,98 @@
+"""The file of keys, the secret with keys, and what is wrong with either."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from services.common import key_file
+from services.common.key_file import KeysError
+from services.common.keys import FileKeys, SecretKeys, parse
+
+KEY = base64.b64encode(b"k" * 32).decode()
+ENTRIES = {"current": "one", "names": KEY, "one": KEY}
+
+
+class FakeSecrets:
+    def secret(self, store: str, name: str) -> dict[str, str]:
+        assert (store, name) == ("vault", "oms-keys")
+        return ENTRIES
+
+
+def test_the_file_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "keys.json"
+    assert key_file.ensure(path)
+    text = path.read_text()
+    assert not key_file.ensure(path)
+    assert path.read_text() == text
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["keys.json"]
+    keys = FileKeys(path).keys()
+    assert list(keys.by_id) == [keys.current]
+
+
+def test_a_rotation_adds_a_key_and_keeps_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key_file.ensure(path)
+    before = FileKeys(path).keys()
+    new = key_file.rotate(path)
+    after = FileKeys(path).keys()
+    assert after.current == new != before.current
+    assert after.names == before.names
+    assert dict(after.by_id) == {**before.by_id, new: after.by_id[new]}
+    assert len(set(after.by_id.values())) == 2
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key_file.ensure(path)
+    path.chmod(0o640)
+    with pytest.raises(KeysError, match="chmod 600"):
+        FileKeys(path).keys()
+    with pytest.raises(KeysError, match="chmod 600"):
+        key_file.rotate(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [("{", "not JSON"), ("[]", "not a JSON object"), ('{"a": 1}', "of strings")]
+)
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    path = tmp_path / "keys.json"
+    with pytest.raises(KeysError, match="FileNotFoundError"):
+        FileKeys(path).keys()
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(KeysError, match=complaint):
+        FileKeys(path).keys()
+
+
+def test_keys_in_a_secret_have_the_same_form() -> None:
+    keys = SecretKeys(FakeSecrets(), "vault", "oms-keys").keys()
+    assert (keys.current, keys.names, keys.by_id) == ("one", b"k" * 32, {"one": b"k" * 32})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"current": None}, "no entry 'current'"),
+        ({"names": None}, "no entry 'names'"),
+        ({"current": "two"}, "'two', which is not among the keys"),
+        ({"one": "c2hvcnQ="}, "'one' has 5 bytes and not 32"),
+        ({"one": "secret!"}, "'one' is not base64"),
+        ({"names": "secret!"}, "'names' is not base64"),
+        ({"two words": KEY}, "'two words' is no key id"),
+    ],
+)
+def test_what_is_wrong_with_keys_is_said_without_the_keys(change: dict[str, str | None], complaint: str) -> None:
+    entries = {name: text for name, text in (ENTRIES | change).items() if text is not None}
+    with pytest.raises(KeysError, match=complaint) as raised:
+        parse(entries)
+    assert not any(text in str(raised.value) for text in (KEY, "secret!", "c2hvcnQ="))
+
+
+def test_the_file_is_json_that_a_person_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key_file.ensure(path)
+    assert set(json.loads(path.read_text())) == {"current", "names", FileKeys(path).keys().current}

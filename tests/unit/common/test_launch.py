@@ -1,0 +1,52 @@
+"""How a service gets its keys at the start."""
+
+from pathlib import Path
+
+import pytest
+
+from services.common import key_file
+from services.common.config import ServiceConfig
+from services.common.launch import make_sealer
+from services.common.sealing import UnknownKeyError
+from services.common.sidecar import Sidecar
+
+NOWHERE = 1
+
+
+def config(**settings: object) -> ServiceConfig:
+    return ServiceConfig.model_validate({"app_port": 3000, "dapr_http_port": NOWHERE, **settings})
+
+
+def test_a_service_seals_with_the_keys_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key_file.ensure(path)
+    settings = config(encryption_key_id="current", encryption_keys_file=path)
+    sealer = make_sealer(settings, Sidecar(settings))
+    assert sealer.open(sealer.seal(b"{}", "x"), "x") == b"{}"
+    assert sealer.seal(b"{}", "x") != b"{}"
+
+
+@pytest.mark.parametrize(
+    ("key_id", "complaint"), [("current", "cannot be read"), ("other", "'other', which is not among")]
+)
+def test_a_service_whose_file_is_not_as_it_must_be_ends_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key_id: str, complaint: str
+) -> None:
+    path = tmp_path / "keys.json"
+    if key_id == "other":
+        key_file.ensure(path)
+    settings = config(encryption_key_id=key_id, encryption_keys_file=path)
+    with pytest.raises(SystemExit, match="2"):
+        make_sealer(settings, Sidecar(settings))
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_secret_store_is_waited_for_and_nothing_is_written_in_the_clear_meanwhile() -> None:
+    settings = config(encryption_key_id="current", encryption_secret_store="vault")
+    sealer = make_sealer(settings, Sidecar(settings))
+    with pytest.raises(UnknownKeyError, match="the sidecar is not up yet"):
+        sealer.seal(b"{}", "x")
+
+
+def test_without_keys_nothing_is_sealed() -> None:
+    assert make_sealer(config(), Sidecar(config())).seal(b"{}", "x") == b"{}"

@@ -1,0 +1,166 @@
+"""Documents in a store that whoever runs it can look into."""
+
+import pytest
+from pydantic import BaseModel
+
+from services.common.documents import ConflictError, Records
+from services.common.sealed_documents import SealedDocuments
+from services.common.sealing import Sealer, TamperedError, UnreadableError
+from services.fraud.models import CheckRequest
+from services.fraud.store import FraudStore
+from tests.fakes import FakeClock, FakeDocuments
+from tests.unit.common.keyring import FakeKeys, sealer
+
+CUSTOMER = "Rosalind Quimby"
+
+
+class Note(BaseModel):
+    text: str
+
+
+def written(store: FakeDocuments) -> bytes:
+    """Return all that a store has, names and contents."""
+    return b"".join(key.encode() + data for key, (data, _) in store.kept.items())
+
+
+def test_neither_contents_nor_names_of_customers_and_goods_can_be_read() -> None:
+    store = FakeDocuments()
+    documents = SealedDocuments(store, sealer())
+    for kind in ("order", "tally"):
+        assert Records(documents, kind, Note).create(CUSTOMER if kind == "tally" else "A1", Note(text=CUSTOMER))
+    assert CUSTOMER.encode() not in written(store)
+    assert "order/A1" in store.kept
+    assert Records(documents, "tally", Note).get(CUSTOMER) == Note(text=CUSTOMER)
+    found = Records(documents, "tally", Note).get_many([CUSTOMER, "nobody"])
+    assert found == [Note(text=CUSTOMER)]
+
+
+def test_only_one_of_two_who_write_first_is_first() -> None:
+    documents = SealedDocuments(FakeDocuments(), sealer())
+    for kind in ("order", "tally"):
+        records = Records(documents, kind, Note)
+        assert records.create("1234", Note(text="one"))
+        assert not records.create("1234", Note(text="two"))
+        stored = documents.load(f"{kind}/1234")
+        assert stored is not None
+        records.update("1234", lambda _now: Note(text="three"))
+        with pytest.raises(ConflictError):
+            documents.save(f"{kind}/1234", b"{}", stored.etag)
+        assert records.get("1234") == Note(text="three")
+
+
+def test_what_was_written_before_encryption_is_read_and_sealed_with_its_next_change() -> None:
+    store = FakeDocuments()
+    bare = SealedDocuments(store, Sealer())
+    for kind in ("order", "tally"):
+        Records(bare, kind, Note).create("1234", Note(text=CUSTOMER))
+    documents = SealedDocuments(store, sealer())
+    for kind in ("order", "tally"):
+        records = Records(documents, kind, Note)
+        assert not records.create("1234", Note(text="another"))
+        assert records.get("1234") == records.get_many(["1234"])[0] == Note(text=CUSTOMER)
+        assert CUSTOMER.encode() in store.kept[f"{kind}/1234"][0]
+        records.update("1234", lambda now: Note(text=f"{now.text if now else ''} again"))
+        assert CUSTOMER.encode() not in store.kept[f"{kind}/1234"][0]
+        assert records.get("1234") == Note(text=f"{CUSTOMER} again")
+    assert len(store.kept) == 3
+
+
+def test_a_document_that_was_changed_or_exchanged_is_an_error_that_names_it() -> None:
+    store = FakeDocuments()
+    documents = SealedDocuments(store, sealer())
+    records = Records(documents, "order", Note)
+    for order in ("A1", "B2", "C3"):
+        records.create(order, Note(text=order))
+    data, version = store.kept["order/A1"]
+    store.kept["order/A1"] = (data[:-1] + b".", version)
+    store.kept["order/C3"] = store.kept["order/B2"]
+    for order in ("A1", "C3"):
+        with pytest.raises(TamperedError, match=f"order/{order} was changed"):
+            records.get(order)
+        with pytest.raises(TamperedError, match=f"order/{order} was changed"):
+            records.get_many(["B2", order])
+        with pytest.raises(TamperedError):
+            records.update(order, lambda _now: Note(text="mended"))
+    assert records.get("B2") == Note(text="B2")
+
+
+def test_with_other_keys_or_none_nothing_is_read_and_nothing_taken_for_new() -> None:
+    store = FakeDocuments()
+    Records(SealedDocuments(store, sealer()), "tally", Note).create(CUSTOMER, Note(text="1000"))
+    before = dict(store.kept)
+    same_id = FakeKeys()
+    same_id.names = b"m" * 32
+    for other in (sealer(FakeKeys("other")), sealer(same_id), Sealer()):
+        documents = SealedDocuments(store, other)
+        assert not documents.readable()
+        records = Records(documents, "tally", Note)
+        with pytest.raises(UnreadableError):
+            records.get(CUSTOMER)
+        with pytest.raises(UnreadableError):
+            records.create("somebody", Note(text="0"))
+    assert store.kept == before
+
+
+def test_two_replicas_may_begin_with_a_store_at_once() -> None:
+    class Slow(FakeDocuments):
+        def load(self, key: str):  # type: ignore[no-untyped-def]
+            found = super().load(key)
+            if found is None and key.startswith("sealing/"):
+                SealedDocuments(inner, sealer(keys)).prove()
+            return found
+
+    keys, inner = FakeKeys(), FakeDocuments()
+    slow = Slow()
+    slow.kept = inner.kept
+    documents = SealedDocuments(slow, sealer(keys))
+    documents.prove()
+    assert documents.readable()
+    assert len(inner.kept) == 1
+
+
+def test_keys_alone_read_what_is_sealed_where_nothing_is_to_be_sealed_any_more() -> None:
+    store, keys = FakeDocuments(), FakeKeys()
+    Records(SealedDocuments(store, sealer(keys)), "tally", Note).create("1234", Note(text="1000"))
+    off = Records(SealedDocuments(store, sealer(keys, write_with=None)), "tally", Note)
+    assert off.get("1234") == Note(text="1000")
+
+
+def test_names_are_not_looked_for_in_the_clear_again_and_again() -> None:
+    class Counting(FakeDocuments):
+        asked = 0
+
+        def load_many(self, keys):  # type: ignore[no-untyped-def]
+            self.asked += len(keys)
+            return super().load_many(keys)
+
+    store = Counting()
+    documents = SealedDocuments(store, sealer())
+    documents.load_many(["customer/x/1", "customer/x/1/0"])
+    before = store.asked
+    documents.load_many(["customer/x/1", "customer/x/1/0"])
+    assert store.asked - before == 2
+
+
+def test_a_service_works_on_sealed_documents_as_on_others() -> None:
+    store = FakeDocuments()
+    fraud = FraudStore(SealedDocuments(store, sealer()), FakeClock())
+    fraud.set_limit(1_000)
+    request = CheckRequest(customer_id=CUSTOMER, charge=800, charge_id="charge-A1:1")
+    for _ in range(2):
+        fraud.check(request)
+    tally, _ = fraud.tally(CUSTOMER)
+    assert tally is not None
+    assert tally.tally == 800
+    assert CUSTOMER.encode() not in written(store)
+
+
+def test_that_nothing_can_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = FakeDocuments()
+    assert SealedDocuments(store, sealer(FakeKeys("lost"))).readable()
+    documents = SealedDocuments(store, sealer(FakeKeys("other")))
+    for _ in range(3):
+        assert not documents.readable()
+    told = [line for line in caplog.records if "nothing that is stored can be read" in line.getMessage()]
+    assert len(told) == 1
+    assert "'lost'" in vars(told[0])["cause"]

@@ -1,0 +1,50 @@
+"""Events on a broker that others may read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.common.sealed_events import SealedPublisher, opened
+from services.common.sealing import Sealer, TamperedError, UnknownKeyError
+from tests.fakes import FakeSidecar
+from tests.unit.common.keyring import FakeKeys, sealer
+
+EVENT = {"id": "A1/7", "type": "order.approved", "subject": "A1", "data": {"orderId": "A1", "actor": "Bartholomew"}}
+
+
+def published(event: dict[str, Any], sealing: Sealer) -> dict[str, Any]:
+    """Return the event as it gets to the broker."""
+    sidecar = FakeSidecar()
+    SealedPublisher(sidecar, sealing).publish("orders", "order-events", [event])
+    return sidecar.published[0]
+
+
+def test_only_who_has_the_key_reads_what_an_event_says() -> None:
+    sealing = sealer()
+    sent = published(EVENT, sealing)
+    assert "Bartholomew" not in json.dumps(sent)
+    assert {key: sent[key] for key in ("id", "type", "subject")} == {
+        "id": "A1/7",
+        "type": "order.approved",
+        "subject": "A1",
+    }
+    assert opened(sent, sealing) == EVENT
+    with pytest.raises(UnknownKeyError, match="event A1/7"):
+        opened(sent, sealer(FakeKeys("other")))
+
+
+def test_an_event_that_was_changed_is_an_error_that_names_it() -> None:
+    sealing = sealer()
+    sent = published(EVENT, sealing)
+    text = sent["data"]["sealed"]
+    for changed in (sent | {"id": "A1/8"}, sent | {"data": {"sealed": f"{text[:-8]}AAAAAAA="}}):
+        with pytest.raises(TamperedError, match=f"event {changed['id']} "):
+            opened(changed, sealing)
+
+
+def test_events_go_in_the_clear_where_nothing_is_sealed_and_are_read_unless_that_is_refused() -> None:
+    assert published(EVENT, Sealer()) == EVENT
+    assert opened(EVENT, sealer()) == EVENT
+    with pytest.raises(TamperedError, match="event A1/7 is not sealed"):
+        opened(EVENT, sealer(accept_unsealed=False))
