@@ -73,7 +73,9 @@ def test_fifty_that_send_a_byte_at_a_time_are_answered_and_nobody_waits_for_them
         drip = Drip(ends, pause=0.03)
         while drip.is_alive():
             check_quick(local)
-            assert not local.server.task_dispatcher.queue
+            queued = len(local.server.task_dispatcher.queue)
+            # With the last byte all of them are whole, at the same moment, and may well wait for each other.
+            assert not queued or drip.rounds >= len(HEAD + BODY) - 1
         assert [read_all(end)[-len(BODY) :] for end in ends] == [BODY] * MANY
 
 
