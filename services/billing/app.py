@@ -5,10 +5,11 @@ from typing import Literal
 
 from flask import Flask
 
-from services.billing import routes
+from services.billing import openapi, routes
 from services.billing.access import RULES
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
+from services.common import documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
@@ -35,6 +36,7 @@ def create_app(
     guard(app, RULES, door_of(config))
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
+    documentation.register(app, openapi.describe())
     return app
 
 

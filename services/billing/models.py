@@ -141,6 +141,12 @@ class ChargeAnswer(Wire):
     reason: str | None = None
 
 
+class RefundAnswer(Wire):
+    """The answer to `POST /refunds`: the amount that went back, 0 where nothing was charged."""
+
+    refunded: int
+
+
 class LedgerEntry(Wire):
     """One line of a ledger as it is shown; a declined charge moved nothing, so its amount is 0."""
 

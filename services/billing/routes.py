@@ -3,7 +3,7 @@
 from flask import Flask, Response, jsonify, request
 
 from services.billing import domain
-from services.billing.models import ChargeRequest, InvoiceRequest, LedgerQuery, RefundRequest
+from services.billing.models import ChargeRequest, InvoiceRequest, LedgerQuery, RefundAnswer, RefundRequest
 from services.billing.store import BillingStore
 from services.common.ids import is_fulfillment_id
 from services.common.logs import about_order
@@ -37,7 +37,7 @@ def register(app: Flask, store: BillingStore) -> None:
     def _refund() -> Response:
         body = read_body(RefundRequest)
         with about_order(body.order_id):
-            return jsonify(refunded=store.refund(body))
+            return jsonify(RefundAnswer(refunded=store.refund(body)).wire())
 
     @app.get("/ledger")
     def _ledger() -> Response:

@@ -42,6 +42,11 @@ class ServiceConfig(BaseModel):
     call_timeout: Seconds = 5.0
     state_store: str = "statestore"
     server_threads: int = Field(default=16, ge=1, le=512)
+    rate_limit: int = Field(default=1000, ge=1, le=1_000_000)
+    request_limit: int = Field(default=64, ge=1, le=10_000)
+    connection_limit: int = Field(default=500, ge=10, le=10_000)
+    request_timeout: Seconds = 20.0
+    answer_timeout: Seconds = 60.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     chaos_enabled: bool = False

@@ -19,6 +19,7 @@ _TITLES = {
     413: "Request too large",
     415: "Unsupported media type",
     422: "Invalid field",
+    429: "Too much at once",
     503: "Temporarily unavailable",
 }
 
@@ -74,6 +75,11 @@ def conflict(code: str, detail: str) -> Problem:
 def unavailable(detail: str) -> Problem:
     """Return the 503 for something that works again after a while."""
     return Problem(503, "unavailable", detail, retry_after=1)
+
+
+def too_much(code: str, detail: str, retry_after: int = 1) -> Problem:
+    """Return the 429 for something that is welcome in `retry_after` seconds."""
+    return Problem(429, code, detail, retry_after=retry_after)
 
 
 def respond(problem: Problem) -> Response:

@@ -19,6 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
+from services.common import door
 from services.common.config import ServiceConfig
 from services.common.logs import get_logger
 
@@ -36,6 +37,10 @@ _HANDSHAKE = 0.01
 _HANDSHAKES = 0.2
 _TICK = 0.05
 _MAX_BODY = 16 * 1024 * 1024
+MAX_HEADERS = 64 * 1024
+_MOST_AT_ONCE = 4
+"""Requests that one connection may send without waiting for answers; no client of ours sends two."""
+_LOOK_AT_SLOW = 1.0
 _AT_STOP = "oms.at_stop"
 
 _SO_ATTACH_FILTER = 26
@@ -72,13 +77,17 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
             host=config.app_host,
             port=config.app_port,
             threads=config.server_threads,
+            connection_limit=config.connection_limit,
             max_request_body_size=_MAX_BODY,
+            max_request_header_size=MAX_HEADERS,
             clear_untrusted_proxy_headers=True,
             # So that a connection is looked at while its request is served, and a stream learns that nobody listens.
             channel_request_lookahead=1,
             ident=None,
         ),
     )
+    server.request_timeout, server.answer_timeout = config.request_timeout, config.answer_timeout
+    door.guard(app, config, lambda: len(server.task_dispatcher.queue))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     server.print_listen("Serving on http://{}:{}")
@@ -117,6 +126,39 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
     task_class = _Task
+    _arriving_since: float | None = None
+    _unread_since: float | None = None
+
+    def received(self, data: bytes) -> bool:
+        before = self.request
+        taken: bool = super().received(data)
+        if self.request is None:
+            self._arriving_since = None
+        elif self.request is not before:
+            self._arriving_since = time.monotonic()
+        if len(self.requests) > _MOST_AT_ONCE:
+            self.handle_close()  # answers that nobody reads would pile up
+        return taken
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Hold no thread until a slow client has read: what it was answered waits in a file, until it is cut off."""
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        flushed: bool = super()._flush_some(do_close)
+        if not self.total_outbufs_len:
+            self._unread_since = None
+        return flushed
+
+    def is_too_slow(self, now: float, request_timeout: float, answer_timeout: float) -> bool:
+        """Tell whether the client takes too long to send a request, or to read its answer; `now` is monotonic."""
+        if self.requests or self.total_outbufs_len:
+            # The next request is not read before this one is answered: that is not the client's fault.
+            self._arriving_since = self._arriving_since and now
+        if self.total_outbufs_len and self._unread_since is None:
+            self._unread_since = now
+        sends_slowly = self._arriving_since is not None and now - self._arriving_since > request_timeout
+        reads_slowly = self._unread_since is not None and now - self._unread_since > answer_timeout
+        return sends_slowly or reads_slowly
 
     def is_over(self, now: float, stopping_since: float) -> bool:
         """Tell whether the connection has been silent for so long that nobody is about to ask something on it."""
@@ -138,6 +180,8 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = _Channel
     stopping = False
+    request_timeout, answer_timeout = 20.0, 60.0
+    _looked_at_slow = 0.0
 
     def stop(self) -> None:
         """Make `run` return; may be called by a signal handler, and again."""
@@ -147,7 +191,19 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until `stop` is called."""
         while not self.stopping:
-            wasyncore.poll(self.adj.asyncore_loop_timeout, self._map)
+            # Not select(), which cannot watch more than a thousand connections.
+            wasyncore.poll2(self.adj.asyncore_loop_timeout, self._map)
+            self._drop_slow(time.monotonic())
+
+    def _drop_slow(self, now: float) -> None:
+        """Close connections that are too slow: each takes one of the places that there are."""
+        if now - self._looked_at_slow < _LOOK_AT_SLOW:
+            return
+        self._looked_at_slow = now
+        for channel in list(self.active_channels.values()):
+            if channel.is_too_slow(now, self.request_timeout, self.answer_timeout):
+                log.info("a connection was too slow")
+                channel.handle_close()
 
     def drain(self, at_stop: list[Callable[[], None]], ends: float) -> None:
         """Refuse new connections, then serve those that there are until each is over; at most until `ends`, monotonic.
@@ -159,7 +215,6 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
         for action in at_stop:
             action()
         while self.active_channels and time.monotonic() < ends:
-            # Not select(): the queue of the kernel may hold more connections than that can watch.
             wasyncore.poll2(_TICK, self._map)
             for channel in list(self.active_channels.values()):
                 if channel.is_over(time.time(), since):

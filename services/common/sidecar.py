@@ -24,7 +24,12 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class TransientError(Exception):
-    """A call that may succeed later: nobody answered, or the answer was "not now", with this status and body."""
+    """A call that may succeed later: nobody answered, or the answer was "not now", with this status and body.
+
+    `service` is whom the call was for, where that is known.
+    """
+
+    service: str | None = None
 
     def __init__(self, message: str, status: int | None = None, body: dict[str, Any] | None = None) -> None:
         super().__init__(message)

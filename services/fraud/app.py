@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from services.common import documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
 from services.common.launch import run_service
 from services.common.web import create_base_app
-from services.fraud import routes
+from services.fraud import openapi, routes
 from services.fraud.access import RULES
 from services.fraud.store import FraudStore
 
@@ -32,6 +33,7 @@ def create_app(
     app = create_base_app("fraud", ready)
     guard(app, RULES, door_of(config))
     routes.register(app, FraudStore(documents, clock))
+    documentation.register(app, openapi.describe())
     return app
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common import chaos, chaos_calls
+from services.common import chaos, chaos_calls, documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
@@ -16,7 +16,7 @@ from services.common.logs import get_logger
 from services.common.server import serve
 from services.common.sidecar import Sidecar, TransientError
 from services.common.web import create_base_app
-from services.inventory import routes
+from services.inventory import openapi, routes
 from services.inventory.access import RULES
 from services.inventory.store import InventoryStore
 
@@ -39,6 +39,7 @@ def create_app(
     app = create_base_app("inventory", ready)
     guard(app, RULES, door_of(config))
     routes.register(app, InventoryStore(documents, clock))
+    documentation.register(app, openapi.describe())
     return app
 
 

@@ -48,20 +48,30 @@ class ItemPath(Request):
     sku: Name
 
 
-class ItemRequest(Request):
-    """The body of `PUT /inventory/{sku}`, with the SKU of its path."""
+class ItemBody(Request):
+    """The body of `PUT /inventory/{sku}`."""
 
-    sku: Name
     name: Name | None = None
     brand: Name | None = None
     unit_price: UnitPrice
 
 
-class RestockRequest(Request):
-    """The body of `POST /inventory/{sku}/restock`, with its Idempotency-Key header."""
+class ItemRequest(ItemBody):
+    """The same with the SKU of its path."""
+
+    sku: Name
+
+
+class RestockBody(Request):
+    """The body of `POST /inventory/{sku}/restock`."""
 
     warehouse: Location
     quantity: RestockQuantity
+
+
+class RestockRequest(RestockBody):
+    """The same with its Idempotency-Key header."""
+
     idempotency_key: Name | None = Field(default=None, alias="Idempotency-Key")
 
 
@@ -79,11 +89,16 @@ class ReserveRequest(Request):
     lines: list[LineRequest] = Field(min_length=1, max_length=100)
 
 
-class EndRequest(Request):
+class EndBody(Request):
     """The body of release and commit; without `fulfillments` it means all that are still reserved."""
 
-    order_id: OrderId
     fulfillments: list[FulfillmentId] | None = Field(default=None, max_length=200)
+
+
+class EndRequest(EndBody):
+    """The same with the order of its path."""
+
+    order_id: OrderId
 
 
 class Line(Wire):

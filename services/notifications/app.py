@@ -5,6 +5,7 @@ from collections.abc import Callable
 from flask import Flask
 from pydantic import Field
 
+from services.common import documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
@@ -12,7 +13,7 @@ from services.common.documents import Documents
 from services.common.launch import run_service
 from services.common.server import at_stop
 from services.common.web import create_base_app
-from services.notifications import routes
+from services.notifications import openapi, routes
 from services.notifications.access import RULES
 from services.notifications.store import NotificationsStore
 from services.notifications.stream import EventStreams, StreamSettings
@@ -49,6 +50,7 @@ def create_app(
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock)
     at_stop(app, streams.end)
+    documentation.register(app, openapi.describe())
     return app
 
 

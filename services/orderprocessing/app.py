@@ -7,7 +7,7 @@ from typing import Protocol
 from flask import Flask
 from pydantic import Field
 
-from services.common import chaos, chaos_calls
+from services.common import chaos, chaos_calls, documentation
 from services.common.access import OPEN, Door, door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
@@ -16,6 +16,7 @@ from services.common.launch import configure
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
+from services.orderprocessing import backlog, openapi
 from services.orderprocessing.access import RULES
 from services.orderprocessing.activities.tools import Publisher, Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
@@ -45,6 +46,7 @@ class OrderProcessingConfig(ServiceConfig):
     charge_timeout: Seconds = 30.0
     booking_timeout: Seconds = 30.0
     reconcile_interval: Seconds = 10.0
+    backlog_limit: int = Field(default=5000, ge=1, le=1_000_000)
 
     def policy(self) -> Policy:
         """Return the rules that the domain decides by."""
@@ -70,16 +72,18 @@ def create_app(
     engine: WorkflowEngine,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
+    admit: Callable[[], None] = lambda: None,
     door: Door = OPEN,
 ) -> Flask:
-    """Return the application."""
+    """Return the application; `admit` raises the problem for a new order that must wait."""
     app = create_base_app("orderprocessing", ready)
     guard(app, RULES, door)
     lists = Lists(orders, clock)
-    app.register_blueprint(order_routes(service, lists, engine, clock))
+    app.register_blueprint(order_routes(service, lists, engine, clock, admit))
     app.register_blueprint(decision_routes(service))
     app.register_blueprint(figure_routes(lists, engine))
     app.register_blueprint(shipment_routes(service, lists))
+    documentation.register(app, openapi.describe())
     return app
 
 
@@ -109,7 +113,16 @@ def main() -> None:
     activities = bound_activities(create_tools(config, orders, sidecar), _around(underway, unrest))
     worker = run_worker(sidecar, WORKFLOWS, activities)
     run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
-    app = create_app(orders, service, engine, ready=lambda: engine.ready() and worker.alive(), door=door_of(config))
+    full = backlog.Backlog(Lists(orders).waiting, config.backlog_limit)
+    backlog.run_in_background(full, stopping)
+    app = create_app(
+        orders,
+        service,
+        engine,
+        ready=lambda: engine.ready() and worker.alive(),
+        admit=full.check,
+        door=door_of(config),
+    )
     # Its own calls come from people; what fails here are the activities.
     chaos_calls.register(app, unrest, fail_calls=False)
 

@@ -7,7 +7,7 @@ from services.common.index import Entry
 from services.common.index_reader import Slice
 from services.orderprocessing.domain import summary
 from services.orderprocessing.models import JsonObject, Order
-from services.orderprocessing.states import OrderStatus, PaymentStatus, is_final
+from services.orderprocessing.states import OrderStatus, PaymentStatus, ShipmentStatus, is_final
 from services.orderprocessing.store import OrderStore
 from services.orderprocessing.views import line_view
 
@@ -60,6 +60,21 @@ class Lists:
         """Return how many orders are not final."""
         return self._orders.orders.open_count()
 
+    def waiting(self, enough: int) -> int:
+        """Return how many orders wait for the system, not for a person or a courier; counts no further than `enough`.
+
+        Cheap while fewer than `enough` orders are open at all: then it returns those.
+        """
+        count = self._orders.orders.open_count()
+        if count < enough:
+            return count
+        on_the_way = self._orders.shipments.read(enough, None, only_open=True, match=_is_with_courier)
+        handed_over = {entry.data["orderId"] for entry in on_the_way.entries}
+        waits = self._orders.orders.read(
+            enough, None, only_open=True, match=lambda one: _needs_the_system(one) and one.id not in handed_over
+        )
+        return len(waits.entries)
+
     def shipment_backlog(self) -> int:
         """Return how many shipments are neither delivered nor cancelled."""
         return self._orders.shipments.open_count()
@@ -73,6 +88,14 @@ class Lists:
         """Return the orders completed per second over the last 30 seconds."""
         since = int(self._clock().timestamp()) - _RATE_SECONDS
         return self._orders.orders.closed_since(OrderStatus.COMPLETED.value, since) / _RATE_SECONDS
+
+
+def _is_with_courier(entry: Entry) -> bool:
+    return entry.data.get("status") != ShipmentStatus.PENDING.value
+
+
+def _needs_the_system(entry: Entry) -> bool:
+    return entry.data.get("status") in {OrderStatus.PENDING.value, OrderStatus.PROCESSING.value}
 
 
 def _processing(entry: Entry) -> bool:

@@ -1,6 +1,6 @@
 """The order and shipment APIs over HTTP: parse, call, answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
@@ -35,12 +35,15 @@ class Observer(Protocol):
         """Return how many workers are connected."""
 
 
-def order_routes(service: OrderService, lists: Lists, engine: Observer, clock: Clock) -> Blueprint:
-    """Return the order API."""
+def order_routes(
+    service: OrderService, lists: Lists, engine: Observer, clock: Clock, admit: Callable[[], None]
+) -> Blueprint:
+    """Return the order API; `admit` raises the problem for a new order that must wait."""
     routes = Blueprint("orders", __name__)
 
     @routes.post("/orders")
     def accept() -> tuple[Response, int, dict[str, str]]:
+        admit()
         draft = read_draft(read_object())
         _require_own(draft.customer_id)
         order = service.accept(draft, clock(), _idempotency_key())
@@ -48,13 +51,13 @@ def order_routes(service: OrderService, lists: Lists, engine: Observer, clock: C
 
     @routes.get("/orders")
     def list_orders() -> Response:
+        limit, status, cursor = read_limit(), _status(), request.args.get("cursor")
         if "ids" in request.args:
             return jsonify([line for line in lists.orders_by_id(_ids()) if _is_shown(line["customerId"])])
-        limit, cursor = read_limit(), request.args.get("cursor")
         customer = request.args.get("customerId", only_customer())
         if customer is not None and not _is_shown(customer):
             return jsonify([])
-        items, page = lists.orders(limit, cursor, _status(), customer)
+        items, page = lists.orders(limit, cursor, status, customer)
         return paginated(items, page)
 
     @routes.get("/orders/<order_id>")

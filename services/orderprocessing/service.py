@@ -46,6 +46,14 @@ def new_order(order_id: str, draft: Draft, lines: list[Line], now: str) -> Order
     return note(order, now, "order.received", "Order received", actor=CUSTOMER)
 
 
+def _check_same(order: Order, draft: Draft) -> None:
+    """Raise the 409, or the 422, for a request that means another order than the one that has its id."""
+    if order.fingerprint != draft.fingerprint:
+        raise conflict("orderExists", f"there is another order {order.id!r} with other content")
+    if draft.total not in (None, order.goods_total):
+        raise invalid(("total", f"the goods cost {order.goods_total / 100:.2f} {CURRENCY}"))
+
+
 class Workflows(Protocol):
     """The part of the workflow engine that is needed here."""
 
@@ -82,15 +90,14 @@ class OrderService:
         # What was accepted once stays accepted, whatever happened to the catalogue since.
         lines = known.items if known else self._catalogue.price(draft)
         if key is not None:
+            if known and not claim:
+                _check_same(known, draft)
             order_id = self._claim(key, draft, order_id)
             known = self._orders.get(order_id)
         if known is None:
             order = new_order(order_id, draft, lines, rfc3339(now))
             known = self._orders.create(order) or self._orders.require(order_id)
-        if known.fingerprint != draft.fingerprint:
-            raise conflict("orderExists", f"there is another order {order_id!r} with other content")
-        if draft.total not in (None, known.goods_total):
-            raise invalid(("total", f"the goods cost {known.goods_total / 100:.2f} {CURRENCY}"))
+        _check_same(known, draft)
         self.start(known)
         return known
 

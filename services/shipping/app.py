@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from services.common import documentation
 from services.common.access import door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
 from services.common.launch import run_service
 from services.common.web import create_base_app
-from services.shipping import routes
+from services.shipping import openapi, routes
 from services.shipping.access import RULES
 from services.shipping.courier import Courier, SimulatedCourier
 from services.shipping.store import ShippingStore
@@ -31,6 +32,7 @@ def create_app(
     app = create_base_app("shipping", ready)
     guard(app, RULES, door_of(config))
     routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
+    documentation.register(app, openapi.describe())
     return app
 
 

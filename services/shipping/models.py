@@ -58,3 +58,10 @@ class Settings(Wire):
     """The maintenance switch: while not active, nothing new is booked."""
 
     active: bool = True
+
+
+class SettingsAnswer(Wire):
+    """The answer of everything that shows or turns the switch."""
+
+    active: bool
+    maintenance_mode: bool

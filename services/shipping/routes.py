@@ -7,7 +7,7 @@ from services.common.logs import about_order
 from services.common.problems import not_found
 from services.common.web import parse, read_body
 from services.shipping import domain
-from services.shipping.models import BookingPath, BookingRequest, Settings
+from services.shipping.models import BookingPath, BookingRequest, Settings, SettingsAnswer
 from services.shipping.store import ShippingStore
 
 
@@ -46,4 +46,4 @@ def register(app: Flask, store: ShippingStore) -> None:
 
 
 def _answer(settings: Settings) -> Response:
-    return jsonify(active=settings.active, maintenanceMode=not settings.active)
+    return jsonify(SettingsAnswer(active=settings.active, maintenance_mode=not settings.active).wire())

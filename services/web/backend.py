@@ -2,13 +2,15 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from services.common.ids import ORDER_ID_PATTERN, fits_a_path
 from services.common.models import Json
 from services.common.problems import not_found
+from services.common.sidecar import TransientError
 
 Page = tuple[list[Json], str | None]
 """Items, and the cursor of the next page where there is one."""
@@ -29,16 +31,45 @@ class Caller(Protocol):
         """Return a page of another service's list; raises as `invoke`."""
 
 
-class Backend:
-    """What the console asks of the other services; every method raises TransientError and RefusedError."""
+class _Naming:
+    """A caller whose errors say which service it was that did not answer."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def place(self, order_id: str, customer_id: str, lines: Mapping[str, int]) -> Json:
-        """Send an order in; the same again is the same order."""
+    def invoke(
+        self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Json:
+        with _named(service):
+            return self._caller.invoke(service, method, path, body, headers)
+
+    def page(self, service: str, path: str) -> Page:
+        with _named(service):
+            return self._caller.page(service, path)
+
+
+@contextmanager
+def _named(service: str) -> Iterator[None]:
+    try:
+        yield
+    except TransientError as error:
+        error.service = service
+        raise
+
+
+class Backend:
+    """What the console asks of the other services; every method raises TransientError and RefusedError."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = _Naming(caller)
+
+    def place(self, order_id: str, customer_id: str, lines: Mapping[str, int], total: int | None = None) -> Json:
+        """Send an order in, refused where its goods do not cost `total`, in cents; the same again is the same order."""
         items = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
-        return self._post("orderprocessing", "orders", {"id": order_id, "customerId": customer_id, "items": items})
+        body: Json = {"id": order_id, "customerId": customer_id, "items": items}
+        # A float is written with the fewest digits that are it, so to the cent far beyond any order's worth.
+        expected = {} if total is None else {"total": total / 100}
+        return self._post("orderprocessing", "orders", body | expected)
 
     def order(self, order_id: str) -> Json:
         """Return an order."""

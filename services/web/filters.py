@@ -3,19 +3,29 @@
 from flask import Flask
 from markupsafe import Markup
 
-from services.web import words
+from services.common.clock import moment, utc_now
+from services.web import progress, story, words
+
+_PATIENCE = 5.0
+"""Seconds: what takes so long is worth a word."""
 
 
 def register(app: Flask) -> None:
     """Give the templates their filters."""
     app.jinja_env.filters.update(
         money=money,
+        number=number,
         time=time,
         status=status,
+        field=words.field_of,
         sentence=words.sentence,
+        badge=badge,
         order_sentence=words.order_sentence,
-        step=words.step,
-        parcel_steps=words.parcel_steps,
+        story=story.story,
+        sums=story.sums,
+        parcel_steps=progress.parcel_steps,
+        standstill=progress.standstill,
+        since=since,
     )
 
 
@@ -28,6 +38,11 @@ def money(cents: int | None, currency: str = "USD") -> Markup:
     )
 
 
+def number(count: int) -> Markup:
+    """Return how many of something there are."""
+    return Markup('<data class="number" value="{}">{:,}</data>').format(count, count)
+
+
 def time(moment: str | None) -> Markup:
     """Return a moment, given in RFC 3339."""
     if not moment:
@@ -35,6 +50,21 @@ def time(moment: str | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(moment, moment[:19].replace("T", " ") + " UTC")
 
 
+def since(moment_of: str) -> Markup:
+    """Return the attributes of words that are to be read when something has lasted for some seconds."""
+    young = (utc_now() - moment(moment_of)).total_seconds() < _PATIENCE
+    return Markup('data-since="{}"{}').format(moment_of, Markup(" hidden") if young else "")
+
+
+def badge(code: str, of: str) -> Markup:
+    """Return the status of an order, a parcel or a payment as a badge for its customer."""
+    return _badge(code, words.badge_of(code, of))
+
+
 def status(code: str) -> Markup:
     """Return a status as a badge."""
-    return Markup('<span class="badge text-bg-{}">{}</span>').format(words.tone(code), words.name_of(code))
+    return _badge(code, words.name_of(code))
+
+
+def _badge(code: str, name: str) -> Markup:
+    return Markup('<span class="badge text-bg-{}">{}</span>').format(words.tone(code), name)

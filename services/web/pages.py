@@ -1,7 +1,7 @@
 """What every page has in common: its layout, its errors, its headers, and who may send its forms."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
@@ -25,7 +25,7 @@ from services.common import problems
 from services.common.logs import get_logger
 from services.common.problems import Problem, not_found, unavailable
 from services.common.sidecar import RefusedError, TransientError
-from services.web import filters
+from services.web import complaints, filters
 
 log = get_logger(__name__)
 
@@ -34,6 +34,16 @@ _VENDOR = {
     "chart.js": ("chartkick", "django/static/chartkick/Chart.bundle.js"),
 }
 """Files of installed packages, by the name under which the pages ask for them."""
+
+_SERVICES: Mapping[str | None, str] = {
+    "orderprocessing": "The order service",
+    "inventory": "The inventory",
+    "billing": "The billing service",
+    "shipping": "The shipping service",
+    "fraud": "The fraud check",
+    "notifications": "The feed of events",
+}
+_SOMEBODY = "A service that this page needs"
 
 _SAID = "said"
 _LONGEST_SAID = 300
@@ -190,7 +200,7 @@ def problem_of(error: RefusedError | TransientError) -> Problem:
     if "detail" in error.body:
         problem = _passed_on(error.status or 503, error.body, "the service")
     else:
-        problem = unavailable("A service that this page needs does not answer right now. Try again.")
+        problem = unavailable(f"{_SERVICES.get(error.service, _SOMEBODY)} does not answer right now. Try again.")
     problem.retry_after = 1
     return problem
 
@@ -202,7 +212,8 @@ def _passed_on(status: int, body: dict[str, object], service: str) -> Problem:
     return Problem(status, str(body.get("code") or f"http{status}"), detail, errors)
 
 
-def _answer(problem: Problem) -> AnyResponse:
+def _answer(found: Problem) -> AnyResponse:
+    problem = complaints.readable(found)
     if _wants_json() or wants_part():
         return problems.respond(problem)
     answer = Response(render_template("problem.html", layout="base.html", problem=problem), problem.status)

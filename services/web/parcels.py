@@ -62,14 +62,21 @@ def summary(report: Report, became: Mapping[str, Problem | None]) -> str:
         raise _together(failed)
     if not failed:
         return f"1 parcel {report}." if taken == 1 else f"{taken} parcels {report}."
-    return f"{taken} of {len(became)} parcels {report}. {_reasons(failed)}"
+    return f"{taken} of {len(became)} parcels {report}. {_reasons(failed, statuses=True)}"
 
 
 def _together(failed: Mapping[str, Problem]) -> Problem:
     first = next(iter(failed.values()))
     errors = [{"field": shipment_id, "detail": problem.detail} for shipment_id, problem in failed.items()]
-    return Problem(first.status, first.code, _reasons(failed), errors, first.retry_after)
+    # The status of the whole is said with it.
+    several = len({problem.status for problem in failed.values()}) > 1
+    return Problem(first.status, first.code, _reasons(failed, several), errors, first.retry_after)
 
 
-def _reasons(failed: Mapping[str, Problem]) -> str:
-    return "; ".join(f"{shipment_id}: {problem.detail} ({problem.status})" for shipment_id, problem in failed.items())
+def _reasons(failed: Mapping[str, Problem], statuses: bool) -> str:
+    """Return each reason once, behind all the shipments that it is about."""
+    parcels: dict[str, list[str]] = {}
+    for shipment_id, problem in failed.items():
+        reason = f"{problem.detail} ({problem.status})" if statuses else problem.detail
+        parcels.setdefault(reason, []).append(shipment_id)
+    return "; ".join(f"{', '.join(ids)}: {reason}" for reason, ids in parcels.items())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from services.common.models import Json
+from services.common.money import CURRENCY
 from services.common.problems import invalid
 
 SAMPLES = 20
@@ -15,14 +16,16 @@ DEAR = 100_000
 _SCARCE = "Adidas"
 MOST = 1000
 _FIELD = "quantity:"
+_SEEN = "price:"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An order to choose: its goods by SKU, what they cost in cents, and what is to be expected of it."""
+    """An order to choose: its goods and their prices by SKU, in cents, and what is to be expected of it."""
 
     id: str
     lines: Mapping[str, int]
+    prices: Mapping[str, int]
     total: int
     missing: bool
     dear: bool
@@ -43,6 +46,11 @@ def shelves(items: Sequence[Json], dear_from: int) -> Shelves:
     dear = [item for item in there if item["unitPrice"] >= dear_from]
     scarce = [item for item in items if item["brand"] == _SCARCE or _available(item) == 0]
     return Shelves([item for item in there if item not in dear] or there, dear, scarce)
+
+
+def worth(amount: int, currency: str = CURRENCY) -> str:
+    """Return cents as a sentence has them."""
+    return f"{amount / 100:,.2f} {currency}"
 
 
 def new_order_id() -> str:
@@ -78,12 +86,32 @@ def read_lines(form: Mapping[str, str]) -> dict[str, int]:
         if re.fullmatch(r"[0-9]{1,4}", text.strip()) and int(text) <= MOST:
             lines[sku] = int(text)
         else:
-            wrong.append((sku, f"the quantity must be a whole number up to {MOST}"))
+            wrong.append((field, f"the quantity must be a whole number up to {MOST}"))
     if wrong:
         raise invalid(*wrong)
     if not lines:
         raise invalid(("cart", "choose at least one item"))
     return lines
+
+
+def seen_prices(form: Mapping[str, str], lines: Mapping[str, int]) -> dict[str, int] | None:
+    """Return the prices in cents that the page showed, its fields `price:SKU`; None if it did not show all of them."""
+    shown = {sku: form.get(_SEEN + sku, "") for sku in lines}
+    if not all(re.fullmatch(r"[0-9]{1,15}", text) for text in shown.values()):
+        return None
+    return {sku: int(text) for sku, text in shown.items()}
+
+
+def price_news(seen: Mapping[str, int], items: Sequence[Json]) -> str:
+    """Return in a sentence which prices are others than those that a person has seen, as the catalogue is now."""
+    now = {item["sku"]: item for item in items}
+    changed = [
+        f"{sku} costs {worth(now[sku]['unitPrice'], now[sku]['currency'])} now, not {worth(price)}"
+        for sku, price in seen.items()
+        if sku in now and now[sku]["unitPrice"] != price
+    ]
+    what = f": {', '.join(changed)}" if changed else ""
+    return f"A price has changed since you opened this page{what}. Nothing was ordered: order again if you agree."
 
 
 def _sample(goods: Sequence[tuple[Json, int]], dear_from: int) -> Sample:
@@ -94,6 +122,7 @@ def _sample(goods: Sequence[tuple[Json, int]], dear_from: int) -> Sample:
     return Sample(
         id=new_order_id(),
         lines=lines,
+        prices=prices,
         total=sum(prices[sku] * quantity for sku, quantity in lines.items()),
         missing=bool(missing),
         dear=worth >= dear_from,

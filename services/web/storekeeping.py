@@ -13,17 +13,25 @@ from services.common.ids import fits_a_path
 from services.common.models import Json, Name, Request
 from services.common.money import minor_units
 
-_AMOUNT = r"([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,9})?"
+_AMOUNTS = (
+    r"(?P<whole>[0-9]{1,15})(?:\.(?P<part>[0-9]{1,9})|,(?P<cents>[0-9]{1,2}))?",
+    # Groups of three by any of the signs that people use for it, then the other sign: 1,289.50, 1.289,50, 1 289,50.
+    r"(?P<whole>[0-9]{1,3}(?P<sign>[,.'\u2019\s])[0-9]{3}(?:(?P=sign)[0-9]{3}){0,3})(?:(?!(?P=sign))[.,](?P<part>[0-9]{1,9}))?",
+)
+"""How amounts are typed, in the order in which they are tried: 1,289 is far more than one, 59.900 is 59.90."""
 _DEAREST = 10_000_000
 _HIGHEST_LIMIT = 10**15
 _MOST = 10_000_000
 
 
 def cents(text: str) -> int:
-    """Return what a person typed in major units as minor units. Raises ValueError."""
-    if not re.fullmatch(_AMOUNT, text):
+    """Return what a person typed in major units, the way he is used to, as minor units. Raises ValueError."""
+    read = next((found for pattern in _AMOUNTS if (found := re.fullmatch(pattern, text))), None)
+    if read is None:
         raise ValueError("must be an amount like 59.90")
-    return minor_units(Decimal(text.replace(",", "")))
+    named = read.groupdict()
+    whole = re.sub("[^0-9]", "", named["whole"])
+    return minor_units(Decimal(f"{whole}.{named['part'] or named.get('cents') or 0}"))
 
 
 def major(amount: int) -> str:

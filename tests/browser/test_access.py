@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewVisitor
 from tests.browser.tour import STOPS, Furniture, Stop
@@ -33,14 +33,18 @@ def opens_everything(visitor: Visitor) -> None:
     visitor.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
 
 
-def tabs_to(visitor: Visitor, name: str) -> None:
-    """Press Tab until the control of this name has the focus."""
-    wanted = visitor.page.get_by_role("button", name=name, exact=True)
+def button(visitor: Visitor, name: str) -> Locator:
+    """Return the button of this name."""
+    return visitor.page.get_by_role("button", name=name, exact=True)
+
+
+def tabs_to(visitor: Visitor, wanted: Locator) -> None:
+    """Press Tab until this has the focus."""
     for _ in range(MOST_STEPS):
         visitor.page.keyboard.press("Tab")
         if wanted.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError(f"{name} is not reached with {MOST_STEPS} tabs")
+    raise AssertionError(f"{wanted} is not reached with {MOST_STEPS} tabs")
 
 
 @every_page
@@ -61,6 +65,8 @@ def test_a_phone_never_scrolls_sideways(new_visitor: NewVisitor, furniture: Furn
     opens_everything(visitor)
     widths = visitor.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert widths == [PHONE["width"], PHONE["width"]]
+    tables = visitor.page.locator(".table-responsive").all()
+    assert not [one.inner_text() for one in tables if one.evaluate("one => one.scrollWidth > one.clientWidth")]
 
 
 def test_axe_is_able_to_find_something(visitor: Visitor) -> None:
@@ -73,11 +79,13 @@ def test_an_order_is_placed_and_cancelled_with_tab_and_enter_only(visitor: Visit
     visitor.goes_to("/shop/")
     visitor.page.keyboard.press("Tab")
     expect(visitor.page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    tabs_to(visitor, "Order example 1")
+    tabs_to(visitor, button(visitor, "Order example 1"))
     visitor.page.keyboard.press("Enter")
     order_id = visitor.order_id()
     shopper.sees_shipments(order_id, "booked")
-    tabs_to(visitor, "Cancel the order")
+    tabs_to(visitor, visitor.page.get_by_text("Cancel the order", exact=True))
+    visitor.page.keyboard.press("Enter")
+    tabs_to(visitor, button(visitor, "Yes, cancel it"))
     visitor.page.keyboard.press("Enter")
     expect(visitor.heading().locator(".badge")).to_have_text("cancelled")
 
@@ -86,10 +94,11 @@ def test_the_focus_stays_where_it_is_while_the_page_changes(visitor: Visitor, sh
     order_id = shopper.orders({shopper.goods(a=1): 1})
     visitor.goes_to(f"/shop/orders/{order_id}")
     visitor.is_live()
-    tabs_to(visitor, "Cancel the order")
+    cancel = visitor.page.get_by_text("Cancel the order", exact=True)
+    tabs_to(visitor, cancel)
     shopper.sees_shipments(order_id, "booked")
     expect(visitor.page.get_by_text("Courier booked: done")).to_be_visible()
-    expect(visitor.page.get_by_role("button", name="Cancel the order")).to_be_focused()
+    expect(cancel).to_be_focused()
 
 
 def test_light_and_dark_follow_the_system_at_once(new_visitor: NewVisitor) -> None:

@@ -21,6 +21,7 @@ def approves_as(visitor: Visitor, name: str) -> None:
     visitor.page.get_by_label("Your name").fill(name)
     visitor.page.get_by_role("button", name="Begin").click()
     expect(visitor.page.get_by_role("button", name="Change")).to_be_visible()
+    expect(visitor.page.get_by_label("Your name")).to_be_focused()
 
 
 def case(visitor: Visitor, order_id: str) -> Locator:
@@ -38,6 +39,8 @@ def test_an_order_comes_up_by_itself_and_goes_on_when_approved(visitor: Visitor,
     visitor.presses(f"Approve order {order_id}")
     expect(visitor.says()).to_contain_text(f"Order {order_id} is approved.")
     expect(case(visitor, order_id)).to_have_count(0)
+    # The keyboard goes on in the list, not at the top of the page.
+    assert visitor.page.evaluate("document.getElementById('live').contains(document.activeElement)")
     assert visitor.was_not_reloaded()
     shopper.delivers(order_id)
     visitor.goes_to(f"/shop/orders/{order_id}")
@@ -46,7 +49,8 @@ def test_an_order_comes_up_by_itself_and_goes_on_when_approved(visitor: Visitor,
 
 def test_a_rejected_order_is_cancelled(visitor: Visitor, shopper: Shopper, dear_order: str) -> None:
     approves_as(visitor, "Robin")
-    visitor.presses(f"Reject order {dear_order}")
+    visitor.page.get_by_text(f"Reject order {dear_order}", exact=True).click()
+    visitor.presses(f"Yes, reject order {dear_order}")
     expect(visitor.says()).to_contain_text(f"Order {dear_order} is rejected.")
     assert shopper.sees(dear_order, "cancelled")["reason"] == "approvalRejected"
 

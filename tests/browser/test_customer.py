@@ -4,7 +4,9 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.outage import away
 from tests.browser.visitor import Visitor
+from tests.e2e.groups import System
 from tests.e2e.shopper import Shopper
 
 
@@ -23,7 +25,7 @@ def test_an_order_from_the_examples_is_followed_to_the_door_without_a_reload(
     visitor.marks()
     status_is(visitor, "processing")
     steps = visitor.page.get_by_role("list", name="Progress of this parcel")
-    for reported, reached in (("", "Courier booked"), ("dispatched", "On its way"), ("delivered", "Delivered")):
+    for reported, reached in (("", "Courier booked"), ("dispatched", "Picked up"), ("delivered", "Delivered")):
         if reported:
             for shipment in shopper.sees_shipments(order_id, "booked" if reported == "dispatched" else "dispatched"):
                 shopper.shop.report(shipment, reported)
@@ -36,7 +38,7 @@ def test_an_order_from_the_examples_is_followed_to_the_door_without_a_reload(
 def test_what_is_missing_is_asked_with_a_countdown_and_the_rest_is_sent(visitor: Visitor, shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1, shopper.goods(): 1})
     visitor.goes_to(f"/shop/orders/{order_id}")
-    status_is(visitor, "customer action required")
+    status_is(visitor, "your answer is needed")
     visitor.marks()
     left = visitor.page.get_by_text(re.compile(r"^\d+ seconds left$"))
     before = int(left.inner_text().split()[0])
@@ -56,17 +58,17 @@ def test_a_change_of_mind_gives_everything_back(visitor: Visitor, shopper: Shopp
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "booked")
     visitor.goes_to(f"/shop/orders/{order_id}")
-    visitor.presses("Cancel the order")
+    visitor.cancels()
     status_is(visitor, "cancelled")
     expect(visitor.page.get_by_text("You cancelled it. Nothing stays charged.").first).to_be_visible()
-    expect(visitor.page.get_by_text("refunded", exact=True)).to_be_visible()
+    expect(visitor.page.get_by_text("paid back", exact=True)).to_be_visible()
 
 
 def test_a_cart_of_ones_own_adds_up_and_is_ordered(visitor: Visitor, shopper: Shopper) -> None:
     visitor.is_customer(shopper.customer_id)
     visitor.page.get_by_text("Or fill a cart").click()
     visitor.page.get_by_label("Vans Old Skool", exact=True).fill("2")
-    visitor.page.get_by_label("milk", exact=True).fill("3")
+    visitor.page.get_by_label("Milk", exact=True).fill("3")
     cart = visitor.page.locator("form[data-cart]")
     expect(cart.get_by_role("status")).to_have_text("$132.00")
     cart.get_by_role("button", name="Order", exact=True).click()
@@ -75,6 +77,37 @@ def test_a_cart_of_ones_own_adds_up_and_is_ordered(visitor: Visitor, shopper: Sh
     assert {one["sku"]: one["quantity"] for one in order["items"]} == {"Vans Old Skool": 2, "milk": 3}
     visitor.is_role("Customer")
     expect(visitor.page.get_by_role("row", name=order["id"])).to_contain_text("$132.00")
+
+
+def test_a_price_that_changed_meanwhile_is_told_and_shown_before_anything_is_ordered(
+    visitor: Visitor, shopper: Shopper
+) -> None:
+    visitor.excuse("status of 422")
+    sku = shopper.goods(price=1000, a=2)
+    visitor.is_customer(shopper.customer_id)
+    visitor.marks()
+    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.get_by_label(sku, exact=True).fill("2")
+    cart = visitor.page.locator("form[data-cart]")
+    expect(cart.get_by_role("status")).to_have_text("$20.00")
+    shopper.shop.call("inventory", "PUT", f"/inventory/{sku}", {"unitPrice": 1250})
+    order = cart.get_by_role("button", name="Order", exact=True)
+    order.click()
+    expect(visitor.page.get_by_role("alert")).to_contain_text(f"{sku} costs 12.50 USD now, not 10.00 USD")
+    expect(cart.get_by_role("status")).to_have_text("$25.00")
+    assert visitor.was_not_reloaded()
+    order.click()
+    assert shopper.shop.order(visitor.order_id())["goodsTotal"] == 2500
+
+
+def test_the_catalogue_comes_back_by_itself(visitor: Visitor, system: System) -> None:
+    with away(system, "inventory"):
+        visitor.goes_to("/shop/")
+        expect(visitor.page.get_by_text("The catalogue cannot be shown right now")).to_be_visible()
+        visitor.marks()
+    expect(visitor.page.get_by_role("button", name="Order example 1", exact=True)).to_be_visible()
+    expect(visitor.page.get_by_text("cannot be shown")).to_have_count(0)
+    assert visitor.was_not_reloaded()
 
 
 def test_an_empty_cart_is_told_what_is_wrong_with_it(visitor: Visitor) -> None:
@@ -91,10 +124,10 @@ def test_a_decision_that_comes_too_late_is_refused_with_a_reason(visitor: Visito
     visitor.excuse("status of 409|ERR_FAILED")
     order_id = shopper.orders({shopper.goods(a=1): 1})
     visitor.goes_to(f"/shop/orders/{order_id}")
-    expect(visitor.page.get_by_role("button", name="Cancel the order")).to_be_visible()
+    expect(visitor.page.get_by_text("Cancel the order", exact=True)).to_be_visible()
     visitor.stops_hearing()
     shopper.delivers(order_id)
-    visitor.presses("Cancel the order")
+    visitor.cancels()
     expect(visitor.page.get_by_role("alert")).to_contain_text("(409)")
 
 
@@ -124,7 +157,7 @@ def test_two_tabs_show_the_same_whichever_was_used(visitor: Visitor, shopper: Sh
         page.goto(f"/shop/orders/{order_id}")
         visitor.is_live(page)
         visitor.marks(page)
-    visitor.presses("Cancel the order")
+    visitor.cancels()
     for page in (visitor.page, other):
         expect(page.get_by_role("heading", level=1).locator(".badge")).to_have_text("cancelled")
         assert visitor.was_not_reloaded(page)

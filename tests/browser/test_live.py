@@ -45,10 +45,24 @@ def test_a_page_says_that_it_is_cut_off_and_comes_back_with_what_it_missed(
     is_on_the_way(visitor, order_id, shopper)
     with away(system, "web"):
         expect(visitor.page.locator("#live-state")).to_have_text("Disconnected, trying again")
-        visitor.presses("Cancel the order")
+        visitor.cancels()
         expect(visitor.page.get_by_role("alert")).to_contain_text("The server cannot be reached")
         shopper.delivers(order_id)
         shows(visitor, "processing")
+    visitor.is_live()
+    shows(visitor, "completed")
+    expect(visitor.page.get_by_role("alert")).to_have_count(0)
+    assert visitor.was_not_reloaded()
+
+
+def test_a_browser_that_goes_offline_is_told_at_once_and_back_at_once(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.excuse("ERR_")
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    is_on_the_way(visitor, order_id, shopper)
+    visitor.context.set_offline(True)
+    expect(visitor.page.locator("#live-state")).to_have_text("You are offline, trying again")
+    shopper.delivers(order_id)
+    visitor.context.set_offline(False)
     visitor.is_live()
     shows(visitor, "completed")
     assert visitor.was_not_reloaded()

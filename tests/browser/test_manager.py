@@ -59,7 +59,8 @@ def test_a_price_that_is_none_is_refused_by_name(visitor: Visitor) -> None:
     reprice.get_by_label("SKU").select_option("milk")
     reprice.get_by_label("New price in USD").fill("a lot")
     visitor.presses("Change the price")
-    expect(visitor.page.get_by_role("alert")).to_contain_text("price")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("New price in USD: must be an amount like 59.90")
+    expect(reprice.get_by_label("New price in USD")).to_be_focused()
 
 
 def test_the_stock_is_filtered_while_somebody_types(visitor: Visitor) -> None:
@@ -79,8 +80,8 @@ def test_a_spending_limit_declines_a_charge_until_it_is_reset(visitor: Visitor, 
     expect(visitor.part("Fraud")).to_contain_text("up to $10.00")
     order_id = shopper.orders({shopper.goods(price=1100, a=1): 1})
     assert shopper.sees(order_id, "failed")["fulfillments"][0]["reason"] == "paymentDeclined"
-    visitor.part("Fraud").get_by_text("Reset", exact=True).click()
-    visitor.presses("Yes, reset")
+    visitor.part("Fraud").get_by_text("Reset the fraud check").click()
+    visitor.presses("Yes, reset it")
     expect(visitor.part("Fraud")).to_contain_text("no spending limit")
     shopper.delivers(shopper.orders({shopper.goods(price=1100, a=1): 1}))
 

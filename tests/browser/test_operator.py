@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Locator, expect
 
+from tests.browser.outage import away
 from tests.browser.visitor import Visitor
 from tests.e2e.client import Shop
 from tests.e2e.crashes import kill
@@ -55,10 +56,36 @@ def test_a_stream_survives_a_reload_and_a_killed_worker_and_no_order_fails(visit
 def test_a_stream_is_stopped_and_what_was_sent_runs_out(visitor: Visitor) -> None:
     starts(visitor, "2", "600")
     expect(count(visitor, "sent")).not_to_have_text("0")
-    visitor.presses("Stop the stream")
+    # Whoever presses twice has not ended it: its people still look after the open orders.
+    visitor.page.get_by_role("button", name="Stop the stream").dblclick()
     expect(visitor.page.get_by_role("button", name="Stop the stream")).to_have_count(0)
     is_over(visitor)
     assert int(count(visitor, "sent").inner_text()) < 100
+
+
+def test_a_stream_that_was_lost_with_the_console_is_told(visitor: Visitor, system: System) -> None:
+    visitor.excuse("ERR_")
+    starts(visitor, "1", "600")
+    visitor.is_live()
+    expect(count(visitor, "sent")).not_to_have_text("0")
+    visitor.marks()
+    with away(system, "web"):
+        expect(visitor.page.locator("#live-state")).to_have_text("Disconnected, trying again")
+    expect(visitor.page.get_by_text("The console was restarted, and the stream")).to_be_visible()
+    assert visitor.was_not_reloaded()
+
+
+def test_a_killed_worker_is_told_as_none_until_one_is_back(visitor: Visitor, system: System) -> None:
+    visitor.excuse("status of 50")
+    visitor.is_role("Operator")
+    workers = visitor.page.get_by_role("figure").filter(has_text="Workers").locator(".chart-values")
+    expect(workers).to_have_text("connected 1")
+    with away(system, "orderprocessing"):
+        expect(workers).to_have_text("connected 0")
+        expect(visitor.page.get_by_text("No worker is connected.")).to_be_visible()
+    expect(
+        visitor.page.get_by_text(re.compile("A worker is back and goes on, after about [0-9]+ seconds?"))
+    ).to_be_visible()
 
 
 def test_the_charts_move_and_say_their_values_in_words(visitor: Visitor) -> None:
@@ -77,7 +104,10 @@ def test_shares_that_do_not_add_up_are_refused(visitor: Visitor) -> None:
     visitor.page.get_by_text("Mix, people and courier").click()
     visitor.page.get_by_label("Amend").fill("10")
     visitor.presses("Start the stream")
-    expect(visitor.page.get_by_role("alert")).to_contain_text("(422)")
+    expect(visitor.page.get_by_role("alert")).to_have_text(
+        "Stay silent: the three shares of its row must make 100 % together, they make 30 % (422)"
+    )
+    expect(visitor.page.get_by_label("Stay silent").first).to_be_focused()
 
 
 def test_a_process_is_killed_from_the_page_and_comes_back(visitor: Visitor, system: System) -> None:

@@ -63,6 +63,11 @@ class Visitor:
         """Press the one button of that name."""
         self.page.get_by_role("button", name=name, exact=True).click()
 
+    def cancels(self) -> None:
+        """Cancel the order that the page shows, which takes a second step."""
+        self.page.get_by_text("Cancel the order", exact=True).click()
+        self.presses("Yes, cancel it")
+
     def heading(self) -> Locator:
         """Return what the page is about."""
         return self.page.get_by_role("heading", level=1)

@@ -1,19 +1,22 @@
 """The customer's pages: order, see what becomes of it, decide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from flask import Blueprint, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.models import Name, Request
+from services.common.models import Json, Name, Request
 from services.common.persons import Role
+from services.common.problems import Problem
+from services.common.sidecar import RefusedError
 from services.common.web import parse
 from services.web.backend import Backend
 from services.web.calls import Outcome, SideBySide
 from services.web.pages import done, show, wants_part
-from services.web.shopping import new_order_id, read_lines, samples
+from services.web.shopping import new_order_id, price_news, read_lines, samples, seen_prices
+from services.web.titles import Titles, title_of
 from services.web.who import called, known_as, remember
 
 _ROLE = Role.CUSTOMER
@@ -30,6 +33,17 @@ class CustomerName(Request):
 def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blueprint:
     """Return the customer's pages; `dear_from` is the worth from which on an order needs an approval."""
     routes = Blueprint("customer", __name__, url_prefix="/shop")
+    _register_shop(routes, backend, calls, dear_from)
+    _register_orders(routes, backend, Titles(backend.items))
+    return routes
+
+
+def _register_shop(routes: Blueprint, backend: Backend, calls: SideBySide, dear_from: int) -> None:
+    @routes.get("/goods")
+    def goods() -> str:
+        """Give what can be ordered alone, for a page that has been open for a while."""
+        [catalogue] = calls.each(lambda call: call(), [backend.items])
+        return render_template("customer/shop.html", layout="goods.html", **_offer(catalogue, dear_from))
 
     @routes.get("/")
     def shop() -> str:
@@ -41,7 +55,6 @@ def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blue
         listed, *catalogues = calls.each(lambda call: call(), wanted)
         orders, cursor_of_older = listed.value or ([], None)
         catalogue = catalogues[0] if catalogues else Outcome()
-        goods = catalogue.value or []
         return show(
             "customer/shop.html",
             customer=customer,
@@ -49,10 +62,7 @@ def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blue
             listed=listed,
             orders=orders,
             cursor=cursor_of_older,
-            catalogue=catalogue,
-            items=goods,
-            samples=samples(goods, Random(), dear_from),  # noqa: S311 - which shoes are shown is no secret
-            cart_id=new_order_id(),
+            **_offer(catalogue, dear_from),
         )
 
     @routes.post("/customer")
@@ -62,12 +72,16 @@ def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blue
 
     @routes.post("/orders")
     def place() -> Response:
-        order = backend.place(request.form.get("order") or new_order_id(), _customer(), read_lines(request.form))
-        return done(url_for("customer.order", order_id=order["id"]), "We have your order.")
+        order_id, lines = request.form.get("order") or new_order_id(), read_lines(request.form)
+        _place(backend, order_id, lines, seen_prices(request.form, lines))
+        return done(url_for("customer.order", order_id=order_id), "We have your order.")
 
+
+def _register_orders(routes: Blueprint, backend: Backend, titles: Titles) -> None:
     @routes.get("/orders/<order_id>")
     def order(order_id: str) -> str:
-        return show("customer/order.html", order=backend.order(order_id), timeline=backend.timeline(order_id))
+        found, timeline = backend.order(order_id), backend.timeline(order_id)
+        return show("customer/order.html", order=found, timeline=timeline, titles=titles.of())
 
     @routes.post("/orders/<order_id>/action")
     def act(order_id: str) -> Response:
@@ -76,7 +90,36 @@ def customer_routes(backend: Backend, calls: SideBySide, dear_from: int) -> Blue
         said = {"amend": "We send you the rest.", "cancel": "We cancel your order."}.get(action, "Done.")
         return done(url_for("customer.order", order_id=order_id), said)
 
-    return routes
+
+def _offer(catalogue: Outcome[list[Json]], dear_from: int) -> dict[str, Any]:
+    goods = catalogue.value or []
+    chosen = samples(goods, Random(), dear_from)  # noqa: S311 - which shoes are shown is no secret
+    titles = {item["sku"]: title_of(item) for item in goods}
+    return {
+        "catalogue": catalogue,
+        "items": goods,
+        "samples": chosen,
+        "cart_id": new_order_id(),
+        "titles": titles,
+    }
+
+
+def _place(backend: Backend, order_id: str, lines: Mapping[str, int], seen: Mapping[str, int] | None) -> None:
+    """Send an order in at the prices that its customer has seen. Raises the 422 in his words when one has changed."""
+    expected = None if seen is None else sum(seen[sku] * quantity for sku, quantity in lines.items())
+    try:
+        backend.place(order_id, _customer(), lines, expected)
+    except RefusedError as error:
+        if seen is None or not _is_about_the_total(error):
+            raise
+        # An order whose answer got lost is in already, at the prices of then.
+        if not backend.orders_by_id([order_id]):
+            raise Problem(error.status, "priceChanged", price_news(seen, backend.items())) from error
+
+
+def _is_about_the_total(error: RefusedError) -> bool:
+    listed = error.body.get("errors")
+    return isinstance(listed, list) and [one.get("field") for one in listed] == ["total"]
 
 
 def _customer() -> str:

@@ -1,7 +1,10 @@
 """The operator's page: a stream of orders, what the system makes of it, and what breaks on demand."""
 
-from flask import Blueprint, jsonify, url_for
-from werkzeug.wrappers import Response
+import re
+from functools import partial
+
+from flask import Blueprint, Response, after_this_request, current_app, jsonify, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from services.common.web import parse
 from services.web.backend import Backend
@@ -9,7 +12,11 @@ from services.web.calls import SideBySide
 from services.web.pages import done, form_fields, show, wants_part
 from services.web.stream.models import StreamSettings
 from services.web.stream.operations import Operations
+from services.web.stream.run import Run
 from services.web.unrest import ChaosForm, UnrestBoard
+
+_SEEN = "stream"
+"""The cookie by which a browser remembers the stream that it saw run: the console forgets it when it is restarted."""
 
 
 def operator_routes(backend: Backend, calls: SideBySide, operations: Operations) -> Blueprint:
@@ -20,40 +27,63 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
     @routes.get("/")
     def desk() -> str:
         run = operations.run
+        if run and not operations.ending:
+            after_this_request(partial(_remember, run=run))
         return show(
             "operator/desk.html",
             run=run.summary() if run else None,
+            lost=_lost(run),
             settings=run.settings if run else StreamSettings(),
             dear=operations.dear,
             unrest=board.seen() if wants_part() else board.look(),
         )
 
+    _register_stream(routes, operations)
+
+    @routes.post("/chaos")
+    def change() -> AnyResponse:
+        return done(url_for("operator.desk"), board.change(parse(ChaosForm, form_fields())))
+
+    @routes.post("/kill/<service>")
+    def kill(service: str) -> AnyResponse:
+        board.kill(service)
+        return done(url_for("operator.desk"), f"A process of {service} dies now; its supervisor starts another.")
+
+    return routes
+
+
+def _register_stream(routes: Blueprint, operations: Operations) -> None:
     @routes.get("/figures")
     def figures() -> Response:
         return jsonify(operations.figures.history())
 
     @routes.post("/stream")
-    def begin() -> Response:
+    def begin() -> AnyResponse:
         run = operations.begin(parse(StreamSettings, form_fields()))
-        return done(url_for("operator.desk"), f"The stream {run.name} has started.")
+        return _remember(done(url_for("operator.desk"), f"The stream {run.name} has started."), run)
 
     @routes.post("/stream/stop")
-    def stop() -> Response:
+    def stop() -> AnyResponse:
         operations.stop()
         return done(url_for("operator.desk"), "No more orders are sent; those that were sent run out.")
 
     @routes.post("/stream/end")
-    def end() -> Response:
+    def end() -> AnyResponse:
         operations.end_run()
         return done(url_for("operator.desk"), "The stream has ended; orders that are still open go on without it.")
 
-    @routes.post("/chaos")
-    def change() -> Response:
-        return done(url_for("operator.desk"), board.change(parse(ChaosForm, form_fields())))
 
-    @routes.post("/kill/<service>")
-    def kill(service: str) -> Response:
-        board.kill(service)
-        return done(url_for("operator.desk"), f"A process of {service} dies now; its supervisor starts another.")
+def _lost(run: Run | None) -> str | None:
+    """Return the name of a stream that this browser saw run, and that ended with an earlier process of the console."""
+    seen = request.cookies.get(_SEEN, "")
+    known = run is not None and run.name == seen
+    return seen if re.fullmatch("[0-9a-f]{6}", seen) and not known else None
 
-    return routes
+
+def _remember(answer: AnyResponse, run: Run) -> AnyResponse:
+    if run.over:
+        answer.delete_cookie(_SEEN)
+    elif request.cookies.get(_SEEN) != run.name:
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        answer.set_cookie(_SEEN, run.name, max_age=run.longest, httponly=True, samesite="Lax", secure=secure)
+    return answer

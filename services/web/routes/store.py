@@ -12,6 +12,7 @@ from services.common.web import parse
 from services.web.backend import Backend
 from services.web.calls import Outcome, SideBySide
 from services.web.pages import done, form_fields, show
+from services.web.shopping import worth
 from services.web.storekeeping import (
     NewItem,
     Reprice,
@@ -35,9 +36,9 @@ def store_routes(backend: Backend, calls: SideBySide) -> Blueprint:
         order_id = request.args.get("order", "").strip()
         wanted: list[Callable[[], Any]] = [backend.items, backend.fraud_settings, backend.shipping_settings]
         if order_id:
-            wanted.append(lambda: backend.ledger(order_id))
+            wanted += [lambda: backend.ledger(order_id), lambda: backend.orders_by_id([order_id])]
         # Each card shows its own trouble: one service that is away does not take the others' cards with it.
-        stock, fraud, shipping, *ledgers = calls.each(lambda call: call(), wanted)
+        stock, fraud, shipping, *looked_up = calls.each(lambda call: call(), wanted)
         return show(
             "store/store.html",
             stock=stock,
@@ -45,7 +46,9 @@ def store_routes(backend: Backend, calls: SideBySide) -> Blueprint:
             locations=locations(stock.value or []),
             fraud=fraud,
             shipping=shipping,
-            ledger=ledgers[0] if ledgers else Outcome(),
+            ledger=looked_up[0] if looked_up else Outcome(),
+            # An order that the list cannot be asked for is not known to be none.
+            no_order=bool(looked_up) and looked_up[1].value == [],
             order_id=order_id,
             form_key=new_form_key(),
             major=major,
@@ -67,7 +70,7 @@ def _register_goods(routes: Blueprint, backend: Backend) -> None:
     def reprice() -> Response:
         form = _form(Reprice)
         backend.reprice(form.sku, form.item())
-        return _done(f"{form.sku} costs {major(form.price)} from now on.")
+        return _done(f"{form.sku} costs {worth(form.price)} from now on.")
 
     @routes.post("/items")
     def add() -> Response:
@@ -84,7 +87,7 @@ def _register_settings(routes: Blueprint, backend: Backend) -> None:
     def limit() -> Response:
         amount = _form(SpendingLimit).limit
         backend.set_fraud_limit(amount)
-        return _done(f"A customer may spend up to {major(amount)}." if amount else "There is no spending limit.")
+        return _done(f"A customer may spend up to {worth(amount)}." if amount else "There is no spending limit.")
 
     @routes.post("/fraud/maintenance")
     def maintenance() -> Response:

@@ -1,10 +1,13 @@
 // Line charts over time, drawn anew at most once a second; colours are Bootstrap's, so that they follow light and dark.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const figure = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 /** Of the usual distance between points; those that are further apart are not joined. */
 const GAP = 2.5;
 const SECOND = 1000;
 const PIXELS_A_POINT = 2;
+/** In pixels. */
+const ALONE = 2;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--bs-${name}`).trim();
 
@@ -20,20 +23,28 @@ function thin(points, step) {
   return [...kept.values()];
 }
 
-/** A chart of a few lines: each has a `name`, a `colour` of Bootstrap's, and `of`, which reads its value from a point. */
+/** Returns how large a point is: one without neighbours would not be seen as a line. */
+function radius({ dataset, dataIndex: at }) {
+  const near = (other) => other && other.y !== null && Math.abs(other.x - dataset.data[at].x) <= dataset.spanGaps;
+  return near(dataset.data[at - 1]) || near(dataset.data[at + 1]) ? 0 : ALONE;
+}
+
+/** A chart of a few lines: each has a `name`, a `colour` of Bootstrap's, and `of`, which reads its value from a point.
+ * `missing` is said of what has no value, where the line has no words of its own. */
 export class LineChart {
-  constructor(figure, { title, unit, lines, stepped = false, most = 1 }) {
+  constructor(box, { title, unit, lines, missing = "not known", stepped = false, most = 1 }) {
     this.lines = lines;
     this.title = title;
     this.unit = unit;
-    this.values = figure.querySelector(".chart-values");
-    this.canvas = figure.querySelector("canvas");
-    figure.querySelector("h3").textContent = title;
+    this.missing = missing;
+    this.values = box.querySelector(".chart-values");
+    this.canvas = box.querySelector("canvas");
+    box.querySelector("h3").textContent = title;
     this.chart = new Chart(this.canvas, {
       type: "line",
       data: {
         datasets: lines.map((line) => ({
-          label: line.name, data: [], borderWidth: 1.5, borderDash: line.dashed ? [4, 3] : [], pointRadius: 0, stepped,
+          label: line.name, data: [], borderWidth: 1.5, borderDash: line.dashed ? [4, 3] : [], pointRadius: radius, stepped,
         })),
       },
       options: {
@@ -44,7 +55,7 @@ export class LineChart {
         events: [],
         scales: {
           x: { type: "linear", ticks: { maxTicksLimit: 4, maxRotation: 0, callback: (at) => clock.format(at) } },
-          y: { beginAtZero: true, suggestedMax: most, ticks: { maxTicksLimit: 5, precision: unit ? undefined : 0 } },
+          y: { beginAtZero: true, suggestedMax: most, ticks: { maxTicksLimit: 5, precision: unit ? undefined : 0, callback: (value) => figure.format(value) } },
         },
         plugins: { legend: { labels: { boxWidth: 18, boxHeight: 1 } } },
       },
@@ -80,7 +91,8 @@ export class LineChart {
 
   say(point) {
     const value = (line) => (point && line.of(point)) ?? null;
-    const words = this.lines.map((line) => `${line.name} ${value(line) === null ? "unknown" : `${+value(line).toFixed(2)}${this.unit}`}`).join(", ");
+    const said = (line) => (value(line) === null ? (line.missing ?? this.missing) : `${figure.format(value(line))}${this.unit}`);
+    const words = point ? this.lines.map((line) => `${line.name} ${said(line)}`).join(", ") : "Nothing was measured yet";
     if (this.values.textContent !== words) {
       this.values.textContent = words;
       this.canvas.setAttribute("aria-label", `${this.title}, line chart. Now: ${words}.`);

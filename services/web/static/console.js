@@ -1,3 +1,4 @@
+import { focusAgain } from "./focus.js";
 import { localize } from "./format.js";
 import * as forms from "./forms.js";
 import { follow } from "./live.js";
@@ -7,3 +8,4 @@ localize(document);
 forms.start();
 follow();
 recover();
+focusAgain();

@@ -7,7 +7,7 @@ document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 
 function apply() {
   const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-  sheet.replaceSync(words.map((word) => `[data-text]:not([data-text*="${CSS.escape(word)}"]) { display: none; }`).join("\n"));
+  sheet.replaceSync(words.map((word) => `[data-text]:not([data-text*="${CSS.escape(word)}"]) { display: none !important; }`).join("\n"));
   const lines = [...document.querySelectorAll("[data-text]")];
   const shown = lines.filter((line) => words.every((word) => line.dataset.text.includes(word)));
   told.textContent = words.length ? `${shown.length} of ${lines.length} shown` : "";

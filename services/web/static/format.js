@@ -3,6 +3,7 @@
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const whole = new Intl.NumberFormat();
 const currencies = new Map();
 
 /** Returns an amount of minor units as text. */
@@ -11,9 +12,10 @@ export function money(cents, currency = "USD") {
   return currencies.get(currency).format(cents / 100);
 }
 
-/** Rewrites the amounts and times below an element. */
+/** Rewrites the amounts, numbers and times below an element. */
 export function localize(root) {
   for (const amount of root.querySelectorAll("data.money")) amount.textContent = money(amount.value, amount.dataset.currency);
+  for (const count of root.querySelectorAll("data.number")) count.textContent = whole.format(count.value);
   for (const time of root.querySelectorAll("time[datetime]")) {
     const when = new Date(time.dateTime);
     if (Number.isNaN(when.getTime())) continue;

@@ -1,40 +1,41 @@
 // Sends forms without leaving the page, and says how it went; without a script the same forms work with page loads.
-import { money } from "./format.js";
+import { focusAfterReload, focusOn } from "./focus.js";
 import { refresh } from "./live.js";
+import { repeat, say } from "./notice.js";
 
-const said = document.getElementById("said");
-const alerts = document.getElementById("alerts");
-/** In milliseconds: a screen reader hears only of what changes after it has got to know the page. */
-const KNOWN_AFTER = 500;
 const underWay = new WeakSet();
 
-/** Says how something went; `problem` is a problem object of RFC 9457. */
-export function say(message, problem = null) {
-  const box = document.createElement("div");
-  box.className = `alert ${problem ? "alert-danger" : "alert-success"} d-flex justify-content-between gap-3`;
-  if (problem) box.setAttribute("role", "alert");
-  const text = document.createElement("div");
-  text.textContent = message;
-  const close = document.createElement("button");
-  close.type = "button";
-  close.className = "btn-close";
-  close.ariaLabel = "Close this message";
-  close.addEventListener("click", () => box.remove());
-  box.append(text, close);
-  said.replaceChildren();
-  alerts.replaceChildren();
-  (problem ? alerts : said).append(box);
+/** Returns the field of a form that an error is about, null for one of many ticks and what nobody sees. */
+function fieldOf(form, name) {
+  const found = form.elements.namedItem(name);
+  return found instanceof HTMLElement && !["checkbox", "hidden"].includes(found.type) ? found : null;
+}
+
+/** Returns what is wrong, each field by the name that the form gives it. */
+function complaint(problem, form, status) {
+  const listed = (problem.errors ?? []).filter(({ field }) => form.elements.namedItem(field)).map(({ field, detail }) => {
+    const label = fieldOf(form, field)?.labels[0];
+    return label ? `${label.textContent.trim()}: ${detail}` : detail;
+  });
+  return `${listed.join("; ") || problem.detail || problem.title} (${status})`;
+}
+
+function refuse(problem, form, status) {
+  say(complaint(problem, form, status), status);
+  focusOn((problem.errors ?? []).map(({ field }) => fieldOf(form, field)).find(Boolean));
+  document.dispatchEvent(new CustomEvent("refused", { detail: problem }));
 }
 
 /** Sends a form's content; returns what the server answered, or null after it has said what went wrong. */
-export async function send(action, fields) {
+async function send(form, fields) {
   try {
+    const action = form.getAttribute("action");
     const answer = await fetch(action, { method: "POST", headers: { Accept: "application/json" }, body: fields });
     const body = await answer.json();
     if (answer.ok) return body;
-    say(`${body.detail ?? body.title} (${answer.status})`, body);
-  } catch (error) {
-    say(`The server cannot be reached: ${error.message}`, {});
+    refuse(body, form, answer.status);
+  } catch {
+    say("The server cannot be reached. Try again when the page is live again.", 0);
   }
   return null;
 }
@@ -44,10 +45,10 @@ async function submit(event) {
   if (!form.matches("form[data-live]")) return;
   event.preventDefault();
   // A button that is disabled instead would lose the focus.
-  if (underWay.has(form)) return;
+  if (underWay.has(form) || event.submitter?.ariaDisabled === "true") return;
   underWay.add(form);
   form.ariaBusy = "true";
-  const done = await send(form.getAttribute("action"), new URLSearchParams(new FormData(form, event.submitter)));
+  const done = await send(form, new URLSearchParams(new FormData(form, event.submitter)));
   form.ariaBusy = null;
   underWay.delete(form);
   if (!done) return;
@@ -58,7 +59,10 @@ async function submit(event) {
     document.cookie = "said=; Max-Age=0; path=/";
     if (form.dataset.live === "clear") clear(form);
     refresh();
-  } else location.reload();
+  } else {
+    focusAfterReload(form.querySelector("input[id], select[id]"));
+    location.reload();
+  }
 }
 
 /** Empties a form, which is another one from now on: sent with the same content again, it counts again. */
@@ -68,23 +72,7 @@ function clear(form) {
   if (formKey) formKey.value = [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
 }
 
-/** Says once more what the page was made with. */
-function repeat() {
-  const told = said.firstElementChild;
-  if (told) setTimeout(() => told.isConnected && say(told.textContent), KNOWN_AFTER);
-}
-
-/** Adds the cart up while somebody fills it. */
-function total(form) {
-  const goods = [...form.querySelectorAll("[data-price]")].reduce((sum, one) => sum + one.dataset.price * (Number(one.value) || 0), 0);
-  form.querySelector("[data-total]").textContent = money(goods);
-}
-
 export function start() {
   document.addEventListener("submit", submit);
   repeat();
-  for (const cart of document.querySelectorAll("[data-cart]")) {
-    cart.addEventListener("input", () => total(cart));
-    total(cart);
-  }
 }

@@ -1,6 +1,8 @@
 // Follows what happens, and fetches the live part of the page again when something did that it shows.
+import { keepingFocus } from "./focus.js";
 import { localize } from "./format.js";
 import { morphChildren } from "./morph.js";
+import { recovered } from "./notice.js";
 
 const region = document.getElementById("live");
 const state = document.getElementById("live-state");
@@ -11,6 +13,8 @@ const REOPEN_AFTER = 3000;
 const TRY_AGAIN_AFTER = 3000;
 /** A stream ends now and then and is open again at once: only a longer break is worth a word. */
 const GRACE = 3000;
+/** In milliseconds: what takes so long is worth a word. */
+const LONG = 5000;
 /** The server says something every 15 seconds at least. */
 const SILENCE = 40_000;
 
@@ -28,7 +32,7 @@ let fetching = false;
 let again = false;
 
 function stateNow() {
-  if (cut) return ["off", "Disconnected, trying again"];
+  if (cut) return ["off", navigator.onLine ? "Disconnected, trying again" : "You are offline, trying again"];
   if (!heard) return ["off", "The feed does not answer"];
   return stale ? ["stale", `Not up to date: ${stale}`] : ["live", "Live"];
 }
@@ -52,9 +56,10 @@ async function fetchPart() {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     if (answer.ok) show(await answer.text());
     else if (answer.status >= 500) tryAgain();
+    if (answer.ok && stale) recovered();
     stale = answer.ok ? "" : `${answer.status}`;
-  } catch (error) {
-    stale = error.message;
+  } catch {
+    stale = "no answer";
     tryAgain();
   } finally {
     fetching = false;
@@ -70,7 +75,7 @@ function show(html) {
   const next = document.createElement("template");
   next.innerHTML = html;
   localize(next.content);
-  morphChildren(region, next.content);
+  keepingFocus(region, () => morphChildren(region, next.content));
   count();
   if (region.querySelector("[data-incomplete]")) tryAgain();
 }
@@ -92,12 +97,13 @@ export function refresh() {
 }
 
 function span(seconds) {
-  const [unit, name] = [[3600, "hours"], [60, "minutes"], [1, "seconds"]].find(([size]) => seconds >= 2 * size || size === 1);
-  return `${Math.floor(seconds / unit)} ${name}`;
+  const [unit, name] = [[3600, "hours"], [60, "minutes"], [1, "second"]].find(([size]) => seconds >= 2 * size || size === 1);
+  return `${Math.floor(seconds / unit)} ${name}${seconds === 1 || unit > 1 ? "" : "s"}`;
 }
 
-/** Writes how much time is left wherever a deadline is shown. */
+/** Writes how much time is left wherever a deadline is shown, and says of what takes long that it does. */
 function count() {
+  for (const one of region.querySelectorAll("[data-since]")) one.hidden = Date.now() - new Date(one.dataset.since) < LONG;
   for (const one of region.querySelectorAll("[data-until]")) {
     const left = Math.ceil((new Date(one.dataset.until) - Date.now()) / 1000);
     const words = left > 0 ? `${span(left)} left` : "Time is up";
@@ -146,6 +152,7 @@ function close() {
 }
 
 function connect() {
+  if (cut) recovered();
   clearTimeout(lost);
   lost = null;
   connected = true;
@@ -161,11 +168,13 @@ function cutOff() {
 /** Waits for the next thing that the server says: a connection can die without an error, as when a laptop sleeps. */
 function listen() {
   clearTimeout(silent);
-  silent = setTimeout(() => {
-    close();
-    cutOff();
-    open();
-  }, SILENCE);
+  silent = setTimeout(openAnew, SILENCE);
+}
+
+function openAnew() {
+  close();
+  cutOff();
+  open();
 }
 
 /** Begins to follow, as long as somebody looks: a browser has only few connections for all its pages. */
@@ -181,5 +190,7 @@ export function follow() {
       refresh();
     }
   });
+  // A browser that goes offline keeps its connections for a while, as if they were only quiet.
+  for (const change of ["offline", "online"]) addEventListener(change, openAnew);
   open();
 }

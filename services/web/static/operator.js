@@ -8,7 +8,7 @@ const CHARTS = [
     lines: [
       { name: "received", colour: "primary", of: (point) => point.received },
       { name: "completed", colour: "success", of: (point) => point.completed },
-      { name: "sent by the stream", colour: "secondary", dashed: true, of: (point) => point.sent },
+      { name: "sent by the stream", colour: "secondary", dashed: true, missing: "no stream", of: (point) => point.sent },
     ],
   },
   {
@@ -19,23 +19,23 @@ const CHARTS = [
       { name: "shipments", colour: "info", of: (point) => point.backlog?.shipments },
     ],
   },
-  { title: "Workers", unit: "", stepped: true, most: 2, lines: [{ name: "connected", colour: "success", of: (point) => point.workers }] },
+  { title: "Workers", unit: "", missing: "not known, because orderprocessing does not answer", stepped: true, most: 2, lines: [{ name: "connected", colour: "success", of: (point) => point.workers }] },
   {
-    title: "Time from received to processing", unit: " s",
+    title: "Time from received to processing", unit: " s", missing: "none in the last 10 seconds",
     lines: [
       { name: "half below", colour: "primary", of: (point) => point.latency.processing?.[0] },
       { name: "95 % below", colour: "danger", of: (point) => point.latency.processing?.[1] },
     ],
   },
   {
-    title: "Time from received to completed", unit: " s",
+    title: "Time from received to completed", unit: " s", missing: "none in the last 10 seconds",
     lines: [
       { name: "half below", colour: "primary", of: (point) => point.latency.completed?.[0] },
       { name: "95 % below", colour: "danger", of: (point) => point.latency.completed?.[1] },
     ],
   },
   {
-    title: "Time from received to the rest, half below", unit: " s",
+    title: "Time from received to the rest, half below", unit: " s", missing: "none in the last 10 seconds",
     lines: [
       { name: "customer asked", colour: "warning", of: (point) => point.latency.customerActionRequired?.[0] },
       { name: "approval asked", colour: "info", of: (point) => point.latency.approvalRequired?.[0] },
@@ -50,11 +50,11 @@ const CHARTS = [
       { name: "failed", colour: "danger", of: (point) => point.failed },
       { name: "cancelled", colour: "secondary", of: (point) => point.cancelled },
       { name: "timed out", colour: "warning", of: (point) => point.timedOut },
-      { name: "refused posts", colour: "info", dashed: true, of: (point) => point.refused },
+      { name: "refused posts", colour: "info", dashed: true, missing: "no stream", of: (point) => point.refused },
     ],
   },
   {
-    title: "Answer to a new order of the stream", unit: " s",
+    title: "Answer to a new order of the stream", unit: " s", missing: "none in the last 10 seconds",
     lines: [
       { name: "half below", colour: "primary", of: (point) => point.posts?.[0] },
       { name: "95 % below", colour: "danger", of: (point) => point.posts?.[1] },
@@ -73,6 +73,7 @@ let loading = false;
 let run = "";
 let frame = null;
 let gone = null;
+let worked = false;
 
 const charts = CHARTS.map((wanted) => {
   const figure = document.getElementById("chart").content.cloneNode(true).firstElementChild;
@@ -106,19 +107,18 @@ async function load() {
   draw();
 }
 
-/** Says when the last worker goes, and after how long one is back. */
+/** Says when the last worker goes, and after how long one is back; what is not known is no news. */
 function watchWorkers(point) {
-  const last = points.at(-1);
-  // After a while without points, as when the page was hidden, nothing is known about what was before.
-  const recent = last && point.at - last.at <= MISSED;
-  if (gone === null && !point.workers && recent && last.workers) {
+  if (typeof point.workers !== "number") return;
+  if (gone === null && point.workers === 0 && worked) {
     gone = point.at;
-    const what = point.workers === 0 ? "No worker is connected." : "The orderprocessing service does not answer.";
-    recovery.textContent = `${what} The orders are kept, and go on when it is back.`;
-  } else if (gone !== null && point.workers) {
-    recovery.textContent = `A worker is back and goes on, after about ${Math.max(Math.round((point.at - gone) / 1000), 1)} seconds.`;
+    recovery.textContent = "No worker is connected. The orders are kept, and go on when one is back.";
+  } else if (gone !== null && point.workers > 0) {
+    const seconds = Math.max(Math.round((point.at - gone) / 1000), 1);
+    recovery.textContent = `A worker is back and goes on, after about ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
     gone = null;
   }
+  worked = point.workers > 0;
 }
 
 document.addEventListener("figures", ({ detail: point }) => {

@@ -21,6 +21,10 @@ _KEPT = 600
 _FRESH = 3.0
 """Seconds: when the services did not answer so long after they were to be asked again, nothing is known any more."""
 _LONGEST_PAUSE = 10.0
+_NO_PROCESS = "ERR_DIRECT_INVOKE"
+"""What Dapr answers for a service whose process cannot be reached."""
+_PROCESSES = 3
+"""More than there are replicas, which are asked in turn."""
 _KINDS = ("orders", "charge", "shipments")
 _COUNTED = ("received", *FINAL)
 _NOTHING_YET = Totals(0, 0, 0, {}, {})
@@ -95,6 +99,7 @@ class Figures:
             found = {kind: self._backend.figures(kind) for kind in _KINDS}
         except (TransientError, RefusedError) as error:
             log.debug("the figures are not known", extra={"cause": str(error)})
+            answer = {"workers": 0} if self._nobody_works(error) else {}
         else:
             backlog = {kind: one.get("backlog") for kind, one in found.items()}
             answer = {"backlog": backlog, "workers": found["orders"].get("workerCount")}
@@ -103,6 +108,19 @@ class Figures:
         pause = min(max(_PERIOD, 5 * (now - began)), _LONGEST_PAUSE)
         self._asked = (now + pause + max(_FRESH, 2 * (now - began)), answer)
         return pause
+
+    def _nobody_works(self, error: Exception) -> bool:
+        """Tell whether it is known that no worker is connected: wherever the sidecars look, there is no process."""
+        for _ in range(_PROCESSES):
+            if not isinstance(error, TransientError) or error.body.get("errorCode") != _NO_PROCESS:
+                return False
+            try:
+                self._backend.figures(_KINDS[0])
+            except (TransientError, RefusedError) as another:
+                error = another
+            else:
+                return False
+        return True
 
     def _of_run(self, elapsed: float) -> Json:
         run = self._run()

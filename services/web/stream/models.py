@@ -46,7 +46,8 @@ class StreamSettings(Request):
         others = [info.data.get(name) for name in group[:-1]]
         known = [other for other in others if other is not None]
         if len(known) == len(others) and abs(sum(known) + value - _ALL) > 0.01:
-            raise ValueError(f"the three shares must make 100 percent together, they make {sum(known) + value:g}")
+            told = f"they make {sum(known) + value:g} %"
+            raise ValueError(f"the three shares of its row must make 100 % together, {told}")
         return value
 
     @property

@@ -37,6 +37,11 @@ class Operations:
         """The run that is under way, or was last."""
         return self._run
 
+    @property
+    def ending(self) -> bool:
+        """Whether the process ends, and a run that is under way with it."""
+        return self._stopping.is_set()
+
     def start(self) -> None:
         """Begin to measure, in the background, while somebody looks or a stream runs."""
         self.figures.start(self._stopping)

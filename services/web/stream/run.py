@@ -94,6 +94,11 @@ class Run:
         self._agenda.end()
 
     @property
+    def longest(self) -> int:
+        """For how many seconds it may take from its start, at most."""
+        return int(self.settings.duration + self._pace.longest) + 1
+
+    @property
     def over(self) -> bool:
         """Whether the run has ended."""
         return self._over.is_set()

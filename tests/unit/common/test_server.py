@@ -12,7 +12,7 @@ import pytest
 from waitress.adjustments import Adjustments
 
 from services.common import server
-from services.common.server import GracefulServer
+from services.common.server import MAX_HEADERS, GracefulServer
 from tests.e2e.polling import eventually, holds
 from tests.unit.common.counter import BIG, create_app
 from tests.unit.common.hammer import BODY, HOST, Hammer, Service, free_port, running
@@ -104,7 +104,14 @@ class Local:
 
     def __init__(self) -> None:
         app = create_app()
-        settings = Adjustments(host=HOST, port=free_port(), threads=4, ident=None)
+        settings = Adjustments(
+            host=HOST,
+            port=free_port(),
+            threads=4,
+            max_request_header_size=MAX_HEADERS,
+            channel_request_lookahead=1,
+            ident=None,
+        )
         self.server = GracefulServer(app, map={}, adj=settings)
         self.ended = threading.Event()
         self.bound = PATIENCE

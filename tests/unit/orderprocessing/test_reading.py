@@ -105,6 +105,11 @@ def test_ids_give_just_those_orders_that_exist(world: World) -> None:
     problem(world.send("GET", "/orders?ids=" + ",".join(["x"] * 1001)), 422)
 
 
+@pytest.mark.parametrize("wrong", ["limit=0", "status=lost"])
+def test_a_wrong_parameter_is_refused_also_beside_ids(world: World, wrong: str) -> None:
+    problem(world.send("GET", f"/orders?ids=P1&{wrong}"), 422)
+
+
 @pytest.mark.parametrize("path", ["/orders", "/shipments", "/shipments/pending"])
 @pytest.mark.parametrize(
     "query",

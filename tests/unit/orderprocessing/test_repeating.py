@@ -49,6 +49,18 @@ def test_the_same_id_with_a_wrong_total_is_refused(world: World) -> None:
     refused(world, FULL | {"total": 61})
 
 
+@pytest.mark.parametrize("change", [{"customerId": "5678"}, {"total": 61}])
+def test_what_is_refused_for_an_order_that_exists_does_not_use_its_idempotency_key_up(
+    world: World, change: dict[str, Any]
+) -> None:
+    world.send("POST", "/orders", FULL)
+    writes = world.documents.writes
+    key = {"Idempotency-Key": "k"}
+    assert world.send("POST", "/orders", FULL | change, headers=key).status_code in {409, 422}
+    assert world.documents.writes == writes
+    assert world.send("POST", "/orders", SHORT, headers=key).status_code == 202
+
+
 @pytest.mark.parametrize("body", [FULL, SHORT], ids=["with an id", "without one"])
 def test_the_same_idempotency_key_gives_the_same_order(world: World, body: dict[str, Any]) -> None:
     for key in ("k", '"k"', " k "):

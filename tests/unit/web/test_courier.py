@@ -139,6 +139,13 @@ def test_when_none_was_taken_it_is_the_first_ones_failure(shop: FakeShop, browse
     assert "it is cancelled" in page.text
 
 
+def test_a_reason_that_several_parcels_share_is_said_once(shop: FakeShop, browser: FlaskClient) -> None:
+    for shipment in ("C1:1", "C1:2"):
+        refused(shop, shipment, problem(409, "notAllowed", "it is cancelled"))
+    answer = browser.post("/courier/delivered", data={"shipment": ["C1:1", "C1:2"]}, headers=JSON)
+    assert answer.get_json()["detail"] == "C1:1, C1:2: it is cancelled"
+
+
 def test_nobody_there_to_take_a_report_is_a_503_to_try_again(shop: FakeShop, browser: FlaskClient) -> None:
     refused(shop, "C1:1", TransientError("no answer"))
     answer = browser.post("/courier/delivered", data={"shipment": "C1:1"}, headers=JSON)

@@ -125,6 +125,28 @@ def test_what_nobody_says_any_more_is_unknown(refusal: Exception) -> None:
     assert not {"workers", "backlog"} & set(point)
 
 
+def no_process() -> TransientError:
+    return TransientError("orderprocessing answered 500", 500, {"errorCode": "ERR_DIRECT_INVOKE"})
+
+
+def test_where_there_is_no_process_there_is_known_to_be_no_worker() -> None:
+    shop = services()
+    measured = figures(shop)
+    shop.on("orderprocessing", "GET", "orders/stats", no_process())
+    measured.ask()
+    point = measured.sample()
+    assert point["workers"] == 0
+    assert "backlog" not in point
+
+
+def test_while_another_replica_answers_nobody_says_that_there_is_no_worker() -> None:
+    shop = services()
+    shop.on("orderprocessing", "GET", "charge/stats", no_process())
+    measured = figures(shop)
+    measured.ask()
+    assert "workers" not in measured.sample()
+
+
 @pytest.mark.parametrize(("takes", "pause"), [(0.01, 1.0), (0.1, 1.5), (0.5, 7.5), (3.0, 10.0)])
 def test_the_longer_an_answer_takes_the_longer_it_holds_and_the_next_question_waits(takes: float, pause: float) -> None:
     clock, shop = Seconds(), services()

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -196,3 +197,53 @@ def test_what_is_remembered_of_chaos_is_looked_at_again_when_it_is_stale_or_unkn
     assert [of_fraud(4.9), of_fraud(5.0)] == ["off", "unknown"]
     shop.on("fraud", "GET", "chaos", problem(404, "notFound", "no chaos here"))
     assert [of_fraud(5.9), of_fraud(6.0)] == ["unknown", "disabled"]
+
+
+def test_a_stream_that_ended_with_the_console_is_told_with_what_becomes_of_its_orders(shop: FakeShop) -> None:
+    before, after = Desk(shop), Desk(shop)
+    before.client.post("/operator/stream", data={"duration": "600"})
+    run = before.operations.run
+    assert run is not None
+    assert "was restarted" not in before.text()
+    cookie = before.client.get_cookie("stream")
+    assert cookie is not None
+    assert cookie.value == run.name
+    before.operations.end()
+    before.text()
+    assert before.client.get_cookie("stream") is not None
+    after.client.set_cookie("stream", run.name)
+    for path in ("/operator/", "/operator/?part=1"):
+        text = after.text(path)
+        assert f"<strong>{run.name}</strong> ended with it" in text
+        assert "/approvals/" in text
+        assert "/courier/" in text
+        assert "No stream has run yet" not in text
+
+
+def test_a_stream_that_ended_by_itself_is_not_lost_later(shop: FakeShop, desk: Desk) -> None:
+    desk.client.post("/operator/stream", data={})
+    desk.text()
+    desk.client.post("/operator/stream/end")
+    assert "is over" in desk.text()
+    assert desk.client.get_cookie("stream") is None
+
+
+@pytest.mark.parametrize("name", ["", "<b>", "../..", "0123456"])
+def test_only_the_name_of_a_stream_is_taken_for_one(desk: Desk, name: str) -> None:
+    desk.client.set_cookie("stream", name)
+    assert "was restarted" not in desk.text()
+
+
+def test_while_a_stream_runs_no_other_can_be_started(desk: Desk) -> None:
+    assert 'aria-disabled="true"' not in desk.text()
+    desk.client.post("/operator/stream", data={"duration": "600"})
+    assert 'aria-disabled="true"' in desk.text("/operator/?part=1")
+    desk.client.post("/operator/stream/end")
+    assert 'aria-disabled="true"' not in desk.text("/operator/?part=1")
+
+
+def test_to_leave_open_orders_alone_takes_a_second_step(desk: Desk) -> None:
+    desk.client.post("/operator/stream", data={"duration": "600"})
+    desk.client.post("/operator/stream/stop")
+    eventually(lambda: "End now" in desk.text("/operator/?part=1"))
+    assert re.search(r"<details.*</summary>.*End now.*</details>", desk.text("/operator/?part=1"), re.DOTALL)

@@ -41,7 +41,7 @@ def test_every_wrong_field_is_said_at_once() -> None:
         rate="21", duration="", missing="-1", deliverAfter="nan", amend="50", reject="10", approverSilent="0", raet="1"
     )
     assert set(fields) == {"rate", "duration", "missing", "deliverAfter", "silent", "approverSilent", "raet"}
-    assert "must make 100 percent together, they make 70" in fields["silent"]
+    assert "must make 100 % together, they make 70 %" in fields["silent"]
 
 
 def test_a_share_that_is_wrong_by_itself_is_not_said_to_make_a_wrong_sum_too() -> None:

@@ -1,13 +1,11 @@
 """What a customer reads."""
 
-import re
-from pathlib import Path
-
 import pytest
 
+from services.common.clock import rfc3339, utc_now
 from services.orderprocessing.states import OrderStatus, Reason
-from services.web.filters import money, status, time
-from services.web.words import name_of, order_sentence, parcel_steps, sentence, step
+from services.web.filters import badge, money, since, status, time
+from services.web.words import name_of, order_sentence, sentence
 
 
 @pytest.mark.parametrize("code", OrderStatus)
@@ -46,43 +44,27 @@ def test_an_order_says_how_it_stands(given: dict[str, object], happened: list[st
     assert told in order_sentence(given, steps(*happened))
 
 
-def test_every_step_that_is_documented_has_words_of_its_own_without_amounts() -> None:
-    documented = Path("docs/api.md").read_text(encoding="utf-8").partition("Event types:")[2].partition("\n\n")[0]
-    types = re.findall(r"`(\w+\.\w+)`", documented)
-    assert len(types) == 22
-    for kind in types:
-        told = step({"type": kind, "message": "Refunded 76.99 USD"})
-        assert told.endswith(".")
-        assert not re.search(r"[0-9]", told)
-
-
-def test_a_step_of_another_kind_says_its_message() -> None:
-    assert step({"type": "order.wrapped", "message": "Wrapped in paper"}) == "Wrapped in paper"
-
-
-def part(status: str, payment: str | None, shipment: str | None) -> dict[str, object]:
-    return {
-        "status": status,
-        "payment": payment and {"status": payment},
-        "shipment": shipment and {"status": shipment},
-    }
-
-
 @pytest.mark.parametrize(
-    ("given", "states"),
+    ("code", "of", "name"),
     [
-        (part("pending", None, None), "done now waiting waiting waiting"),
-        (part("processing", "pending", None), "done now waiting waiting waiting"),
-        (part("processing", "success", "pending"), "done done now waiting waiting"),
-        (part("processing", "success", "booked"), "done done done now waiting"),
-        (part("processing", "success", "dispatched"), "done done done done now"),
-        (part("completed", "success", "delivered"), "done done done done done"),
-        (part("failed", "failed", None), "done failed waiting waiting waiting"),
-        (part("cancelled", "refunded", "cancelled"), "done done failed waiting waiting"),
+        ("customerActionRequired", "order", "your answer is needed"),
+        ("approvalRequired", "order", "waiting for approval"),
+        ("pending", "order", "received"),
+        ("pending", "parcel", "reserved"),
+        ("unavailable", "parcel", "out of stock"),
+        ("success", "payment", "paid"),
+        ("refunded", "payment", "paid back"),
+        ("processing", "order", "processing"),
     ],
 )
-def test_a_parcel_shows_how_far_it_has_come(given: dict[str, object], states: str) -> None:
-    assert [step.state for step in parcel_steps(given)] == states.split()
+def test_a_badge_for_the_customer_is_in_his_words(code: str, of: str, name: str) -> None:
+    assert name in badge(code, of)
+
+
+def test_words_for_what_lasts_are_hidden_while_it_is_young() -> None:
+    assert since("2026-01-01T00:00:00.000Z") == 'data-since="2026-01-01T00:00:00.000Z"'
+    now = rfc3339(utc_now())
+    assert since(now) == f'data-since="{now}" hidden'
 
 
 def test_amounts_times_and_statuses_are_written_so_that_the_browser_can_write_them_anew() -> None:

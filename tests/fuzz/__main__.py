@@ -1,0 +1,38 @@
+"""`python -m tests.fuzz`: send a running system of its own thousands of requests, and tell which answers were wrong."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from runtime.console import say
+from tests.e2e.launch import make_stack, running
+from tests.fuzz.live import BRIEF, fuzz_system
+from tests.fuzz.system import PORT_OFFSET, after_it_works_and_logs_nothing_wrong
+from tests.services import names
+
+
+def main() -> int:
+    """Fuzz every service; return 0 if nothing is wrong."""
+    began = time.monotonic()
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port-offset", type=int, default=PORT_OFFSET)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="oms-fuzz-"))
+    with running(make_stack(folder, options.port_offset, BRIEF, "http://127.0.0.1:9/")) as system:
+        found = fuzz_system(system.shop, names(), options.requests, options.seed, say)
+        after_it_works_and_logs_nothing_wrong(system)
+    say("")
+    for name, one in found.items():
+        say(f"{name:16} {one.requests:6} requests, {len(one.wrong)} faults: {dict(sorted(one.answers.items()))}")
+    say(f"{sum(one.requests for one in found.values())} requests in all, {time.monotonic() - began:.0f} s")
+    shutil.rmtree(folder)
+    return 1 if any(one.wrong for one in found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Runs Schemathesis over a service's OpenAPI document, in all its phases: examples, limits, chance, stories."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+from zlib import crc32
+
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.schemas import BaseSchema
+
+PROBLEM = "application/problem+json"
+
+_CHECKS: Mapping[str, dict[str, Any]] = {
+    # A service in maintenance says so.
+    "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},
+    "status_code_conformance": {},
+    "content_type_conformance": {},
+    "response_headers_conformance": {},
+    "response_schema_conformance": {},
+    "negative_data_rejection": {"expected-statuses": ["4xx", "503"]},
+    "unsupported_method": {},
+    "use_after_free": {},
+    "errors_are_problems": {},
+    "nothing_of_the_inside_shows": {},
+}
+_INSIDE = ("Traceback", "services/", "site-packages", 'File "')
+_GOODS = ("Vans Old Skool", "milk", "iPhone", "Adidas Classic", "Puma Suede Classic")
+"""Of one warehouse, of both, dear, missing."""
+
+
+@schemathesis.check
+def errors_are_problems(_ctx: Any, response: schemathesis.Response, _case: schemathesis.Case) -> None:
+    found = response.headers.get("content-type", [""])[0]
+    if response.status_code >= 400 and found != PROBLEM:
+        raise AssertionError(f"a {response.status_code} came as {found!r}")
+
+
+@schemathesis.check
+def nothing_of_the_inside_shows(_ctx: Any, response: schemathesis.Response, _case: schemathesis.Case) -> None:
+    text = (response.content or b"").decode(errors="replace")
+    if response.status_code >= 400 and any(word in text for word in _INSIDE):
+        raise AssertionError(text)
+
+
+@dataclass
+class Findings:
+    """What came of a run: how many requests got which status, and what was wrong, with a way to see it again."""
+
+    answers: Counter[int] = field(default_factory=Counter)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were answered."""
+        return self.answers.total()
+
+    def add(self, event: events.EngineEvent) -> None:
+        """Take in what happened in a run."""
+        if isinstance(event, events.ScenarioFinished):
+            self._add_scenario(event)
+        elif isinstance(event, events.NonFatalError):
+            self.wrong[f"{event.label}: {event.info.title}"] = str(event.info)
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+
+    def _add_scenario(self, event: events.ScenarioFinished) -> None:
+        calls = event.recorder.interactions.values()
+        self.answers.update(call.response.status_code for call in calls if call.response is not None)
+        for check in (check for checks in event.recorder.checks.values() for check in checks):
+            if check.status is Status.FAILURE and check.failure_info is not None:
+                failure = check.failure_info.failure
+                told = f"{failure.message}\n{check.failure_info.code_sample}"
+                self.wrong.setdefault(f"{failure.operation}: {failure.title}", told)
+
+    def __str__(self) -> str:
+        faults = [f"{what}\n{how}" for what, how in self.wrong.items()]
+        return "\n\n".join([f"{self.requests} requests: {dict(sorted(self.answers.items()))}", *faults])
+
+
+def settings(examples: int, seed: int, *, base_url: str | None = None, mode: str = "all") -> SchemathesisConfig:
+    """Return how to fuzz: so many examples for each operation, and as many stories of up to eight steps.
+
+    `mode` "negative" sends only what the document forbids.
+    """
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": seed,
+            **({"base-url": base_url, "request-timeout": 15} if base_url else {}),
+            "generation": {"max-examples": examples, "mode": mode, "database": "none", "no-shrink": True},
+            "checks": {"enabled": False, **{name: {"enabled": True, **more} for name, more in _CHECKS.items()}},
+            "phases": {
+                "examples": {"enabled": mode == "all"},
+                "stateful": {"enabled": mode == "all", "max-steps": 8},
+            },
+            "suppress-health-check": ["all"],
+        }
+    )
+
+
+def map_case(_ctx: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+    """Let well-formed orders be about goods that exist, or hardly any would be accepted."""
+    body, meta = case.body, case.meta
+    well_formed = meta is not None and meta.generation.mode is schemathesis.GenerationMode.POSITIVE
+    if case.path != "/orders" or not well_formed or not isinstance(body, dict) or not body.get("items"):
+        return case
+    items = [{**one, "sku": _goods(one["sku"])} if isinstance(one, dict) else _goods(one) for one in body["items"]]
+    case.body = {key: value for key, value in body.items() if key != "total"} | {"items": items}
+    return case
+
+
+def _goods(name: str) -> str:
+    return _GOODS[crc32(name.encode("utf-8", "replace")) % len(_GOODS)]
+
+
+def fuzz(schema: BaseSchema) -> Findings:
+    """Run all phases over a document, and return what came of it."""
+    schema.hook(map_case)
+    findings = Findings()
+    # Its search for input that is accepted tries the same few paths again and again, for most of the time.
+    with mock.patch("hypothesis.target"):
+        for event in from_schema(schema).execute():
+            findings.add(event)
+    return findings

@@ -1,0 +1,140 @@
+"""Input that nobody thought of: whatever the documents allow, and much that they forbid, is answered as they say."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask, Response, jsonify, request
+
+from services.common import openapi
+from services.common.models import Json, Request
+from tests.e2e.groups import System
+from tests.e2e.launch import make_stack, running
+from tests.e2e.polling import holds
+from tests.e2e.shopper import Shopper
+from tests.e2e.test_bad_requests import visible_state
+from tests.fuzz.fuzzing import Findings, fuzz, settings
+from tests.fuzz.live import BRIEF, fuzz_service
+from tests.fuzz.system import PORT_OFFSET, after_it_works_and_logs_nothing_wrong, reset_switches
+from tests.fuzz.watched import Watched
+from tests.services import make, names
+
+SEED = 20261121
+IN_MAINTENANCE = {"fraud": "/maintenance", "shipping": "/shipping/deactivate"}
+
+
+def fuzz_behind_fakes(app: Any, examples: int) -> Findings:
+    return fuzz(schemathesis.openapi.from_wsgi("/openapi.json", app, config=settings(examples, SEED)))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", names())
+def test_every_answer_is_as_documented_and_what_is_refused_changes_nothing(name: str) -> None:
+    app = Watched(*make(name))
+    findings = fuzz_behind_fakes(app, examples=30)
+    assert not findings.wrong, findings
+    assert app.spoilt == []
+    assert findings.requests > 150
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", IN_MAINTENANCE)
+def test_in_maintenance_too(name: str) -> None:
+    app, *rest = make(name)
+    app.test_client().post(IN_MAINTENANCE[name])
+    findings = fuzz_behind_fakes(Watched(app, *rest), examples=10)
+    assert not findings.wrong, findings
+    assert findings.answers[503] > 0
+
+
+class Wanted(Request):
+    """What the faulty application is asked for."""
+
+    size: int
+
+
+class Given(Request):
+    """What it says that it answers."""
+
+    size: int
+
+
+def faulty(fault: str) -> Flask:
+    """Return an application that does not keep to its document in one way."""
+    app = Flask("faulty")
+    operation = openapi.Operation("POST", "/things", "make", "Make a thing", Given, body=Wanted)
+    document: Json = openapi.document("faulty", "", [operation])
+    document["paths"] = {"/things": document["paths"]["/things"]}
+    app.get("/openapi.json")(lambda: jsonify(document))
+
+    @app.post("/things")
+    def _things() -> Any:
+        body = request.get_json(silent=True) if request.mimetype == "application/json" else None
+        size = body.get("size") if isinstance(body, dict) else None
+        if fault == "it takes anything":
+            return jsonify(size=1)
+        if type(size) is not int:
+            kind = "text/html" if fault == "its errors are pages" else "application/problem+json"
+            text = "Traceback" if fault == "it shows its inside" else "{}"
+            return Response(text, 400, content_type=kind)
+        if fault == "it fails":
+            return Response("{}", 500, content_type="application/problem+json")
+        if fault == "it answers otherwise":
+            return jsonify(length=1)
+        if fault == "it answers with another status":
+            return jsonify(size=1), 201
+        return jsonify(size=1)
+
+    return app
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "it takes anything",
+        "its errors are pages",
+        "it shows its inside",
+        "it fails",
+        "it answers otherwise",
+        "it answers with another status",
+    ],
+)
+def test_a_fault_is_found(fault: str) -> None:
+    assert fuzz_behind_fakes(faulty(fault), examples=10).wrong
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    folder = tmp_path_factory.mktemp("fuzzed")
+    with running(make_stack(folder, PORT_OFFSET, BRIEF, "http://127.0.0.1:9/")) as system:
+        yield system
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_what_the_documents_forbid_is_refused_and_changes_nothing_on_the_running_system(system: System) -> None:
+    shopper = Shopper(system.shop)
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    shopper.sees_shipments(order_id, "booked")
+    holds(lambda: _is_told(system, order_id))
+    before = visible_state(system.shop, order_id)
+    for name in names():
+        findings = fuzz_service(system.shop, name, 8, SEED, mode="negative")
+        assert not findings.wrong, findings
+    # The switches take no input that could be wrong.
+    reset_switches(system)
+    assert visible_state(system.shop, order_id) == before
+
+
+def _is_told(system: System, order_id: str) -> None:
+    assert len(system.shop.feed(order_id)) == len(system.shop.timeline(order_id))
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_the_running_system_answers_as_documented_and_takes_every_order_on(system: System) -> None:
+    for name in names():
+        findings = fuzz_service(system.shop, name, 15, SEED)
+        assert not findings.wrong, findings
+    after_it_works_and_logs_nothing_wrong(system)

@@ -1,0 +1,42 @@
+"""Every service that has an API, as a WSGI application behind fakes."""
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from services.billing import app as billing
+from services.fraud import app as fraud
+from services.inventory import app as inventory
+from services.notifications import app as notifications
+from services.shipping import app as shipping
+from tests.fakes import FakeClock, FakeDocuments
+from tests.unit.orderprocessing.world import World
+
+_SIMPLE: dict[str, Callable[[FakeDocuments], Flask]] = {
+    "billing": lambda documents: billing.create_app(billing.BillingConfig(app_port=1), documents, FakeClock()),
+    "fraud": lambda documents: fraud.create_app(fraud.FraudConfig(app_port=1), documents, FakeClock()),
+    "inventory": lambda documents: inventory.create_app(inventory.InventoryConfig(app_port=1), documents, FakeClock()),
+    "notifications": lambda documents: notifications.create_app(
+        notifications.NotificationsConfig(app_port=1, stream_poll=0.01, stream_lifetime=0.02), documents, FakeClock()
+    ),
+    "shipping": lambda documents: shipping.create_app(shipping.ShippingConfig(app_port=1), documents, FakeClock()),
+}
+
+
+def names() -> list[str]:
+    """Return the names of the services; the console's addresses are pages for people, not an API."""
+    return ["orderprocessing", *_SIMPLE]
+
+
+def make_app(name: str) -> Flask:
+    """Return a service's application."""
+    return make(name)[0]
+
+
+def make(name: str) -> tuple[Flask, FakeDocuments, Callable[[], None]]:
+    """Return a service's application, what it writes to, and what lets its workflows go on."""
+    if name == "orderprocessing":
+        world = World()
+        return world.app, world.documents, lambda: world.run(1)
+    documents = FakeDocuments()
+    return _SIMPLE[name](documents), documents, lambda: None

@@ -1,0 +1,111 @@
+"""New orders are refused while too many accepted ones wait for the system, and only for the system."""
+
+import threading
+
+import pytest
+
+from services.common.problems import Problem
+from services.common.sidecar import TransientError
+from services.orderprocessing.app import create_app
+from services.orderprocessing.backlog import Backlog
+from services.orderprocessing.lists import Lists
+from services.orderprocessing.states import OrderStatus
+from tests.e2e.polling import eventually
+from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World
+
+ENOUGH = 3
+
+
+def waiting(world: World) -> int:
+    return Lists(world.orders, world.clock).waiting(ENOUGH)
+
+
+def accepts(backlog: Backlog) -> bool:
+    try:
+        backlog.check()
+    except Problem:
+        return False
+    return True
+
+
+def test_orders_that_are_not_handed_to_a_courier_wait(world: World) -> None:
+    for number in range(ENOUGH):
+        world.place(AT_A, order_id=f"W{number}")
+    assert waiting(world) == ENOUGH
+    world.run()
+    assert world.order("W0").status == OrderStatus.PROCESSING
+    assert waiting(world) == 0
+
+
+def test_orders_that_wait_for_a_person_are_no_backlog(world: World) -> None:
+    for number in range(ENOUGH):
+        world.place(DEAR, order_id=f"D{number}")
+        world.place(AT_A, MISSING, order_id=f"M{number}")
+    assert waiting(world) == ENOUGH
+    world.run()
+    assert waiting(world) == 0
+
+
+def test_orders_that_cannot_be_booked_wait(world: World) -> None:
+    world.shop.down = {"shipping"}
+    for number in range(ENOUGH):
+        world.place(AT_A, order_id=f"W{number}")
+    world.run(5)
+    assert waiting(world) == ENOUGH
+
+
+def test_over_the_limit_new_orders_are_refused_and_everything_else_is_answered(world: World) -> None:
+    backlog = Backlog(Lists(world.orders, world.clock).waiting, ENOUGH)
+    client = create_app(world.orders, world.service, world.driver, world.clock, admit=backlog.check).test_client()
+    body = {"customerId": "c", "items": [{"sku": AT_A, "quantity": 1}]}
+    for _ in range(ENOUGH):
+        backlog.look()
+        assert client.post("/orders", json=body).status_code == 202
+    backlog.look()
+    writes = world.documents.writes
+    answer = client.post("/orders", json=body)
+    assert (answer.status_code, answer.content_type) == (429, "application/problem+json")
+    assert (answer.get_json()["code"], answer.headers["Retry-After"]) == ("backlog", "10")
+    assert world.documents.writes == writes
+    orders = client.get("/orders").get_json()
+    assert client.post(f"/orders/{orders[0]['id']}/action", json={"action": "cancel"}).status_code == 202
+    world.run()
+    backlog.look()
+    assert client.post("/orders", json=body).status_code == 202
+
+
+def test_what_cannot_be_counted_stays_as_it_was() -> None:
+    answers: list[int | None] = [5, None, 4, None]
+
+    def count(_enough: int) -> int:
+        answer = answers.pop(0)
+        if answer is None:
+            raise TransientError("the store is away")
+        return answer
+
+    backlog = Backlog(count, 5)
+    seen = []
+    for _ in range(4):
+        backlog.look()
+        seen.append(accepts(backlog))
+    assert seen == [False, False, True, True]
+
+
+@pytest.mark.parametrize("fault", [TransientError("away"), ZeroDivisionError()])
+def test_it_looks_again_and_again_whatever_happens(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LOOK_EVERY", "_LONG_LOOK_EVERY"):
+        monkeypatch.setattr(f"services.orderprocessing.backlog.{name}", 0.01)
+    faults, stopping = [fault], threading.Event()
+
+    def count(_enough: int) -> int:
+        if faults:
+            raise faults.pop()
+        return 1
+
+    backlog = Backlog(count, 1)
+    thread = threading.Thread(target=backlog.run, args=(stopping,), daemon=True)
+    thread.start()
+    eventually(lambda: not accepts(backlog))
+    stopping.set()
+    thread.join(10)
+    assert not thread.is_alive()
