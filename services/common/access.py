@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flask import Flask, current_app, g, request
+from flask import Flask, g, request
 
 from services.common.config import ServiceConfig
 from services.common.keys import KeyFile
@@ -22,8 +22,6 @@ CONSOLE = "web"
 CALLER_HEADER = "dapr-caller-app-id"
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
 
-_DOOR = "oms.door"
-_FROM_BROKER = "/internal/"
 _BEARER = 'Bearer realm="oms"'
 _SIDECAR = 'DaprApiToken realm="oms"'
 
@@ -60,8 +58,8 @@ COMMON: Rules = {
     "GET /readyz": EVERYBODY,
     "GET /openapi.json": EVERYBODY,
     "GET /docs": EVERYBODY,
-    "GET /docs/vendor/<name>": EVERYBODY,
     "GET /docs/static/<path:filename>": EVERYBODY,
+    "GET /docs/vendor/<name>": EVERYBODY,
     "GET /chaos": people(),
     "PUT /chaos": people(),
     "POST /chaos/crash": people(),
@@ -91,19 +89,13 @@ class Door:
         shown = header(TOKEN_HEADER)
         if shown is None:
             return Caller(person=self._person(header("Authorization")))
-        if not self.trusts(header):
+        if not hmac.compare_digest(shown.encode(), self._token.encode()):
             raise _unknown("this is not the token of this service's sidecar", _SIDECAR)
         app = header(CALLER_HEADER)
         try:
             return Caller(by_sidecar=True, app=app, person=named_in(header) if app == CONSOLE else None)
         except ValueError as error:
             raise _forbidden("there is no such role") from error
-
-    def trusts(self, header: Callable[[str], str | None]) -> bool:
-        """Tell whether a request with these headers comes through the sidecar, as far as can be known."""
-        if self._token is None:
-            return header(CALLER_HEADER) is not None or request.path.startswith(_FROM_BROKER)
-        return hmac.compare_digest((header(TOKEN_HEADER) or "").encode(), self._token.encode())
 
     def admit(self, caller: Caller, rule: Rule) -> None:
         """Let the caller in. Raises the 401 for who has not shown who he is, and the 403 for who may not."""
@@ -151,7 +143,6 @@ def door_of(config: ServiceConfig) -> Door:
 def guard(app: Flask, rules: Rules, door: Door) -> None:
     """Hold every request to the rule of its endpoint; what has no rule is for nobody."""
     known = {**COMMON, **rules}
-    use(app, door)
 
     @app.before_request
     def _admit() -> None:
@@ -167,17 +158,6 @@ def guard(app: Flask, rules: Rules, door: Door) -> None:
         caller = door.caller(request.headers.get)
         door.admit(caller, rule)
         g.caller = caller
-
-
-def use(app: Flask, door: Door) -> None:
-    """Have the application know by this door what comes through its sidecar."""
-    app.extensions[_DOOR] = door
-
-
-def comes_through_sidecar() -> bool:
-    """Tell whether the sidecar hands the current request on, also before it has been let in."""
-    door: Door = current_app.extensions.get(_DOOR, OPEN)
-    return door.trusts(request.headers.get)
 
 
 def calling_app() -> str | None:

@@ -19,9 +19,9 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
-from services.common import door
 from services.common.config import ServiceConfig
 from services.common.logs import get_logger
+from services.common.throttle import throttle
 
 log = get_logger(__name__)
 
@@ -87,7 +87,7 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
         ),
     )
     server.request_timeout, server.answer_timeout = config.request_timeout, config.answer_timeout
-    door.guard(app, config, lambda: len(server.task_dispatcher.queue))
+    throttle(app, config, lambda: len(server.task_dispatcher.queue))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     server.print_listen("Serving on http://{}:{}")

@@ -9,7 +9,6 @@ from flask import Blueprint, Flask, redirect, url_for
 from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
-from services.common.access import door_of, use
 from services.common.config import Money, ServiceConfig
 from services.common.keys import KeyFile
 from services.common.launch import configure, refuse
@@ -82,7 +81,6 @@ def create_app(
 ) -> Flask:
     """Return the application; without `operations` it has some of its own, which hear of nothing."""
     app, gate = create_base_app("web", ready), config.gate()
-    use(app, door_of(config))
     backend, calls = Backend(neighbours), SideBySide()
     operations = operations or Operations(backend, hub, dear=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))

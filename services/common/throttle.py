@@ -1,4 +1,4 @@
-"""The door of a service: who sends too much at once is refused there, so that what was accepted goes on.
+"""Refuses, at the door of a service, who sends too much at once, so that what was accepted goes on.
 
 What comes through the sidecar is never refused here: calls of other services for orders that run, deliveries of events.
 """
@@ -13,13 +13,14 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from services.common.access import comes_through_sidecar
+from services.common.access import Caller
 from services.common.config import ServiceConfig
 from services.common.problems import too_much
 
 _WINDOW = 10
 """Seconds over which the rate is counted: a short burst is no flood."""
 _FOR_SUPERVISION = frozenset({"/healthz", "/readyz"})
+_FROM_BROKER = "/internal/"
 
 
 class _Crowd:
@@ -34,7 +35,7 @@ class _Crowd:
             self.size += by
 
 
-def guard(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lambda: 0) -> None:
+def throttle(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lambda: 0) -> None:
     """Have the application refuse, with 429, clients that send too much, and any client while too much is under way.
 
     `waiting` tells how many requests wait for a thread. Counts are this process's own.
@@ -46,7 +47,7 @@ def guard(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lambda
 
     @app.before_request
     def _enter() -> None:
-        if request.path in _FOR_SUPERVISION or comes_through_sidecar():
+        if request.path in _FOR_SUPERVISION or _comes_through_sidecar():
             return
         client = request.remote_addr or ""
         if not limiter.hit(rate, client):
@@ -62,3 +63,9 @@ def guard(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lambda
     def _leave(_error: BaseException | None) -> None:
         if g.pop("in_crowd", False):
             crowd.change(-1)
+
+
+def _comes_through_sidecar() -> bool:
+    # Who calls was found out before; where there is a token, by the token.
+    caller: Caller | None = g.get("caller")
+    return caller is not None and (caller.by_sidecar or caller.app is not None or request.path.startswith(_FROM_BROKER))

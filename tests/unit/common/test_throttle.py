@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from services.common import door
+from services.common.access import OPEN, SIDECAR, guard, people
 from services.common.config import ServiceConfig
+from services.common.throttle import throttle
 from services.common.web import create_base_app
 
 FROM_A_SERVICE = {"dapr-caller-app-id": "orderprocessing"}
@@ -16,9 +17,10 @@ FROM_A_SERVICE = {"dapr-caller-app-id": "orderprocessing"}
 
 def guarded(waiting: int = 0, **limits: Any) -> Flask:
     app = create_base_app("guarded", lambda: True)
+    guard(app, {"GET /thing": people(), "GET /slow": people(), "GET /internal/event": SIDECAR}, OPEN)
     for path in ("/thing", "/internal/event"):
         app.add_url_rule(path, path, lambda: "done")
-    door.guard(app, ServiceConfig(app_port=1, **limits), lambda: waiting)
+    throttle(app, ServiceConfig(app_port=1, **limits), lambda: waiting)
     return app
 
 
