@@ -16,6 +16,7 @@ _MEANINGS = {
     201: "created",
     202: "accepted; what follows from it follows by itself",
     400: "the request is malformed",
+    401: "show who you are: an API key, or, where only other services may ask, their sidecar's token",
     403: "not for you",
     404: "there is no such thing",
     409: "not possible in the current state; nothing was changed",
@@ -26,7 +27,7 @@ _MEANINGS = {
     503: "temporarily unavailable; try again after `Retry-After` seconds",
 }
 _WITH_BODY = (400, 413, 415, 422)
-_ALWAYS = (429, 503)
+_ALWAYS = (401, 403, 429, 503)
 _LATER = {429, 503}
 
 

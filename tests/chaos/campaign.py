@@ -99,7 +99,7 @@ class Campaign:
         self._killer = Killer(stack)
         self._plan = make_plan(seed, stack.names(), settings.kills)
         grpc_port = next(app.ports["daprGRPCPort"] for app in stack.apps() if app.name == "orderprocessing")
-        self._engine = EngineRoom(grpc_port, stack.tokens("orderprocessing").sidecar)
+        self._engine = EngineRoom(grpc_port, lambda: stack.tokens("orderprocessing").sidecar)
         self.tally = Tally(seed)
 
     def run(self) -> Tally:

@@ -1,6 +1,6 @@
 """The workflow engine's own word for it that nothing runs any more, asked at a sidecar of orderprocessing."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowStatus
@@ -16,10 +16,9 @@ _TERMINAL = {*_GOOD, WorkflowStatus.FAILED}
 class EngineRoom:
     """Remembers orders and which instances have ended, so that each is asked for until then only."""
 
-    def __init__(self, grpc_port: int, token: str) -> None:
-        self._port = grpc_port
-        # The SDK takes it from here only; no other sidecar is called by it in this process.
-        settings.DAPR_API_TOKEN = token
+    def __init__(self, grpc_port: int, token: Callable[[], str]) -> None:
+        """Look through this port; `token` says what the sidecar wants to be shown, another one after each start."""
+        self._port, self._token = grpc_port, token
         self._orders: set[str] = set()
         self._ended: set[str] = set()
 
@@ -30,6 +29,8 @@ class EngineRoom:
     def faults(self) -> list[Fault]:
         """Return a fault for each instance that has not ended well, and for each order without one or with another."""
         # A client for each look: one that lived through a crash would wait out its pause before it connects again.
+        # The SDK takes it from here only; it calls no other sidecar in this process.
+        settings.DAPR_API_TOKEN = self._token()
         client = DaprWorkflowClient(host="127.0.0.1", port=str(self._port))
         try:
             instances = set(client.iter_workflow_instance_ids())

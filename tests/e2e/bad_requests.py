@@ -6,7 +6,6 @@ from typing import Any
 
 JSON = "application/json"
 _ORDER = {"customerId": "c", "items": [{"sku": "apples", "quantity": 1}]}
-_INTERNAL = ("/reservations", "/invoices", "/charges", "/refunds", "/check", "/bookings")
 _NUL = "\x00"
 
 
@@ -29,11 +28,6 @@ class Bad:
         if self.body is None or isinstance(self.body, bytes):
             return self.body
         return json.dumps(self.body).encode()
-
-    @property
-    def internal(self) -> bool:
-        """Whether only other services may send such a request."""
-        return self.method == "POST" and self.path.startswith(_INTERNAL)
 
     def __str__(self) -> str:
         body = (self.data or b"")[:40].decode(errors="replace")

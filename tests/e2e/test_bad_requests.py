@@ -49,7 +49,7 @@ def visible_state(shop: Shop, order_id: str) -> dict[str, Any]:
 def send(shop: Shop, bad: Bad, order_id: str) -> tuple[int, str, str]:
     """Send a bad request and return the answer's status, content type and text."""
     data = bad.data.replace(b"{order}", order_id.encode()) if bad.data else bad.data
-    headers = bad.headers | (shop.as_app("orderprocessing", bad.service) if bad.internal else {})
+    headers = bad.headers | shop.what_it_takes(bad.service, bad.method, bad.path)
     if bad.content_type and data is not None:
         headers["Content-Type"] = bad.content_type
     path = bad.path.replace("{order}", order_id)

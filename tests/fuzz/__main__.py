@@ -24,8 +24,7 @@ def main() -> int:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="oms-fuzz-"))
     with running(make_stack(folder, options.port_offset, BRIEF, "http://127.0.0.1:9/")) as system:
-        addresses = [(name, system.shop.address_of(name)) for name in names()]
-        found = fuzz_system(addresses, options.requests, options.seed, say)
+        found = fuzz_system(system.shop, names(), options.requests, options.seed, say)
         after_it_works_and_logs_nothing_wrong(system)
     say("")
     for name, one in found.items():

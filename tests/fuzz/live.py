@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import schemathesis
 
+from tests.e2e.client import Shop
 from tests.e2e.launch import SHORT
 from tests.fuzz.fuzzing import Findings, fuzz, settings
 
@@ -15,22 +16,31 @@ BRIEF = SHORT | {"STREAM_LIFETIME": "0.2", "STREAM_POLL": "0.1"}
 Report = Callable[[str], None]
 
 
-def fuzz_service(address: str, examples: int, seed: int, *, mode: str = "all") -> Findings:
-    """Fuzz the service at an address, by the document that it serves itself."""
+def fuzz_service(shop: Shop, name: str, examples: int, seed: int, *, mode: str = "all") -> Findings:
+    """Fuzz a service by the document that it serves itself, and what is internal as another service."""
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    address = shop.address_of(name)
     config = settings(examples, seed, base_url=address, mode=mode)
-    return fuzz(schemathesis.openapi.from_url(f"{address}/openapi.json", config=config))
+    schema = schemathesis.openapi.from_url(f"{address}/openapi.json", config=config)
+
+    # The fuzzer knows what a hook is for by its name.
+    def map_case(_ctx: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+        if shown := shop.what_it_takes(name, case.method, case.path):
+            case.headers = {**(case.headers or {}), **shown}
+        return case
+
+    schema.hook(map_case)
+    return fuzz(schema)
 
 
-def fuzz_system(addresses: Iterable[tuple[str, str]], requests: int, seed: int, report: Report) -> dict[str, Findings]:
-    """Fuzz the services at their addresses in turn, with seed after seed, until so many requests are answered."""
-    services = dict(addresses)
-    found = {name: Findings() for name in services}
+def fuzz_system(shop: Shop, names: Iterable[str], requests: int, seed: int, report: Report) -> dict[str, Findings]:
+    """Fuzz the services in turn, with seed after seed, until so many requests are answered."""
+    found = {name: Findings() for name in names}
     while sum(one.requests for one in found.values()) < requests:
-        for name, address in services.items():
-            run = fuzz_service(address, 60, seed)
+        for name, findings in found.items():
+            run = fuzz_service(shop, name, 60, seed)
             report(f"{name}: {run}")
-            found[name].answers.update(run.answers)
-            found[name].wrong.update(run.wrong)
+            findings.answers.update(run.answers)
+            findings.wrong.update(run.wrong)
         seed += 1
     return found

@@ -120,7 +120,7 @@ def test_what_the_documents_forbid_is_refused_and_changes_nothing_on_the_running
     holds(lambda: _is_told(system, order_id))
     before = visible_state(system.shop, order_id)
     for name in names():
-        findings = fuzz_service(system.shop.address_of(name), 8, SEED, mode="negative")
+        findings = fuzz_service(system.shop, name, 8, SEED, mode="negative")
         assert not findings.wrong, findings
     # The switches take no input that could be wrong.
     reset_switches(system)
@@ -135,6 +135,6 @@ def _is_told(system: System, order_id: str) -> None:
 @pytest.mark.timeout(300)
 def test_the_running_system_answers_as_documented_and_takes_every_order_on(system: System) -> None:
     for name in names():
-        findings = fuzz_service(system.shop.address_of(name), 15, SEED)
+        findings = fuzz_service(system.shop, name, 15, SEED)
         assert not findings.wrong, findings
     after_it_works_and_logs_nothing_wrong(system)
