@@ -1,6 +1,7 @@
 """Refuses new orders while too many accepted ones wait for the system, so that those are taken to their end in time."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from services.common.logs import get_logger
@@ -10,8 +11,8 @@ from services.common.sidecar import TransientError
 log = get_logger(__name__)
 
 _LOOK_EVERY = 1.0
-_LONG_LOOK_EVERY = 5.0
-"""Where many orders are open, a look costs more."""
+_SHARE = 20
+"""Of the time: no more than one part is spent on looking, which costs more the more orders are open."""
 _RETRY_AFTER = 10
 
 
@@ -32,6 +33,7 @@ class Backlog:
 
     def look(self) -> float:
         """Count anew; return after how many seconds to look again. What cannot be counted right now stays as it was."""
+        began = time.monotonic()
         try:
             waiting = self._count(self._limit)
         except TransientError as error:
@@ -43,7 +45,7 @@ class Backlog:
                 "new orders are refused" if full else "new orders are accepted again", extra={"backlog": waiting}
             )
         self._full = full
-        return _LONG_LOOK_EVERY if full else _LOOK_EVERY
+        return max(_LOOK_EVERY, _SHARE * (time.monotonic() - began))
 
     def run(self, stopping: threading.Event) -> None:
         """Look again and again, until told to stop."""
@@ -53,7 +55,7 @@ class Backlog:
                 pause = self.look()
             except Exception:
                 log.exception("the backlog could not be counted")
-                pause = _LONG_LOOK_EVERY
+                pause = _LOOK_EVERY
 
 
 def run_in_background(backlog: Backlog, stopping: threading.Event) -> None:

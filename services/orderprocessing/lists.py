@@ -1,10 +1,11 @@
 """The lists and the figures: orders, shipments, backlogs; read from the indexes, so that none of them grows in cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from services.common.clock import Clock, utc_now
 from services.common.index import Entry
-from services.common.index_reader import Slice
+from services.common.index_reader import IndexReader, Slice
 from services.orderprocessing.domain import summary
 from services.orderprocessing.models import JsonObject, Order
 from services.orderprocessing.states import OrderStatus, PaymentStatus, ShipmentStatus, is_final
@@ -13,6 +14,7 @@ from services.orderprocessing.views import line_view
 
 _RATE_SECONDS = 30
 _BACKLOG_SAMPLE = 1000
+_OPEN_AT_ONCE = 500
 
 
 class Lists:
@@ -68,12 +70,9 @@ class Lists:
         count = self._orders.orders.open_count()
         if count < enough:
             return count
-        on_the_way = self._orders.shipments.read(enough, None, only_open=True, match=_is_with_courier)
-        handed_over = {entry.data["orderId"] for entry in on_the_way.entries}
-        waits = self._orders.orders.read(
-            enough, None, only_open=True, match=lambda one: _needs_the_system(one) and one.id not in handed_over
-        )
-        return len(waits.entries)
+        handed_over = {entry.data["orderId"] for entry in _open(self._orders.shipments) if _is_with_courier(entry)}
+        waits = (one for one in _open(self._orders.orders) if _needs_the_system(one) and one.id not in handed_over)
+        return sum(1 for _ in islice(waits, enough))
 
     def shipment_backlog(self) -> int:
         """Return how many shipments are neither delivered nor cancelled."""
@@ -88,6 +87,17 @@ class Lists:
         """Return the orders completed per second over the last 30 seconds."""
         since = int(self._clock().timestamp()) - _RATE_SECONDS
         return self._orders.orders.closed_since(OrderStatus.COMPLETED.value, since) / _RATE_SECONDS
+
+
+def _open(index: IndexReader) -> Iterator[Entry]:
+    """Go through all open entries of an index, newest first."""
+    cursor: str | None = None
+    while True:
+        page = index.read(_OPEN_AT_ONCE, cursor, only_open=True)
+        yield from page.entries
+        cursor = page.cursor
+        if cursor is None:
+            return
 
 
 def _is_with_courier(entry: Entry) -> bool:

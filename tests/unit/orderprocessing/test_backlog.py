@@ -37,6 +37,20 @@ def test_orders_that_are_not_handed_to_a_courier_wait(world: World) -> None:
     assert waiting(world) == 0
 
 
+def test_however_many_are_handed_to_a_courier_they_are_no_backlog(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.orderprocessing.lists._OPEN_AT_ONCE", 2)
+    for number in range(4 * ENOUGH):
+        world.place(AT_A, order_id=f"W{number}")
+    world.run()
+    assert world.orders.orders.open_count() == 4 * ENOUGH
+    assert waiting(world) == 0
+    for number in range(ENOUGH - 1):
+        world.place(AT_A, order_id=f"N{number}")
+    assert waiting(world) == ENOUGH - 1
+
+
 def test_orders_that_wait_for_a_person_are_no_backlog(world: World) -> None:
     for number in range(ENOUGH):
         world.place(DEAR, order_id=f"D{number}")
@@ -93,8 +107,7 @@ def test_what_cannot_be_counted_stays_as_it_was() -> None:
 
 @pytest.mark.parametrize("fault", [TransientError("away"), ZeroDivisionError()])
 def test_it_looks_again_and_again_whatever_happens(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_LOOK_EVERY", "_LONG_LOOK_EVERY"):
-        monkeypatch.setattr(f"services.orderprocessing.backlog.{name}", 0.01)
+    monkeypatch.setattr("services.orderprocessing.backlog._LOOK_EVERY", 0.01)
     faults, stopping = [fault], threading.Event()
 
     def count(_enough: int) -> int:
