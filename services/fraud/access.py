@@ -11,7 +11,7 @@ RULES: Rules = {
     "POST /limit": _MANAGER,
     "POST /maintenance": _MANAGER,
     "POST /reset": _MANAGER,
-    "POST /check": _ORDERS,
+    "POST /check": people(Role.MANAGER, apps=("orderprocessing",)),
     "POST /check/<charge_id>/reverse": _ORDERS,
     "GET /tally/<customer_id>": _MANAGER,
 }

@@ -15,46 +15,50 @@ from services.fraud.models import (
 
 def describe() -> Json:
     """Return fraud's OpenAPI document."""
-    return document(
-        "fraud",
-        "A spending limit for each customer, in cents. In maintenance every check is answered 503.",
-        [
-            Operation("GET", "/settings", "showSettings", "The limit and the maintenance switch", SettingsAnswer),
-            Operation("POST", "/limit", "setLimit", "Set the limit; 0 is none", SettingsAnswer, body=LimitRequest),
-            Operation(
-                "POST",
-                "/maintenance",
-                "setMaintenance",
-                "Switch maintenance on, or off",
-                SettingsAnswer,
-                body=MaintenanceRequest,
-                body_required=False,
-            ),
-            Operation("POST", "/reset", "reset", "Clear tallies, limit and maintenance", SettingsAnswer),
-            Operation(
-                "POST",
-                "/check",
-                "check",
-                "Ask whether a customer may be charged; what is not declined counts",
-                CheckAnswer,
-                body=CheckRequest,
-                refusals=[409],
-                links=[
-                    Link("reverse", {"chargeId": "$request.body#/chargeId"}),
-                    Link("showTally", {"customerId": "$request.body#/customerId"}),
-                ],
-            ),
-            Operation(
-                "POST",
-                "/check/{chargeId}/reverse",
-                "reverse",
-                "Take a charge off its customer's tally",
-                ReversalAnswer,
-                refusals=[404, 422],
-                internal=True,
-            ),
-            Operation(
-                "GET", "/tally/{customerId}", "showTally", "A customer's tally", TallyAnswer, refusals=[404, 422]
-            ),
-        ],
-    )
+    about = "A spending limit for each customer, in cents. In maintenance every check is answered 503."
+    return document("fraud", about, [*_switches(), *_checks()])
+
+
+def _switches() -> list[Operation]:
+    return [
+        Operation("GET", "/settings", "showSettings", "The limit and the maintenance switch", SettingsAnswer),
+        Operation("POST", "/limit", "setLimit", "Set the limit; 0 is none", SettingsAnswer, body=LimitRequest),
+        Operation(
+            "POST",
+            "/maintenance",
+            "setMaintenance",
+            "Switch maintenance on, or off",
+            SettingsAnswer,
+            body=MaintenanceRequest,
+            body_required=False,
+        ),
+        Operation("POST", "/reset", "reset", "Clear tallies, limit and maintenance", SettingsAnswer),
+    ]
+
+
+def _checks() -> list[Operation]:
+    return [
+        Operation(
+            "POST",
+            "/check",
+            "check",
+            "Ask whether a customer may be charged; what is not declined counts",
+            CheckAnswer,
+            body=CheckRequest,
+            refusals=[409],
+            links=[
+                Link("reverse", {"chargeId": "$request.body#/chargeId"}),
+                Link("showTally", {"customerId": "$request.body#/customerId"}),
+            ],
+        ),
+        Operation(
+            "POST",
+            "/check/{chargeId}/reverse",
+            "reverse",
+            "Take a charge off its customer's tally",
+            ReversalAnswer,
+            refusals=[404, 422],
+            internal=True,
+        ),
+        Operation("GET", "/tally/{customerId}", "showTally", "A customer's tally", TallyAnswer, refusals=[404, 422]),
+    ]

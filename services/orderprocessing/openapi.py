@@ -67,7 +67,7 @@ def describe() -> Json:
     return document(
         "orderprocessing",
         "Orders, shipments and approvals. Amounts are whole cents, times RFC 3339 in UTC.",
-        [*_orders(), *_decisions(), *_shipments(), *_figures()],
+        [*_orders(), *_one_order(), *_decisions(), *_shipments(), *_figures()],
     )
 
 
@@ -96,6 +96,11 @@ def _orders() -> list[Operation]:
             refusals=[422],
             headers=NEXT,
         ),
+    ]
+
+
+def _one_order() -> list[Operation]:
+    return [
         Operation("GET", "/orders/{orderId}", "showOrder", "An order", OrderAnswer, refusals=[404], links=_ABOUT_ORDER),
         Operation(
             "GET",

@@ -45,7 +45,6 @@ INTERNAL = [
     ("billing", "/invoices"),
     ("billing", "/charges"),
     ("billing", "/refunds"),
-    ("fraud", "/check"),
     ("fraud", "/check/charge-A1-1/reverse"),
     ("shipping", "/bookings"),
     ("shipping", "/bookings/A1:1/cancel"),

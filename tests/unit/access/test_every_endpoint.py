@@ -122,6 +122,21 @@ def test_on_loopback_without_keys_only_what_is_internal_is_closed(
     assert found in expected(bool(rule.everybody or rule.roles or "web" in rule.apps)), found
 
 
+def test_what_is_published_for_clients_is_closed_to_no_one_on_loopback(on_loopback: dict[str, Flask]) -> None:
+    """The interface that independent clients speak: of it only reservations, bookings and payments are internal."""
+    published = {
+        "orderprocessing": ["POST /orders", "POST /orders/<order_id>/action", "POST /shipments/<shipment_id>/status"],
+        "inventory": ["GET /inventory", "PUT /inventory/<sku>", "POST /inventory/<sku>/restock"],
+        "billing": ["GET /ledger"],
+        "fraud": ["GET /settings", "POST /limit", "POST /maintenance", "POST /reset", "POST /check"],
+        "shipping": ["POST /shipping/activate", "POST /shipping/deactivate", "GET /shipping/settings"],
+        "notifications": ["GET /", "GET /events", "GET /events/stream"],
+    }
+    for service, endpoints in published.items():
+        for endpoint in endpoints:
+            assert answer(on_loopback[service], endpoint, {}) not in REFUSED, endpoint
+
+
 def test_without_a_token_everything_is_open_as_under_dapr_run() -> None:
     apps = make_apps(token=None)
     for service, endpoint in ENDPOINTS:
