@@ -1,6 +1,7 @@
 """Every service that has an API, as a WSGI application behind fakes."""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 
@@ -12,14 +13,22 @@ from services.shipping import app as shipping
 from tests.fakes import FakeClock, FakeDocuments
 from tests.unit.orderprocessing.world import World
 
-_SIMPLE: dict[str, Callable[[FakeDocuments], Flask]] = {
-    "billing": lambda documents: billing.create_app(billing.BillingConfig(app_port=1), documents, FakeClock()),
-    "fraud": lambda documents: fraud.create_app(fraud.FraudConfig(app_port=1), documents, FakeClock()),
-    "inventory": lambda documents: inventory.create_app(inventory.InventoryConfig(app_port=1), documents, FakeClock()),
-    "notifications": lambda documents: notifications.create_app(
-        notifications.NotificationsConfig(app_port=1, stream_poll=0.01, stream_lifetime=0.02), documents, FakeClock()
+_SIMPLE: dict[str, Callable[..., Flask]] = {
+    "billing": lambda documents, more: billing.create_app(
+        billing.BillingConfig(app_port=1, **more), documents, FakeClock()
     ),
-    "shipping": lambda documents: shipping.create_app(shipping.ShippingConfig(app_port=1), documents, FakeClock()),
+    "fraud": lambda documents, more: fraud.create_app(fraud.FraudConfig(app_port=1, **more), documents, FakeClock()),
+    "inventory": lambda documents, more: inventory.create_app(
+        inventory.InventoryConfig(app_port=1, **more), documents, FakeClock()
+    ),
+    "notifications": lambda documents, more: notifications.create_app(
+        notifications.NotificationsConfig(app_port=1, stream_poll=0.01, stream_lifetime=0.02, **more),
+        documents,
+        FakeClock(),
+    ),
+    "shipping": lambda documents, more: shipping.create_app(
+        shipping.ShippingConfig(app_port=1, **more), documents, FakeClock()
+    ),
 }
 
 
@@ -33,10 +42,10 @@ def make_app(name: str) -> Flask:
     return make(name)[0]
 
 
-def make(name: str) -> tuple[Flask, FakeDocuments, Callable[[], None]]:
+def make(name: str, **settings: Any) -> tuple[Flask, FakeDocuments, Callable[[], None]]:
     """Return a service's application, what it writes to, and what lets its workflows go on."""
     if name == "orderprocessing":
-        world = World()
+        world = World(**settings)
         return world.app, world.documents, lambda: world.run(1)
     documents = FakeDocuments()
-    return _SIMPLE[name](documents), documents, lambda: None
+    return _SIMPLE[name](documents, settings), documents, lambda: None

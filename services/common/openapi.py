@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from services.common.access import TOKEN_HEADER
 from services.common.models import Json, Wire
 
 PROBLEM_TYPE = "application/problem+json"
@@ -29,6 +30,17 @@ _MEANINGS = {
 _WITH_BODY = (400, 413, 415, 422)
 _ALWAYS = (401, 403, 429, 503)
 _LATER = {429, 503}
+
+
+_SCHEMES: Json = {
+    "key": {"type": "http", "scheme": "bearer", "description": "a person's API key, where keys are used"},
+    "sidecar": {
+        "type": "apiKey",
+        "in": "header",
+        "name": TOKEN_HEADER,
+        "description": "what the sidecar shows, where it has a token; nobody else has it",
+    },
+}
 
 
 class FieldError(Wire):
@@ -130,7 +142,7 @@ def document(service: str, description: str, operations: Sequence[Operation]) ->
             {"name": "internal", "description": "for the other services and for supervision"},
         ],
         "paths": paths,
-        "components": {"schemas": schemas.components},
+        "components": {"schemas": schemas.components, "securitySchemes": _SCHEMES},
     }
 
 
@@ -165,6 +177,8 @@ def _operation(one: Operation, schemas: _Schemas) -> Json:
         "operationId": one.name,
         "summary": one.summary,
         "tags": ["internal" if one.internal else "public"],
+        # None of them: where no keys are used, a person need not show one.
+        "security": [{name: []} for name in (("sidecar",) if one.internal else ("sidecar", "key"))] + [{}],
         "parameters": [*_in_path(one.path), *map(_parameter, one.parameters)],
         "responses": _responses(one, schemas),
     }
@@ -180,6 +194,8 @@ def _responses(one: Operation, schemas: _Schemas) -> Json:
     found = {str(status): _success(status, one, schemas) for status in (one.status, *one.also)}
     for status in sorted(refusals):
         headers = {"Retry-After": _header("seconds", "integer")} if status in _LATER else {}
+        if status == 401:
+            headers = {"WWW-Authenticate": _header("how to show it", "string")}
         found[str(status)] = {"description": _MEANINGS[status], "headers": headers, "content": problem}
     return found
 

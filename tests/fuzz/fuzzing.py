@@ -81,16 +81,30 @@ class Findings:
         return "\n\n".join([f"{self.requests} requests: {dict(sorted(self.answers.items()))}", *faults])
 
 
-def settings(examples: int, seed: int, *, base_url: str | None = None, mode: str = "all") -> SchemathesisConfig:
+def settings(
+    examples: int,
+    seed: int,
+    *,
+    base_url: str | None = None,
+    mode: str = "all",
+    headers: Mapping[str, str] | None = None,
+) -> SchemathesisConfig:
     """Return how to fuzz: so many examples for each operation, and as many stories of up to eight steps.
 
-    `mode` "negative" sends only what the document forbids.
+    `mode` "negative" sends only what the document forbids; `headers` go with every request.
     """
     return SchemathesisConfig.from_dict(
         {
             "seed": seed,
             **({"base-url": base_url, "request-timeout": 15} if base_url else {}),
-            "generation": {"max-examples": examples, "mode": mode, "database": "none", "no-shrink": True},
+            "headers": dict(headers or {}),
+            "generation": {
+                "max-examples": examples,
+                "mode": mode,
+                "database": "none",
+                "no-shrink": True,
+                "with-security-parameters": False,
+            },
             "checks": {"enabled": False, **{name: {"enabled": True, **more} for name, more in _CHECKS.items()}},
             "phases": {
                 "examples": {"enabled": mode == "all"},

@@ -1,6 +1,6 @@
 """Input that nobody thought of: whatever the documents allow, and much that they forbid, is answered as they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -21,11 +21,14 @@ from tests.fuzz.watched import Watched
 from tests.services import make, names
 
 SEED = 20261121
+CALLED_BY_OTHERS = ("billing", "fraud", "inventory", "shipping")
+FROM_SIDECAR = {"dapr-api-token": "what the two share"}
 IN_MAINTENANCE = {"fraud": "/maintenance", "shipping": "/shipping/deactivate"}
 
 
-def fuzz_behind_fakes(app: Any, examples: int) -> Findings:
-    return fuzz(schemathesis.openapi.from_wsgi("/openapi.json", app, config=settings(examples, SEED)))
+def fuzz_behind_fakes(app: Any, examples: int, headers: Mapping[str, str] | None = None) -> Findings:
+    config = settings(examples, SEED, headers=headers)
+    return fuzz(schemathesis.openapi.from_wsgi("/openapi.json", app, config=config))
 
 
 @pytest.mark.timeout(300)
@@ -46,6 +49,21 @@ def test_in_maintenance_too(name: str) -> None:
     findings = fuzz_behind_fakes(Watched(app, *rest), examples=10)
     assert not findings.wrong, findings
     assert findings.answers[503] > 0
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", CALLED_BY_OTHERS)
+@pytest.mark.parametrize(
+    ("headers", "answered"),
+    [({}, 401), (FROM_SIDECAR, 403), (FROM_SIDECAR | {"dapr-caller-app-id": "orderprocessing"}, 200)],
+    ids=["anybody", "the sidecar itself", "a service"],
+)
+def test_with_tokens_too(name: str, headers: dict[str, str], answered: int) -> None:
+    app = Watched(*make(name, app_api_token=FROM_SIDECAR["dapr-api-token"], dapr_api_token="another"))
+    findings = fuzz_behind_fakes(app, 5, headers)
+    assert not findings.wrong, findings
+    assert app.spoilt == []
+    assert findings.answers[answered] > 5
 
 
 class Wanted(Request):
