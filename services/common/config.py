@@ -69,7 +69,7 @@ class ServiceConfig(BaseModel):
         if not self.api_keys_file and not _is_loopback(self.app_host):
             raise ValueError(
                 f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE, the keys "
-                "of those who may (python -m services.common.api_keys_admin makes them)"
+                "of those who may (`oms access add` makes them)"
             )
         return self
 

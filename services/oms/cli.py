@@ -1,4 +1,4 @@
-"""The command `oms`: looks at orders, keeps the keys, serves the codec."""
+"""The command `oms`: looks at orders, keeps the keys of data and of persons, serves the codec."""
 
 import argparse
 import json
@@ -11,8 +11,9 @@ from urllib.parse import quote
 import requests
 
 from services.common import key_file
+from services.common.api_keys import KeysError as ApiKeysError
 from services.common.key_file import CURRENT, NAMES, KeysError
-from services.oms import codec_server, show
+from services.oms import access, codec_server, show
 
 _DEFAULT_URL = "http://localhost:3000"
 _TIMEOUT = (2.0, 10.0)
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (CommandError, KeysError) as error:
+    except (CommandError, KeysError, ApiKeysError) as error:
         print(f"oms: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -53,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = keys.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("rotate", parents=[kept], help="make a new key the current one").set_defaults(run=rotate)
     verbs.add_parser("list", parents=[kept], help="show the ids of all keys").set_defaults(run=list_keys)
+    persons = commands.add_parser("access", help="the API keys of persons")
+    access.add_commands(persons.add_subparsers(dest="verb", required=True, metavar="VERB"))
     serve = commands.add_parser("codec-server", help="serve POST /decode and /encode, guarded by CODEC_TOKEN")
     serve.set_defaults(run=lambda _options: codec_server.main())
     return parser

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.common.api_keys import KeyFile, KeysError, add_key, read_keys, remove_key
-from services.common.api_keys_admin import main
 from services.common.persons import Role
+from services.oms.cli import main
 
 
 @pytest.fixture
@@ -87,18 +87,18 @@ def test_the_command_makes_lists_and_takes_away(
     path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEYS_FILE", str(path))
-    assert main(["add", "--role", "courier", "--name", "Kim"]) == 0
+    assert main(["access", "add", "--role", "courier", "--name", "Kim"]) == 0
     shown = capsys.readouterr()
     found = KeyFile(path).find(shown.out.strip())
     assert found is not None
     assert found.person.name == "Kim"
-    assert main(["list"]) == 0
+    assert main(["access", "list"]) == 0
     listed = capsys.readouterr().out
     assert found.id in listed
     assert shown.out.strip() not in listed
-    assert main(["remove", found.id]) == 0
+    assert main(["access", "remove", found.id]) == 0
     assert read_keys(path) == []
-    assert main(["remove", found.id]) == 1
+    assert main(["access", "remove", found.id]) == 1
     assert "there is no key" in capsys.readouterr().err
 
 
@@ -106,9 +106,9 @@ def test_the_command_says_what_it_lacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("API_KEYS_FILE", raising=False)
-    assert main(["list"]) == 1
+    assert main(["access", "list"]) == 1
     assert "API_KEYS_FILE" in capsys.readouterr().err
-    assert main(["add", "--role", "customer", "--name", " ", "--file", str(tmp_path / "keys.json")]) == 1
+    assert main(["access", "add", "--role", "customer", "--name", " ", "--file", str(tmp_path / "keys.json")]) == 1
     assert "must not be blank" in capsys.readouterr().err
 
 

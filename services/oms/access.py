@@ -1,9 +1,8 @@
-"""Makes, lists and takes away API keys: `python -m services.common.api_keys_admin add --role approver --name Chris`."""
+"""`oms access`: makes, lists and takes away API keys."""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from services.common.api_keys import KeysError, add_key, read_keys, remove_key
@@ -13,16 +12,16 @@ _FILE = "API_KEYS_FILE"
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Give a command line the commands `add`, `list` and `remove`; each sets `function`, which takes the options."""
+    """Give a command line the commands `add`, `list` and `remove`; each sets `run`, which takes the options."""
     add = commands.add_parser("add", help="make a key and show it, once")
     add.add_argument("--role", required=True, choices=[role.value for role in Role])
     add.add_argument("--name", required=True, help="whose key it is; for a customer his customer id")
-    add.set_defaults(function=_add)
+    add.set_defaults(run=_add)
     listing = commands.add_parser("list", help="list the keys, which are not shown")
-    listing.set_defaults(function=_list)
+    listing.set_defaults(run=_list)
     remove = commands.add_parser("remove", help="take a key away, at once and without a restart")
     remove.add_argument("id", help="the key's id, as in the list")
-    remove.set_defaults(function=_remove)
+    remove.set_defaults(run=_remove)
     for command in (add, listing, remove):
         command.add_argument("--file", type=Path, default=os.environ.get(_FILE), help=f"instead of ${_FILE}")
 
@@ -47,20 +46,3 @@ def _path(options: argparse.Namespace) -> Path:
     if options.file is None:
         raise KeysError(f"say which file: by --file or {_FILE}")
     return Path(options.file)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 1, with a sentence, for what cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m services.common.api_keys_admin", description=__doc__)
-    add_commands(parser.add_subparsers(required=True))
-    options = parser.parse_args(arguments)
-    try:
-        options.function(options)
-    except KeysError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
