@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from flask import Flask, Response, jsonify, request
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 
 from services.common.config import ServiceConfig
 from services.common.launch import configure, make_sealer
@@ -39,7 +39,7 @@ def _origins(value: Any) -> Any:
 class CodecServerConfig(ServiceConfig):
     """`codec_token` is what a caller must show, `codec_origins` the sites whose pages may call."""
 
-    codec_token: str = Field(min_length=16)
+    codec_token: SecretStr = Field(min_length=16)
     codec_origins: Annotated[frozenset[str], BeforeValidator(_origins)] = frozenset()
 
 
@@ -60,7 +60,7 @@ def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
     """Return the application."""
     app = create_base_app("codec-server", lambda: True)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
-    _guard(app, config.codec_token, config.codec_origins)
+    _guard(app, config.codec_token.get_secret_value(), config.codec_origins)
 
     def answer(change: Callable[[str], str], before: str, after: str) -> Response:
         payloads = read_body(Payloads).payloads

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient
 
 from runtime.paths import ROOT
@@ -12,7 +13,7 @@ from services.common.keys import FileKeys
 from services.common.sealing import USE_CURRENT, Sealer
 from services.orderprocessing.codec import Codec
 from services.orderprocessing.history import instance_view
-from services.orderprocessing.runtime import _INNER_CLIENT
+from services.orderprocessing.runtime import _INNER_CLIENT, _join
 from tests.e2e import books
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
@@ -85,9 +86,11 @@ def written(folder: Path) -> bytes:
 def rerun(system: System, order_id: str) -> list[str]:
     """Run an order's workflow again from its second step, wait for its end, and return what its steps were given."""
     port = next(app.ports["daprGRPCPort"] for app in system.stack.apps() if app.app_id == "orderprocessing")
+    # The SDK takes the token that the sidecar wants to be shown from here only.
+    settings.DAPR_API_TOKEN = system.stack.tokens("orderprocessing").sidecar
     client = DaprWorkflowClient(host="127.0.0.1", port=str(port))
+    _join(client, Codec(Sealer(FileKeys(system.stack.keys_file), USE_CURRENT)))
     inner = getattr(client, _INNER_CLIENT)
-    Codec(Sealer(FileKeys(system.stack.keys_file), USE_CURRENT)).join(inner)
     steps = [event for event in inner.get_instance_history(f"order-{order_id}") if event.HasField("taskScheduled")]
     again = client.rerun_workflow_from_event(f"order-{order_id}", steps[1].eventId, new_instance_id=f"again-{order_id}")
     state = client.wait_for_workflow_completion(again, timeout_in_seconds=30)

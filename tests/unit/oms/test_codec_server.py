@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 
 from services.common.config import ConfigurationError, read
 from services.common.sealing import PAYLOAD, PREFIX
@@ -26,7 +27,7 @@ def payload(encoding: str, data: str, **more: str) -> dict[str, Any]:
 
 @pytest.fixture
 def client() -> FlaskClient:
-    config = CodecServerConfig(app_port=3090, codec_token=TOKEN, codec_origins=frozenset({SITE}))
+    config = CodecServerConfig(app_port=3090, codec_token=SecretStr(TOKEN), codec_origins=frozenset({SITE}))
     return create_app(config, sealer(FakeKeys())).test_client()
 
 
