@@ -75,7 +75,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("guarded")
-    path = folder / "keys.json"
+    path = folder / "api-keys.json"
     keys = {role.value: add_key(path, f"some-{role}", role)[0] for role in Role}
     keys |= {"ann": add_key(path, "ann", Role.CUSTOMER)[0], "Chris": add_key(path, "Chris", Role.APPROVER)[0]}
     stack = make_stack(folder, PORT_OFFSET, SHORT | {"API_KEYS_FILE": str(path)}, collector.address)

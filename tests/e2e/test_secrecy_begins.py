@@ -62,7 +62,7 @@ def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, co
     key_file.ensure(tmp_path / "keys.json")
     secrets = tmp_path / "secrets.json"
     secrets.write_text(json.dumps({"oms-keys": key_file.read(tmp_path / "keys.json")}))
-    component = (ROOT / "components" / "alternatives" / "secretstore" / "secretstore.yaml").read_text()
+    component = (ROOT / "alternatives" / "secretstore" / "secretstore.yaml").read_text()
     assert stack.run_template
     folder = stack.run_template.parent / "components"
     (folder / "secretstore.yaml").write_text(component.replace(".state/secrets.json", str(secrets)))

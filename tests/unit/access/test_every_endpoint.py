@@ -151,6 +151,6 @@ def test_the_docs_have_the_table_as_the_code_has_it() -> None:
 
 
 def test_daprs_own_policy_says_the_same_as_far_as_it_can() -> None:
-    policy = (ROOT / "components" / "alternatives" / "mtls" / "access.yaml").read_text()
+    policy = (ROOT / "alternatives" / "mtls" / "access.yaml").read_text()
     wanted = as_yaml({**TABLES, "every service": COMMON})
     assert policy.endswith(wanted), f"the policy should end with:\n{wanted}"
