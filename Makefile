@@ -42,7 +42,7 @@ format: setup ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff check --fix $(CODE)
 
 unit: setup ## Run the unit tests, with coverage
-	$(BIN)/pytest tests/unit --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest tests/unit --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 	$(BIN)/pytest tests/e2e
