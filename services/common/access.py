@@ -16,11 +16,13 @@ from services.common.api_keys import KeyFile
 from services.common.config import ServiceConfig
 from services.common.persons import Person, Role, named_in
 from services.common.problems import Problem
+from services.common.sidecar import TOKEN_HEADER
 
 CONSOLE = "web"
 """Who calls in the name of a person: it has asked for his key itself."""
 CALLER_HEADER = "dapr-caller-app-id"
-TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
+DELIVERIES = "/internal/"
+"""Where paths begin on which the sidecar delivers events."""
 
 _BEARER = 'Bearer realm="oms"'
 _SIDECAR = 'DaprApiToken realm="oms"'
@@ -135,7 +137,7 @@ OPEN = Door()
 
 
 def door_of(config: ServiceConfig) -> Door:
-    """Return the door that a service is configured to have. Raises KeysError."""
+    """Return the door that a service is configured to have. Raises ApiKeysError."""
     token = config.app_api_token.get_secret_value() if config.app_api_token else None
     return Door(token, KeyFile(config.api_keys_file) if config.api_keys_file else None)
 

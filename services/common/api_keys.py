@@ -15,9 +15,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.common import private_file
 from services.common.clock import rfc3339, utc_now
 from services.common.logs import get_logger
-from services.common.models import Name
+from services.common.models import Name, reason
 from services.common.persons import Person, Role
 
 log = get_logger(__name__)
@@ -26,7 +27,7 @@ _PREFIX = "oms_"
 _DIGEST = r"^[0-9a-f]{64}$"
 
 
-class KeysError(Exception):
+class ApiKeysError(Exception):
     """The keys cannot be read or changed; the sentence says why."""
 
 
@@ -57,7 +58,7 @@ class KeyFile:
     """The keys of a file. Threads may share it; a change of the file is seen at the next look."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file. Raises KeysError."""
+        """Read the file. Raises ApiKeysError."""
         self._path = path
         self._guard = threading.Lock()
         self._seen = self._stamp()
@@ -79,7 +80,7 @@ class KeyFile:
             if stamp != self._seen:
                 with self._guard:
                     self._keys, self._seen = read_keys(self._path), stamp
-        except KeysError as error:
+        except ApiKeysError as error:
             # A typing error must not lock everybody out, nor bring back a key that was taken away before.
             log.error("the API keys stay as they were", extra={"cause": str(error)})
             self._seen = stamp
@@ -94,38 +95,38 @@ class KeyFile:
 
 
 def read_keys(path: Path) -> list[ApiKey]:
-    """Return the keys of a file. Raises KeysError."""
+    """Return the keys of a file. Raises ApiKeysError."""
     try:
         return _Book.model_validate_json(path.read_bytes()).keys
     except OSError as error:
-        raise KeysError(f"the keys in {path} cannot be read: {error.strerror}") from error
+        raise ApiKeysError(f"the keys in {path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         places = ", ".join(".".join(map(str, one["loc"])) or "the file" for one in error.errors())
-        raise KeysError(f"{path} is not a file of API keys: wrong is {places}") from error
+        raise ApiKeysError(f"{path} is not a file of API keys: wrong is {places}") from error
 
 
 def add_key(path: Path, name: str, role: Role) -> tuple[str, ApiKey]:
     """Make a key and write its digest into the file, which is made if need be; return the key, shown only now.
 
-    Raises KeysError.
+    Raises ApiKeysError.
     """
     key = _PREFIX + secrets.token_urlsafe(32)
     try:
         kept = ApiKey(id=secrets.token_hex(4), name=name, role=role, sha256=digest(key), created_at=rfc3339(utc_now()))
     except ValidationError as error:
-        raise KeysError(f"the name {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+        raise ApiKeysError(f"the name {reason(error.errors()[0])}") from error
     with _alone_with(path):
         _write(path, [*(read_keys(path) if path.exists() else []), kept])
     return key, kept
 
 
 def remove_key(path: Path, key_id: str) -> ApiKey:
-    """Take a key away; services refuse it from the next request on. Raises KeysError when there is none of this id."""
+    """Take a key away; it is refused from the next request on. Raises ApiKeysError where there is none of this id."""
     with _alone_with(path):
         known = read_keys(path)
         gone = next((one for one in known if one.id == key_id), None)
         if gone is None:
-            raise KeysError(f"there is no key {key_id} in {path}")
+            raise ApiKeysError(f"there is no key {key_id} in {path}")
         _write(path, [one for one in known if one.id != key_id])
     return gone
 
@@ -142,7 +143,7 @@ def _alone_with(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)
     except OSError as error:
-        raise KeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
+        raise ApiKeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
@@ -151,13 +152,8 @@ def _alone_with(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, keys: list[ApiKey]) -> None:
-    """Write the file whole or not at all, readable by its owner only."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     text = json.dumps({"keys": [one.model_dump(mode="json") for one in keys]}, indent=2, ensure_ascii=False)
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
-            file.write(text + "\n")
-        draft.replace(path)
+        private_file.write(path, text + "\n")
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise KeysError(f"{path} cannot be written: {error.strerror}") from error
+        raise ApiKeysError(f"{path} cannot be written: {error.strerror}") from error

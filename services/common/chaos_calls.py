@@ -7,7 +7,7 @@ from io import BytesIO
 from flask import Flask, Response, g, has_request_context, jsonify, request
 
 from services.common import problems
-from services.common.access import CONSOLE, calling_app
+from services.common.access import CONSOLE, DELIVERIES, calling_app
 from services.common.chaos import Blow, Chaos, ChaosSettings, die
 from services.common.documents import Documents, Stored
 from services.common.logs import get_logger
@@ -21,7 +21,6 @@ _PATH = "/chaos"
 _CRASH = "/chaos/crash"
 _LAST_WORDS = 0.2
 """Seconds between the answer to who wants a crash and the crash."""
-_DELIVERIES = "/internal/"
 _IS_LATE = "oms.chaos.late"
 
 
@@ -112,7 +111,7 @@ def _carry_out_later(app: Flask, chaos: Chaos) -> None:
 
 def _is_call() -> bool:
     """Tell whether another service asks, or the sidecar delivers an event; people's own requests are left alone."""
-    if request.path.startswith(_DELIVERIES):
+    if request.path.startswith(DELIVERIES):
         return True
     return request.path not in {_PATH, _CRASH} and calling_app() not in {None, CONSOLE}
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from services.common.models import reason
 from services.common.money import minor_units
 
 
@@ -120,7 +121,7 @@ def _explain(error: ValidationError) -> str:
 def _sentence(item: ErrorDetails) -> str:
     name = ".".join(map(str, item["loc"])).upper()
     if not name:
-        return item["msg"].removeprefix("Value error, ")
+        return reason(item)
     if item["type"] == "missing":
         return f"{name} is not set"
     value = "not as it must be" if name.endswith("TOKEN") else repr(item["input"])

@@ -7,12 +7,12 @@ installed.
 
 import base64
 import json
-import os
 import secrets
 import stat
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+
+from services.common import private_file
 
 KEY_BYTES = 32
 CURRENT, NAMES = "current", "names"
@@ -67,15 +67,5 @@ def _new_key() -> str:
 
 
 def _write(path: Path, entries: dict[str, str]) -> None:
-    # In one step, and on disk before it counts: whoever seals with a key that is then lost has lost the data.
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".keys-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(entries, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(scratch).replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    # On disk before it counts: whoever seals with a key that is then lost has lost the data.
+    private_file.write(path, json.dumps(entries, indent=1))

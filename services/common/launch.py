@@ -10,7 +10,7 @@ from flask import Flask
 
 from services.common import chaos, chaos_calls, logs
 from services.common.access import door_of
-from services.common.api_keys import KeysError as ApiKeysError
+from services.common.api_keys import ApiKeysError
 from services.common.chaos import Chaos
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.documents import DaprDocuments, Documents

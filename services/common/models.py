@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 Json = dict[str, Any]
 """A JSON object as it came, or goes, over the wire."""
@@ -24,6 +25,11 @@ class Request(Wire):
     """A request's body: strict, so that "1" is no number and 1 no string."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True)
+
+
+def reason(error: ErrorDetails) -> str:
+    """Return what pydantic says is wrong, without what it puts before a sentence of ours."""
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _printable(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from services.common.access import TOKEN_HEADER
 from services.common.models import Json, Wire
+from services.common.sidecar import TOKEN_HEADER
 
 PROBLEM_TYPE = "application/problem+json"
 

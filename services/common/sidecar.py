@@ -19,7 +19,7 @@ from services.common.logs import get_logger
 log = get_logger(__name__)
 
 _CONNECT_TIMEOUT = 2.0
-_TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
+TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -195,7 +195,7 @@ class Sidecar:
         session = requests.Session()
         session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
         if self._token is not None:
-            session.headers[_TOKEN_HEADER] = self._token
+            session.headers[TOKEN_HEADER] = self._token
         return session
 
     def _method(self, service: str, path: str) -> str:

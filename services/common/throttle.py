@@ -13,14 +13,13 @@ from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from services.common.access import Caller
+from services.common.access import DELIVERIES, Caller
 from services.common.config import ServiceConfig
 from services.common.problems import too_much
 
 _WINDOW = 10
 """Seconds over which the rate is counted: a short burst is no flood."""
 _FOR_SUPERVISION = frozenset({"/healthz", "/readyz"})
-_FROM_BROKER = "/internal/"
 
 
 class _Crowd:
@@ -68,4 +67,4 @@ def throttle(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lam
 def _comes_through_sidecar() -> bool:
     # Who calls was found out before; where there is a token, by the token.
     caller: Caller | None = g.get("caller")
-    return caller is not None and (caller.by_sidecar or caller.app is not None or request.path.startswith(_FROM_BROKER))
+    return caller is not None and (caller.by_sidecar or caller.app is not None or request.path.startswith(DELIVERIES))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from services.common import logs, problems, tracing
 from services.common.index_reader import BadCursorError, Slice
-from services.common.models import Request
+from services.common.models import Request, reason
 from services.common.problems import Problem, invalid, unavailable
 from services.common.sealing import UnreadableError
 from services.common.sidecar import TransientError
@@ -94,9 +94,7 @@ def parse(kind: type[T], body: dict[str, Any]) -> T:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        found = [
-            (".".join(str(part) for part in item["loc"]) or "body", _sentence(item["msg"])) for item in error.errors()
-        ]
+        found = [(".".join(str(part) for part in item["loc"]) or "body", reason(item)) for item in error.errors()]
         raise invalid(*found) from error
 
 
@@ -118,9 +116,11 @@ def paginated(items: list[dict[str, Any]], page: Slice) -> Response:
     return answer
 
 
+def content_policy(*more: str) -> str:
+    """Return the Content-Security-Policy of a page: everything from here, nobody's frame; `more` is what it needs."""
+    end = "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    return "; ".join(["default-src 'self'", *more, end])
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")

@@ -12,7 +12,7 @@ from services.common.logs import get_logger
 from services.common.problems import Problem, invalid
 from services.common.sealed_events import opened
 from services.common.sealing import Sealer, TamperedError, UnknownKeyError
-from services.common.web import object_from, paginated, parse, read_body, read_limit
+from services.common.web import content_policy, object_from, paginated, parse, read_body, read_limit
 from services.notifications import domain
 from services.notifications.models import CloudEvent, Deliveries, FeedEvent
 from services.notifications.store import NotificationsStore
@@ -30,9 +30,7 @@ _ANY_SIZE = 2**40
 """More bytes than the server lets a request have."""
 
 _HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    ),
+    "Content-Security-Policy": content_policy(),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }

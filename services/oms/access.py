@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from services.common.api_keys import KeysError, add_key, read_keys, remove_key
+from services.common.api_keys import ApiKeysError, add_key, read_keys, remove_key
 from services.common.persons import Role
 
 _FILE = "API_KEYS_FILE"
@@ -44,5 +44,5 @@ def _remove(options: argparse.Namespace) -> None:
 
 def _path(options: argparse.Namespace) -> Path:
     if options.file is None:
-        raise KeysError(f"say which file: by --file or {_FILE}")
+        raise ApiKeysError(f"say which file: by --file or {_FILE}")
     return Path(options.file)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import requests
 
 from services.common import key_file
-from services.common.api_keys import KeysError as ApiKeysError
+from services.common.api_keys import ApiKeysError
 from services.common.key_file import CURRENT, NAMES, KeysError
 from services.oms import access, codec_server, show
 

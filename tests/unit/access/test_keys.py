@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common.api_keys import KeyFile, KeysError, add_key, read_keys, remove_key
+from services.common.api_keys import ApiKeysError, KeyFile, add_key, read_keys, remove_key
 from services.common.persons import Role
 from services.oms.cli import main
 
@@ -64,12 +64,12 @@ def test_a_file_that_is_spoilt_while_a_service_runs_changes_nothing(path: Path) 
 def test_a_service_does_not_start_with_a_file_that_is_none(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(KeysError, match=r"keys\.json is not a file of API keys"):
+    with pytest.raises(ApiKeysError, match=r"keys\.json is not a file of API keys"):
         KeyFile(path)
 
 
 def test_nor_without_one(path: Path) -> None:
-    with pytest.raises(KeysError, match="cannot be read: No such file"):
+    with pytest.raises(ApiKeysError, match="cannot be read: No such file"):
         KeyFile(path)
 
 
@@ -78,7 +78,7 @@ def test_what_is_wrong_in_the_file_is_said_without_what_is_in_it(path: Path) -> 
     spoilt = json.loads(path.read_text())
     spoilt["keys"][0]["role"] = "secret-word"
     path.write_text(json.dumps(spoilt))
-    with pytest.raises(KeysError, match=r"keys\.0\.role") as error:
+    with pytest.raises(ApiKeysError, match=r"keys\.0\.role") as error:
         read_keys(path)
     assert "secret-word" not in str(error.value)
 
@@ -114,5 +114,5 @@ def test_the_command_says_what_it_lacks(
 
 def test_taking_away_what_is_not_there_is_an_error(path: Path) -> None:
     add_key(path, "Chris", Role.APPROVER)
-    with pytest.raises(KeysError, match="there is no key 00000000"):
+    with pytest.raises(ApiKeysError, match="there is no key 00000000"):
         remove_key(path, "00000000")
