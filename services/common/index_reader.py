@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from services.common.documents import Documents
@@ -100,6 +100,16 @@ class IndexReader:
         reached = {lane.number: lane.position() for lane in lanes}
         positions = [reached.get(lane) for lane in range(LANES)]
         return Slice(found, _encode(positions) if any(positions) else None)
+
+    def open_pages(self, limit: int) -> Iterator[list[Entry]]:
+        """Go through all open entries, newest first, `limit` of them at a time. Raises TransientError."""
+        cursor: str | None = None
+        while True:
+            page = self.read(limit, cursor, only_open=True)
+            yield page.entries
+            cursor = page.cursor
+            if cursor is None:
+                return
 
     def open_count(self) -> int:
         """Return how many entries are open. Raises TransientError."""

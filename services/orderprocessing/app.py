@@ -12,13 +12,13 @@ from services.common.access import OPEN, Door, door_of, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.launch import configure, prepare
-from services.common.sealed_events import SealedPublisher
+from services.common.sealed_events import Publisher, SealedPublisher
 from services.common.sealing import Sealer
 from services.common.server import serve
 from services.common.web import create_base_app
 from services.orderprocessing import backlog, openapi
 from services.orderprocessing.access import RULES
-from services.orderprocessing.activities.tools import Publisher, Tools
+from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.codec import Codec
 from services.orderprocessing.domain import Policy

@@ -1,7 +1,7 @@
 """The lists and the figures: orders, shipments, backlogs; read from the indexes, so that none of them grows in cost."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from services.common.clock import Clock, utc_now
 from services.common.index import Entry
@@ -90,14 +90,7 @@ class Lists:
 
 
 def _open(index: IndexReader) -> Iterator[Entry]:
-    """Go through all open entries of an index, newest first."""
-    cursor: str | None = None
-    while True:
-        page = index.read(_OPEN_AT_ONCE, cursor, only_open=True)
-        yield from page.entries
-        cursor = page.cursor
-        if cursor is None:
-            return
+    return chain.from_iterable(index.open_pages(_OPEN_AT_ONCE))
 
 
 def _is_with_courier(entry: Entry) -> bool:

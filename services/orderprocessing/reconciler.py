@@ -3,13 +3,12 @@
 That is: bells that nobody rang, orders whose workflow never started, lines of lists that point nowhere.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.common.clock import rfc3339
 from services.common.index import Entry
-from services.common.index_reader import IndexReader
 from services.common.logs import about_order, get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.healing import Healer
@@ -93,7 +92,7 @@ class Reconciler:
     def _mend_orders(self, now: datetime) -> int:
         mended = 0
         told, self._told = self._told, {}
-        for entries in _pages(self._orders.orders):
+        for entries in self._orders.orders.open_pages(_PAGE):
             found = {order.id: order for order in self._orders.get_many([entry.id for entry in entries])}
             for entry in entries:
                 order = found.get(entry.id)
@@ -110,7 +109,7 @@ class Reconciler:
 
     def _mend_shipments(self, now: datetime) -> int:
         mended = 0
-        for entries in _pages(self._orders.shipments):
+        for entries in self._orders.shipments.open_pages(_PAGE):
             orders = self._orders.get_many(list({entry.data["orderId"] for entry in entries}))
             found = {
                 one.id: (order, one.shipment) for order in orders for one in order.fulfillments or [] if one.shipment
@@ -242,13 +241,3 @@ def _waits_for_somebody(order: Order) -> bool:
     with_courier = [one for one in going_on if one.reason is None and one.shipment and one.shipment.courier_reference]
     answer_wanted = order.deadline is not None and order.ending is None
     return answer_wanted or (going_on != [] and with_courier == going_on)
-
-
-def _pages(index: IndexReader) -> Iterator[list[Entry]]:
-    cursor: str | None = None
-    while True:
-        page = index.read(_PAGE, cursor, only_open=True)
-        yield page.entries
-        cursor = page.cursor
-        if cursor is None:
-            return

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from services.common.sealed_events import Publisher
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Shipping
 from services.orderprocessing.domain import Policy
 from services.orderprocessing.ids import event_id
@@ -13,13 +14,6 @@ from services.orderprocessing.store import OrderStore
 
 PUBSUB = "orders"
 TOPIC = "order-events"
-
-
-class Publisher(Protocol):
-    """The part of the sidecar that is needed here."""
-
-    def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
-        """Publish CloudEvents. Raises TransientError."""
 
 
 @dataclass(frozen=True)
