@@ -42,7 +42,7 @@ def create_app(
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    run_service(BillingConfig, create_app, app_port=3003, dapr_http_port=3503, dapr_grpc_port=3603)
+    run_service(BillingConfig, create_app, app_port=3003, dapr_http_port=3503)
 
 
 if __name__ == "__main__":

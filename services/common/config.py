@@ -40,7 +40,6 @@ class ServiceConfig(BaseModel):
     app_port: int = Field(ge=1, le=65535)
     app_host: str = "127.0.0.1"
     dapr_http_port: int = Field(default=3500, ge=1, le=65535)
-    dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
     call_timeout: Seconds = 5.0
     state_store: str = "statestore"
     server_threads: int = Field(default=16, ge=1, le=512)

@@ -1,24 +1,16 @@
-"""The one client of the Dapr sidecar: service invocation, publishing and health, always with a deadline."""
+"""The one client of the Dapr sidecar: calls of other services, state, events, secrets, health; with a deadline each."""
 
 import json
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
-
-import grpc
-import requests
-from dapr.clients.grpc.client import DaprGrpcClient
-from dapr.conf import settings
+from urllib.parse import parse_qs, quote, urlsplit
 
 from services.common import persons, tracing
 from services.common.config import ServiceConfig
-from services.common.logs import get_logger
+from services.common.connections import Answer, Connections, NoAnswerError
 
-log = get_logger(__name__)
-
-_CONNECT_TIMEOUT = 2.0
+_LOOK_TIMEOUT = 2.0
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -48,33 +40,21 @@ class Sidecar:
     """The sidecar of this process. Connects when first used; threads may share it."""
 
     def __init__(self, config: ServiceConfig) -> None:
-        self._base = f"http://127.0.0.1:{config.dapr_http_port}/v1.0"
-        self._jobs = f"http://127.0.0.1:{config.dapr_http_port}/v1.0-alpha1/jobs"
-        self._grpc_address = f"127.0.0.1:{config.dapr_grpc_port}"
+        self._connections = Connections(config.dapr_http_port)
         self._timeout = config.call_timeout
-        self._token = config.dapr_api_token.get_secret_value() if config.dapr_api_token else None
-        self._threads = threading.local()
-        self._connecting = threading.Lock()
-        self._grpc: DaprGrpcClient | None = None
-        # The SDK applies this deadline to each of its calls; without it a call may hang for ever.
-        vars(settings).update(
-            DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
-            DAPR_HTTP_PORT=config.dapr_http_port,
-            DAPR_GRPC_PORT=config.dapr_grpc_port,
-            DAPR_API_TOKEN=self._token,
-        )
+        token = config.dapr_api_token
+        self._token = {TOKEN_HEADER: token.get_secret_value()} if token else {}
 
     def healthy(self) -> bool:
         """Tell whether the sidecar is up and its components are initialised."""
         try:
-            answer = self._session().get(f"{self._base}/healthz/outbound", timeout=_CONNECT_TIMEOUT)
-        except requests.RequestException:
+            return self._look("v1.0/healthz/outbound").ok
+        except TransientError:
             return False
-        return answer.ok
 
     def metadata(self) -> dict[str, Any]:
         """Return what the sidecar says of itself. Raises TransientError when it does not answer."""
-        return self._json("sidecar", self._send("GET", f"{self._base}/metadata", None))
+        return _json("sidecar", self.ask("GET", "v1.0/metadata"))
 
     def schedules(self) -> bool:
         """Tell whether the scheduler answers the sidecar, which is asked for a job that does not exist.
@@ -82,14 +62,13 @@ class Sidecar:
         The sidecar's own metadata says that it is connected also when the scheduler is away (Dapr 1.18).
         """
         try:
-            answer = self._session().get(f"{self._jobs}/none", timeout=_CONNECT_TIMEOUT)
-        except requests.RequestException:
+            return b"not found" in self._look("v1.0-alpha1/jobs/none").body
+        except TransientError:
             return False
-        return "not found" in answer.text
 
     def shut_down(self) -> None:
         """Ask the sidecar to end, so that its supervisor starts it anew. Raises TransientError."""
-        self._send("POST", f"{self._base}/shutdown", None)
+        self.ask("POST", "v1.0/shutdown")
 
     def invoke(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
@@ -98,37 +77,15 @@ class Sidecar:
 
         Raises TransientError when it may work later and RefusedError when it will not.
         """
-        return self._json(service, self._send(method, self._method(service, path), body, headers))
+        return _json(service, self._call(service, method, path, body, headers))
 
     def page(self, service: str, path: str) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of another service's list, and the cursor of the next one if any; raises as `invoke`."""
-        answer = self._send("GET", self._method(service, path), None)
-        items: list[dict[str, Any]] = self._json(service, answer).get("items", [])
-        following = parse_qs(urlsplit(answer.links.get("next", {}).get("url", "")).query)
-        return items, next(iter(following.get("cursor", [])), None)
-
-    @contextmanager
-    def follow(self, service: str, path: str, headers: Mapping[str, str], silence: float) -> Iterator[Iterator[str]]:
-        """Lend the lines of another service's stream as they come; `silence` is the longest wait for one, in seconds.
-
-        Raises TransientError, also when the stream breaks.
-        """
-        try:
-            with (
-                self._new_session() as session,
-                session.get(
-                    self._method(service, path),
-                    headers=dict(headers),
-                    stream=True,
-                    timeout=(_CONNECT_TIMEOUT, silence),
-                ) as answer,
-            ):
-                if not answer.ok:
-                    raise TransientError(f"{service} answered {answer.status_code}", answer.status_code)
-                answer.encoding = "utf-8"
-                yield answer.iter_lines(chunk_size=None, decode_unicode=True)
-        except requests.RequestException as error:
-            raise TransientError(f"the stream broke: {error.__class__.__name__}") from error
+        answer = self._call(service, "GET", path)
+        items: list[dict[str, Any]] = _json(service, answer).get("items", [])
+        following = re.search(r'<([^>]*)>; *rel="next"', answer.headers.get("Link", ""))
+        query = parse_qs(urlsplit(following.group(1)).query) if following else {}
+        return items, next(iter(query.get("cursor", [])), None)
 
     def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
         """Publish CloudEvents, all or an error: after an error some may have been published.
@@ -136,100 +93,67 @@ class Sidecar:
         Raises TransientError; publish again then, with the same event ids.
         """
         trace = tracing.outgoing_headers()
-        try:
-            with self.calling() as client:
-                answer = client.publish_events(
-                    pubsub,
-                    topic,
-                    [json.dumps(event | trace) for event in events],
-                    data_content_type="application/cloudevents+json",
-                )
-        except Exception as error:
-            raise TransientError(f"publishing to {topic} failed: {error}") from error
-        if answer.failed_entries:
-            raise TransientError(f"publishing to {topic} failed: {answer.failed_entries[0].error}")
+        entries = [
+            {"entryId": str(number), "event": event | trace, "contentType": "application/cloudevents+json"}
+            for number, event in enumerate(events)
+        ]
+        answer = self.ask("POST", f"v1.0/publish/bulk/{pubsub}/{topic}", entries)
+        if not answer.ok:
+            raise TransientError(f"publishing to {topic} failed: {answer.status}", answer.status, _object(answer))
 
     def secret(self, store: str, name: str) -> dict[str, str]:
         """Return the entries of a secret in one of the sidecar's secret stores. Raises TransientError."""
-        try:
-            with self.calling() as client:
-                found: dict[str, str] = client.get_secret(store, name).secret
-        except grpc.RpcError as error:
-            raise TransientError(f"reading the secret {name!r} failed: {error.code()}") from error
-        return found
-
-    def grpc(self) -> DaprGrpcClient:
-        """Return the SDK's client. Raises TransientError while the sidecar is not up."""
-        if self._grpc is None:
-            with self._connecting:
-                if self._grpc is None:
-                    # The SDK's constructor waits for the sidecar for up to a minute and prints; ask first.
-                    if not self.healthy():
-                        raise TransientError("the sidecar is not up yet")
-                    self._grpc = DaprGrpcClient(self._grpc_address, interceptors=[tracing.TracedCalls()])
-        return self._grpc
-
-    @contextmanager
-    def calling(self) -> Iterator[DaprGrpcClient]:
-        """Lend the SDK's client for a call; one that finds the sidecar lost is not used again.
-
-        Left alone it would wait longer and longer, up to two minutes, before it tried to connect. Raises TransientError
-        while the sidecar is not up, and whatever the call raises.
-        """
-        client = self.grpc()
-        try:
-            yield client
-        except grpc.RpcError as error:
-            if error.code() == grpc.StatusCode.UNAVAILABLE and self._grpc is client:
-                self._grpc = None
-            raise
-
-    def _session(self) -> requests.Session:
-        # A session is not meant to be shared by threads; one each keeps its connection open.
-        if not hasattr(self._threads, "session"):
-            self._threads.session = self._new_session()
-        kept: requests.Session = self._threads.session
-        return kept
-
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
-        if self._token is not None:
-            session.headers[TOKEN_HEADER] = self._token
-        return session
-
-    def _method(self, service: str, path: str) -> str:
-        return f"{self._base}/invoke/{service}/method/{path.lstrip('/')}"
-
-    def _send(self, method: str, url: str, body: object, headers: Mapping[str, str] | None = None) -> requests.Response:
-        try:
-            return self._session().request(
-                method,
-                url,
-                json=body,
-                headers={**tracing.outgoing_headers(), **persons.outgoing_headers(), **(headers or {})},
-                timeout=(_CONNECT_TIMEOUT, self._timeout),
-            )
-        except requests.RequestException as error:
-            raise TransientError(f"no answer: {error.__class__.__name__}") from error
-
-    def _json(self, service: str, answer: requests.Response) -> dict[str, Any]:
-        if answer.status_code in _TRANSIENT_STATUSES:
-            raise TransientError(f"{service} answered {answer.status_code}", answer.status_code, _object(answer))
-        # Nobody here answers without content, but Dapr 1.18 does, with 200, for a call that may have reached nobody.
-        try:
-            body = answer.json()
-        except ValueError as error:
-            raise TransientError(f"{service} answered {answer.status_code} without JSON") from error
+        answer = self.ask("GET", f"v1.0/secrets/{store}/{quote(name, safe='')}")
         if not answer.ok:
-            raise RefusedError(service, answer.status_code, _object(answer))
-        return body if isinstance(body, dict) else {"items": body}
+            raise TransientError(f"reading the secret {name!r} failed: {answer.status}", answer.status)
+        return _object(answer)
+
+    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Return the answer to a request to the sidecar itself, whatever it is. Raises TransientError for none."""
+        data = None if body is None else json.dumps(body).encode()
+        sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            return self._connections.send(method, f"/{path}", data, sent, self._timeout)
+        except NoAnswerError as error:
+            raise TransientError(f"no answer: {error}") from error
+
+    def _look(self, path: str) -> Answer:
+        try:
+            return self._connections.send("GET", f"/{path}", None, self._token, _LOOK_TIMEOUT)
+        except NoAnswerError as error:
+            raise TransientError(f"no answer: {error}") from error
+
+    def _call(
+        self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        sent = {**persons.outgoing_headers(), **(headers or {})}
+        return self.ask(method, method_path(service, path), body, sent)
 
 
-def _object(answer: requests.Response) -> dict[str, Any]:
+def method_path(service: str, path: str) -> str:
+    """Return where the sidecar takes calls of another service's `path`."""
+    return f"v1.0/invoke/{service}/method/{path.lstrip('/')}"
+
+
+def _json(service: str, answer: Answer) -> dict[str, Any]:
+    if answer.status in _TRANSIENT_STATUSES:
+        raise TransientError(f"{service} answered {answer.status}", answer.status, _object(answer))
+    # Nobody here answers without content, but Dapr 1.18 does, with 200, for a call that may have reached nobody.
+    try:
+        body = json.loads(answer.body)
+    except ValueError as error:
+        raise TransientError(f"{service} answered {answer.status} without JSON") from error
+    if not answer.ok:
+        raise RefusedError(service, answer.status, _object(answer))
+    return body if isinstance(body, dict) else {"items": body}
+
+
+def _object(answer: Answer) -> dict[str, Any]:
     """Return an answer's JSON object, empty if it has none."""
     try:
-        body = answer.json()
+        body = json.loads(answer.body)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

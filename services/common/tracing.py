@@ -4,10 +4,6 @@ The sidecars make the spans; the services only pass `traceparent` on. The workfl
 trace context into the OpenTelemetry context, so that is where it is kept.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import grpc
 from flask import Flask, g, request
 from opentelemetry import context, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -26,27 +22,6 @@ def trace_id() -> str | None:
     """Return the current trace id in hexadecimal, or None outside a trace."""
     span = trace.get_current_span().get_span_context()
     return f"{span.trace_id:032x}" if span.is_valid else None
-
-
-class TracedCalls(grpc.UnaryUnaryClientInterceptor):
-    """Sends the current trace along with every call of a gRPC client.
-
-    OpenTelemetry's instrumentation does the same for all clients of a process, for half of what the call itself costs.
-    """
-
-    def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """Call with the trace's headers added."""
-        metadata = (*(details.metadata or ()), *outgoing_headers().items())
-        return continuation(_CallDetails(details.method, details.timeout, metadata, details.credentials), request)
-
-
-class _CallDetails(NamedTuple):
-    method: str
-    timeout: float | None
-    metadata: tuple[tuple[str, str], ...]
-    credentials: Any
-    wait_for_ready: bool | None = None
-    compression: Any = None
 
 
 def register(app: Flask) -> None:

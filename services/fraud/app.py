@@ -39,7 +39,7 @@ def create_app(
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    run_service(FraudConfig, create_app, app_port=3005, dapr_http_port=3505, dapr_grpc_port=3605)
+    run_service(FraudConfig, create_app, app_port=3005, dapr_http_port=3505)
 
 
 if __name__ == "__main__":

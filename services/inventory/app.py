@@ -58,7 +58,7 @@ def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sle
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502, dapr_grpc_port=3602)
+    config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502)
     ground = prepare(config)
     threading.Thread(target=seed_when_up, args=(ground.calm,), name="seed", daemon=True).start()
     app = create_app(config, ground.documents, ready=ground.ready)

@@ -58,7 +58,7 @@ def create_app(
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501, dapr_grpc_port=3601)
+    config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
     ground = prepare(config)
     app = create_app(config, ground.documents, ready=ground.ready, sealer=ground.sealer)
     chaos_calls.register(app, ground.unrest)

@@ -28,7 +28,7 @@ from services.orderprocessing.reconciler import Reconciler
 from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
 from services.orderprocessing.rounds import run_in_background
 from services.orderprocessing.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
-from services.orderprocessing.runtime import Engine
+from services.orderprocessing.runtime import Engine, tell_sdk
 from services.orderprocessing.service import OrderService, Workflows
 from services.orderprocessing.store import OrderStore
 from services.orderprocessing.underway import Underway
@@ -40,6 +40,7 @@ _DISCONNECTED_WITHIN = 0.5
 class OrderProcessingConfig(ServiceConfig):
     """The shop's rules; durations in seconds."""
 
+    dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
     server_threads: int = Field(default=24, ge=1, le=512)
     order_action_timeout: Seconds = 30.0
     approval_timeout: Seconds = 24 * 3600.0
@@ -104,6 +105,7 @@ def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Nei
 def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
+    tell_sdk(config, config.dapr_grpc_port)
     ground = prepare(config)
     sidecar, unrest, codec = ground.sidecar, ground.unrest, Codec(ground.sealer)
     orders = OrderStore(ground.documents)

@@ -12,8 +12,8 @@ from dapr.ext.workflow import DaprWorkflowContext, TaskFailedError
 from pydantic import Field
 
 from services.common.models import Wire
-from services.common.policies import UNTIL_DONE
 from services.orderprocessing.fulfilling import Outcome
+from services.orderprocessing.policies import UNTIL_DONE
 
 Req = TypeVar("Req", bound=Wire)
 Res = TypeVar("Res", bound=Wire)

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from dapr.ext.workflow import WorkflowHistoryEventType
 
-from services.common.policies import LONGEST_TRY
 from services.orderprocessing.models import Order
+from services.orderprocessing.policies import LONGEST_TRY
 
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
 """Between two looks at the same order, so that those that stand for another reason do not keep it from the rest."""

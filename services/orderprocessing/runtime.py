@@ -10,11 +10,12 @@ from datetime import UTC
 from typing import Any, Protocol, TypeVar
 
 import grpc
+from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState, WorkflowStatus
 from dapr.ext.workflow.logger import LoggerOptions
 
-from services.common import tracing
 from services.common.clock import rfc3339, utc_now
+from services.common.config import ServiceConfig
 from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.codec import Codec
@@ -24,6 +25,7 @@ from services.orderprocessing.history import instance_view
 from services.orderprocessing.ids import BELL, order_workflow_id
 from services.orderprocessing.messenger import Kind, Message, Messenger, SilentError
 from services.orderprocessing.models import JsonObject
+from services.orderprocessing.traced_calls import TracedCalls
 
 log = get_logger(__name__)
 
@@ -158,6 +160,17 @@ class Engine:
         self._client.start(ORDER_WORKFLOW, order_workflow_id(message.target), run.wire())
 
 
+def tell_sdk(config: ServiceConfig, grpc_port: int) -> None:
+    """Tell the Dapr SDK where the sidecar is, its token, and the deadline of each call, without which one may hang."""
+    token = config.dapr_api_token
+    vars(settings).update(
+        DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
+        DAPR_HTTP_PORT=config.dapr_http_port,
+        DAPR_GRPC_PORT=grpc_port,
+        DAPR_API_TOKEN=token.get_secret_value() if token else None,
+    )
+
+
 class Client:
     """The SDK's client, made when first used, with its errors as ours: SilentError or TransientError."""
 
@@ -174,7 +187,7 @@ class Client:
                     raise SilentError("the sidecar is not up yet")
                 sdk = DaprWorkflowClient(logger_options=sdk_logging())
                 # The last one is the nearest to the wire.
-                _join(sdk, *([self._codec] if self._codec else []), tracing.TracedCalls())
+                _join(sdk, *([self._codec] if self._codec else []), TracedCalls())
                 self._sdk = sdk
             return self._sdk
 

@@ -38,7 +38,7 @@ def create_app(
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    run_service(ShippingConfig, create_app, app_port=3004, dapr_http_port=3504, dapr_grpc_port=3604)
+    run_service(ShippingConfig, create_app, app_port=3004, dapr_http_port=3504)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from flask import Blueprint, Flask, redirect, url_for
 from pydantic import BeforeValidator, Field
@@ -33,6 +33,7 @@ from services.web.routes.support import support_routes
 from services.web.secret import SecretError
 from services.web.shopping import DEAR
 from services.web.stream.operations import Operations
+from services.web.streams import SidecarStreams
 
 
 def _names(value: Any) -> Any:
@@ -68,13 +69,9 @@ class WebConfig(ServiceConfig):
         return min(self.stream_limit, self.server_threads * 5 // 8)
 
 
-class Neighbours(Caller, Source, Protocol):
-    """The sidecar as the console uses it."""
-
-
 def create_app(
     config: WebConfig,
-    neighbours: Neighbours,
+    neighbours: Caller,
     hub: Hub,
     ready: Callable[[], bool] = lambda: True,
     operations: Operations | None = None,
@@ -98,7 +95,7 @@ def create_app(
 
 
 def follow_feed(
-    neighbours: Source, hub: Hub, stopping: threading.Event, heard: Callable[[Json], None] = lambda _event: None
+    source: Source, hub: Hub, stopping: threading.Event, heard: Callable[[Json], None] = lambda _event: None
 ) -> None:
     """Hand what happens to orders to every open page, and to `heard`, in the background."""
 
@@ -106,7 +103,7 @@ def follow_feed(
         hub.tell(ORDER_EVENT, event)
         heard(event)
 
-    follower = FeedFollower(neighbours, tell, hub.connected)
+    follower = FeedFollower(source, tell, hub.connected)
     threading.Thread(target=follower.run, args=(stopping,), name="feed", daemon=True).start()
 
 
@@ -126,7 +123,7 @@ def _home() -> Blueprint:
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    config = configure(WebConfig, app_port=3006, dapr_http_port=3506, dapr_grpc_port=3606)
+    config = configure(WebConfig, app_port=3006, dapr_http_port=3506)
     sidecar, hub, stopping = Sidecar(config), Hub(config.streams()), threading.Event()
     operations = Operations(Backend(sidecar), hub, dear=config.approval_threshold)
     try:
@@ -134,7 +131,7 @@ def main() -> None:
     except SecretError as error:
         refuse(f"SESSION_SECRET_FILE: {error}")
     operations.start()
-    follow_feed(sidecar, hub, stopping, operations.heard)
+    follow_feed(SidecarStreams(config), hub, stopping, operations.heard)
     serve(app, config, lambda _seconds: stopping.set())
 
 

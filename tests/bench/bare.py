@@ -14,9 +14,16 @@ from services.common.launch import configure
 from services.common.server import serve
 from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
+from services.orderprocessing.runtime import tell_sdk
 
 IN_SEQUENCE = 5
 _STARTERS = 16
+
+
+class BareConfig(ServiceConfig):
+    """Where the sidecar's gRPC port is, beside the rest."""
+
+    dapr_grpc_port: int
 
 
 def bare_workflow(ctx: DaprWorkflowContext, _payload: Any) -> Generator[Any, Any, None]:
@@ -52,7 +59,8 @@ def create_app(sidecar: Sidecar, ready: threading.Event) -> Flask:
 
 def main() -> None:
     """Run until told to stop."""
-    config = configure(ServiceConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
+    config = configure(BareConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
+    tell_sdk(config, config.dapr_grpc_port)
     sidecar, ready = Sidecar(config), threading.Event()
     runtime = WorkflowRuntime()
     runtime.register_workflow(bare_workflow)

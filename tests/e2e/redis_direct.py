@@ -1,6 +1,8 @@
 """Redis as somebody sees it who has come at it past the services: raw bytes in, raw bytes out."""
 
+import json
 import socket
+from base64 import b64decode
 from typing import Any, BinaryIO
 
 _TIMEOUT = 10.0
@@ -27,6 +29,10 @@ class Redis:
         lines = [b"*%d\r\n" % len(parts), *(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)]
         self._socket.sendall(b"".join(lines))
         return _answer(self._answers)
+
+    def sealed_record(self, app: str, name: str) -> bytes:
+        """Return what an app has sealed under a name, in the database of records."""
+        return b64decode(json.loads(self("HGET", f"{app}||{name}", "data")), validate=True)
 
     def spoil(self, key: bytes, field: bytes = b"data", *, at: int) -> None:
         """Change one byte of what is kept; `at` counts from the end, from 1."""

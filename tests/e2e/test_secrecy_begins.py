@@ -74,7 +74,7 @@ def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, co
         sealer = Sealer(FileKeys(tmp_path / "keys.json"))
         with Redis(stack.ports.redis, 1) as redis:
             name = f"order/{order_id}"
-            record = sealer.open(redis("HGET", f"orderprocessing||{name}", "data"), name)
+            record = sealer.open(redis.sealed_record("orderprocessing", name), name)
         assert json.loads(record)["customer_id"] == shopper.customer_id
 
 

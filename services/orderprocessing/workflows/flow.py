@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 
 from dapr.ext.workflow import DaprWorkflowContext, when_any
 
-from services.common.policies import BUSINESS, LONGEST_TRY
 from services.orderprocessing.contracts import (
     ActivityCall,
     Flow,
@@ -17,6 +16,7 @@ from services.orderprocessing.contracts import (
 )
 from services.orderprocessing.fulfilling import Outcome
 from services.orderprocessing.ids import BELL
+from services.orderprocessing.policies import BUSINESS, LONGEST_TRY
 
 R = TypeVar("R")
 

@@ -1,86 +1,12 @@
 """The client of the sidecar, against a small HTTP server that answers as it is told."""
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
 import pytest
-from dapr.clients.grpc._response import BulkPublishResponse, BulkPublishResponseFailedEntry
-from dapr.conf import settings
-from pydantic import SecretStr
 
 from services.common.config import ServiceConfig
 from services.common.persons import Person, Role, acting_for
 from services.common.sidecar import RefusedError, Sidecar, TransientError
 from services.common.web import create_base_app
-
-
-class FakeDaprd(ThreadingHTTPServer):
-    """Answers every request alike and remembers what was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.status, self.body = 200, b"{}"
-        self.headers: dict[str, str] = {}
-        self.cut = 0
-        """How many bytes of what it announces it does not send."""
-        self.asked: list[tuple[str, str, Any]] = []
-        self.shown: list[dict[str, str]] = []
-
-    def sidecar(self, token: str | None = None) -> Sidecar:
-        port, told = self.server_address[1], dict[str, Any]()
-        if token is not None:
-            told = {"dapr_api_token": SecretStr(token), "app_api_token": SecretStr("another")}
-        return Sidecar(ServiceConfig(app_port=1, dapr_http_port=port, call_timeout=2, **told))
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeDaprd
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.shown.append({name.lower(): value for name, value in self.headers.items()})
-        self.server.asked.append((self.command, self.path, json.loads(body) if body else None))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body) + self.server.cut))
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    do_POST = do_GET  # noqa: N815 - the server looks it up by this name
-
-    def log_message(self, *_args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def daprd() -> Iterator[FakeDaprd]:
-    server = FakeDaprd()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-class FakeBroker:
-    """The part of Dapr's client that publishes; takes so many events and then fails, or is away."""
-
-    def __init__(self, takes: int) -> None:
-        self.takes, self.published = takes, []
-        self.is_away = False
-
-    def publish_events(self, pubsub: str, topic: str, data: list[str], data_content_type: str) -> BulkPublishResponse:
-        if self.is_away:
-            raise RuntimeError("the broker is away")
-        taken = data[: self.takes]
-        self.published += [(pubsub, topic, json.loads(event), data_content_type) for event in taken]
-        failed = [BulkPublishResponseFailedEntry(str(number), "full") for number in range(len(taken), len(data))]
-        return BulkPublishResponse(failed_entries=failed)
+from tests.unit.fake_daprd import FakeDaprd
 
 
 def test_a_call_goes_to_the_other_service_and_its_object_comes_back(daprd: FakeDaprd) -> None:
@@ -125,7 +51,7 @@ def test_an_answer_that_is_not_json_is_transient(daprd: FakeDaprd) -> None:
 def test_nobody_there_is_transient_and_not_healthy() -> None:
     sidecar = Sidecar(ServiceConfig(app_port=1, dapr_http_port=9))
     assert not sidecar.healthy()
-    for call in (lambda: sidecar.invoke("fraud", "GET", "settings"), sidecar.metadata, sidecar.grpc):
+    for call in (lambda: sidecar.invoke("fraud", "GET", "settings"), sidecar.metadata):
         with pytest.raises(TransientError):
             call()
 
@@ -140,22 +66,27 @@ def test_health_and_metadata_are_what_the_sidecar_says(daprd: FakeDaprd) -> None
 
 
 def test_events_are_published_together_and_an_error_is_transient(daprd: FakeDaprd) -> None:
-    sidecar, broker = daprd.sidecar(), FakeBroker(takes=2)
-    sidecar._grpc = broker
+    sidecar = daprd.sidecar()
+    daprd.status, daprd.body = 204, b""
     sidecar.publish("orders", "order-events", [{"id": "1"}, {"id": "2"}])
-    assert broker.published == [
-        ("orders", "order-events", {"id": one}, "application/cloudevents+json") for one in ("1", "2")
+    entries = [
+        {"entryId": number, "event": {"id": event}, "contentType": "application/cloudevents+json"}
+        for number, event in (("0", "1"), ("1", "2"))
     ]
-    broker.is_away = True
-    with pytest.raises(TransientError, match="away"):
+    assert daprd.asked == [("POST", "/v1.0/publish/bulk/orders/order-events", entries)]
+    daprd.status, daprd.body = 500, b'{"failedEntries": [{"entryId": "1", "error": "full"}]}'
+    with pytest.raises(TransientError, match="500"):
         sidecar.publish("orders", "order-events", [{"id": "3"}])
 
 
-def test_an_event_that_the_broker_did_not_take_with_the_others_is_transient(daprd: FakeDaprd) -> None:
+def test_a_secret_is_its_entries_and_one_that_is_not_there_transient(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar()
-    sidecar._grpc = FakeBroker(takes=1)
-    with pytest.raises(TransientError, match="full"):
-        sidecar.publish("orders", "order-events", [{"id": "1"}, {"id": "2"}])
+    daprd.body = b'{"current": "k1"}'
+    assert sidecar.secret("vault", "oms keys") == {"current": "k1"}
+    assert daprd.asked == [("GET", "/v1.0/secrets/vault/oms%20keys", None)]
+    daprd.status, daprd.body = 500, b'{"message": "no such secret"}'
+    with pytest.raises(TransientError, match="oms keys"):
+        sidecar.secret("vault", "oms keys")
 
 
 def test_a_service_is_ready_when_it_says_so_and_errors_of_others_are_a_503() -> None:
@@ -212,39 +143,14 @@ def test_what_is_not_possible_now_says_why_as_the_service_did(daprd: FakeDaprd) 
     assert away.value.body == {}
 
 
-def test_a_stream_is_lent_line_by_line_and_its_break_is_known(daprd: FakeDaprd) -> None:
-    daprd.body = b"id: 1\ndata: \xc3\xa9\n\n"
-    read: list[str] = []
-
-    def read_all() -> None:
-        with daprd.sidecar().follow("notifications", "events/stream", {"Last-Event-ID": "x"}, 2) as lines:
-            read.extend(lines)
-
-    read_all()
-    assert read == ["id: 1", "data: é", ""]
-    daprd.cut = 3
-    with pytest.raises(TransientError, match="broke"):
-        read_all()
-    daprd.status = 503
-    with pytest.raises(TransientError, match="503"):
-        read_all()
-    daprd.server_close()
-    with pytest.raises(TransientError):
-        read_all()
-
-
-def test_every_request_shows_the_sidecar_the_token_and_the_sdk_knows_it(daprd: FakeDaprd) -> None:
+def test_every_request_shows_the_sidecar_the_token(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar("sesame")
     sidecar.healthy()
     sidecar.invoke("billing", "GET", "ledger")
     sidecar.page("billing", "list")
-    with sidecar.follow("notifications", "events/stream", {}, 1) as lines:
-        list(lines)
-    assert [shown.get("dapr-api-token") for shown in daprd.shown] == ["sesame"] * 4
-    assert settings.DAPR_API_TOKEN == "sesame"
+    assert [shown.get("dapr-api-token") for shown in daprd.shown] == ["sesame"] * 3
     daprd.sidecar().healthy()
     assert "dapr-api-token" not in daprd.shown[-1]
-    assert settings.DAPR_API_TOKEN is None
 
 
 def test_a_call_in_the_name_of_a_person_says_so(daprd: FakeDaprd) -> None:

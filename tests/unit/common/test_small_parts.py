@@ -22,7 +22,7 @@ from services.common.ids import (
     split_fulfillment_id,
 )
 from services.common.money import minor_units, percent_half_up
-from services.common.policies import BUSINESS
+from services.orderprocessing.policies import BUSINESS
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"

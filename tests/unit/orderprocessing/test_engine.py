@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 import pytest
+from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEventType, WorkflowStatus
 
+from services.common.config import ServiceConfig
 from services.common.sidecar import RefusedError, TransientError
 from services.orderprocessing import runtime
 from services.orderprocessing.clients import Shipping
@@ -306,3 +308,17 @@ def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: Wo
     names = [activity.__name__ for activity in bound_activities(world.tools)]
     assert len(set(names)) == len(names) == 13
     assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
+
+
+def test_the_sdk_is_told_where_the_sidecar_is_and_what_to_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DAPR_API_TIMEOUT_SECONDS", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"):
+        monkeypatch.setattr(settings, name, None)
+    config = ServiceConfig(app_port=1, dapr_http_port=2, call_timeout=3, dapr_api_token="sesame", app_api_token="x")
+    runtime.tell_sdk(config, 4)
+    told = (
+        settings.DAPR_HTTP_PORT,
+        settings.DAPR_GRPC_PORT,
+        settings.DAPR_API_TIMEOUT_SECONDS,
+        settings.DAPR_API_TOKEN,
+    )
+    assert told == (2, 4, 3, "sesame")

@@ -7,9 +7,9 @@ import pytest
 from dapr.ext.workflow import RetryPolicy
 
 from services.common.index import Place
-from services.common.policies import UNTIL_DONE
 from services.common.sidecar import TransientError
 from services.orderprocessing import contracts, fulfilling
+from services.orderprocessing.policies import UNTIL_DONE
 from services.orderprocessing.states import OrderStatus, Reason, ShipmentStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over

@@ -1,0 +1,55 @@
+"""Connections that are kept, against a small HTTP server."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from services.common.connections import Answer, Connections, NoAnswerError
+from tests.unit.fake_daprd import FakeDaprd
+
+SOON = 0.05
+
+
+def get(connections: Connections, path: str = "/", timeout: float = 5.0) -> Answer:
+    return connections.send("GET", path, None, {}, timeout)
+
+
+def test_requests_of_a_thread_go_over_one_connection_and_those_of_two_over_two(daprd: FakeDaprd) -> None:
+    connections = Connections(daprd.port)
+    get(connections)
+    get(connections)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(get, connections).result()
+    first, second, third = daprd.callers
+    assert first == second != third
+
+
+def test_a_connection_that_the_other_side_has_ended_is_made_anew(daprd: FakeDaprd) -> None:
+    connections = Connections(daprd.port)
+    daprd.hangs_up = True
+    for _ in range(20):
+        assert get(connections).ok
+        assert daprd.hung_up.acquire(timeout=5)
+    assert len(set(daprd.callers)) == 20
+
+
+def test_an_answer_that_comes_too_late_does_not_pass_for_the_next(daprd: FakeDaprd) -> None:
+    connections, daprd.hold = Connections(daprd.port), threading.Event()
+    daprd.body = b"late"
+    with pytest.raises(NoAnswerError, match="TimeoutError"):
+        get(connections, timeout=SOON)
+    hold, daprd.hold, daprd.body = daprd.hold, None, b"the next"
+    hold.set()
+    assert get(connections).body == b"the next"
+
+
+def test_an_answer_that_is_cut_off_is_none(daprd: FakeDaprd) -> None:
+    daprd.cut = 3
+    with pytest.raises(NoAnswerError, match="IncompleteRead"):
+        get(Connections(daprd.port))
+
+
+def test_what_a_path_may_not_hold_is_escaped_and_what_is_escaped_stays(daprd: FakeDaprd) -> None:
+    get(Connections(daprd.port), "/orders/Zo\u00eb %2F?limit=1&at=\r\n")
+    assert daprd.asked[0][1] == "/orders/Zo%C3%AB%20%2F?limit=1&at=%0D%0A"
