@@ -10,6 +10,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,6 +96,16 @@ class Driver:
         self._check_reachable()
         for instance in instances:
             self._tell(instance, events.new_event_raised_event(BELL))
+
+    def start_soon(self, order_id: str) -> None:
+        """Start an order's workflow; while nobody can be reached it is forgotten, as by a process that dies."""
+        with suppress(TransientError):
+            self.start(order_id)
+
+    def ring_soon(self, instances: Sequence[str]) -> None:
+        """Ring bells, forgotten like a start."""
+        with suppress(TransientError):
+            self.ring(instances)
 
     def runs(self, order_id: str) -> bool:
         """Tell whether an order's workflow is there and has not ended."""

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from services.common.recent import Recent
 from services.common.sidecar import Sidecar, TransientError
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,6 +26,7 @@ _JSON = b"{"
 _MAX_ATTEMPTS = 50
 _MOST_KNOWN = 100
 """How many records a thread remembers at most."""
+_MOST_DECODED = 500
 
 
 class ConflictError(Exception):
@@ -116,6 +118,25 @@ def _bytes(value: object) -> bytes:
         return value.encode()  # somebody has changed it; whoever opens it finds that out
 
 
+class Decoder(Generic[M]):
+    """Reads documents as a model that nobody changes, and the same bytes under the same key only once."""
+
+    def __init__(self, model: type[M], size: int) -> None:
+        self._model = model
+        self._recent = Recent[tuple[bytes, M]](size)
+
+    def read(self, key: str, data: bytes) -> M:
+        """Return what the document says."""
+        known = self._recent.get(key)
+        if known is not None and known[0] == data:
+            return known[1]
+        return self.remember(key, data, self._model.model_validate_json(data))
+
+    def remember(self, key: str, data: bytes, said: M) -> M:
+        """Remember what a document was written from, and return that."""
+        return self._recent.put(key, (data, said))[1]
+
+
 @dataclass(frozen=True)
 class _Read(Generic[M]):
     """A record as it was read, None if there was none, and the version that a change must name."""
@@ -132,13 +153,14 @@ class Records(Generic[M]):
     """
 
     def __init__(self, documents: Documents, kind: str, model: type[M]) -> None:
-        self._documents, self._kind, self._model = documents, kind, model
+        self._documents, self._kind = documents, kind
+        self._decoder = Decoder(model, _MOST_DECODED)
         self._thread = threading.local()
 
     def get(self, record_id: str) -> M | None:
         """Return the record, or None if there is none."""
         key = self._key(record_id)
-        read = self._made_whole(self._documents.load(key))
+        read = self._made_whole(key, self._documents.load(key))
         self._thread.read = {key: read}
         return read.record
 
@@ -151,17 +173,13 @@ class Records(Generic[M]):
         """Return those of the records that exist, by their ids."""
         keys = {record_id: self._key(record_id) for record_id in record_ids}
         found = self._documents.load_many(list(keys.values()))
-        read = {key: self._made_whole(found.get(key)) for key in keys.values()}
+        read = {key: self._made_whole(key, found.get(key)) for key in keys.values()}
         self._thread.read = read if len(read) <= _MOST_KNOWN else {}
         return {record_id: record for record_id, key in keys.items() if (record := read[key].record)}
 
     def create(self, record_id: str, record: M, ttl: int | None = None) -> bool:
         """Write the record if there is none yet; tell whether it was written. `ttl` in seconds."""
-        try:
-            self._documents.save(self._key(record_id), self._bytes(record), None, ttl)
-        except ConflictError:
-            return False
-        return True
+        return self._saved(self._key(record_id), record, None, ttl)
 
     def update(self, record_id: str, change: Callable[[M | None], M]) -> M:
         """Apply `change` to the record as it is now and return the result.
@@ -174,9 +192,9 @@ class Records(Generic[M]):
         if known is not None and (after := self._changed_since(key, known, change)) is not None:
             return after
         for _ in range(_MAX_ATTEMPTS):
-            read = self._made_whole(self._documents.load(key))
+            read = self._made_whole(key, self._documents.load(key))
             after = change(read.record)
-            if after is read.record or self._saved(key, after, read):
+            if after is read.record or self._saved(key, after, read.etag):
                 return after
         # Without the id, which may be a customer's.
         raise TransientError(f"a record of kind {self._kind!r} is being changed by too many at once")
@@ -187,21 +205,20 @@ class Records(Generic[M]):
             after = change(known.record)
         except Exception:  # noqa: BLE001 - whatever it is, it is raised again if the record is still the same
             return None
-        return after if after is not known.record and self._saved(key, after, known) else None
+        return after if after is not known.record and self._saved(key, after, known.etag) else None
 
-    def _saved(self, key: str, record: M, read: _Read[M]) -> bool:
+    def _saved(self, key: str, record: M, etag: str | None, ttl: int | None = None) -> bool:
+        data = record.model_dump_json().encode()
         try:
-            self._documents.save(key, self._bytes(record), read.etag)
+            self._documents.save(key, data, etag, ttl)
         except ConflictError:
             return False
+        self._decoder.remember(key, data, record)
         return True
 
-    def _made_whole(self, stored: Stored | None) -> _Read[M]:
-        return _Read(self._model.model_validate_json(stored.data), stored.etag) if stored else _Read(None, None)
+    def _made_whole(self, key: str, stored: Stored | None) -> _Read[M]:
+        return _Read(self._decoder.read(key, stored.data), stored.etag) if stored else _Read(None, None)
 
     def _key(self, record_id: str) -> str:
         # Dapr refuses keys with "||"; ids that people chose, such as an SKU, may hold it.
         return f"{self._kind}/{record_id.replace('%', '%25').replace('|', '%7C')}"
-
-    def _bytes(self, record: M) -> bytes:
-        return record.model_dump_json().encode()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from services.common.clock import Clock, utc_now
 from services.common.combiner import Combiner
-from services.common.documents import ConflictError, Documents, Stored
+from services.common.documents import ConflictError, Decoder, Documents, Stored
 from services.common.sidecar import TransientError
 
 LANES = 4
@@ -29,6 +29,8 @@ _LOOK_BACK = 2
 _MOST_BACK = 60
 """The same where the caller says since when there may have been a try."""
 _STEP = 4
+_PAGES_DECODED = 8
+"""How many pages of a lane are kept as they were read or written last."""
 
 
 class Place(BaseModel):
@@ -127,12 +129,15 @@ def _lane_of(entry: Entry) -> int:
 class _Lane:
     def __init__(self, documents: Documents, name: str, lane: int, clock: Clock) -> None:
         self._documents, self._name, self._lane, self._clock = documents, name, lane, clock
+        self._pages = Decoder(Page, _PAGES_DECODED)
         self._last_seen = 0
         self.combiner: Combiner[_Put, Place] = Combiner(self._apply)
 
     def _apply(self, puts: Sequence[_Put]) -> Sequence[Place]:
         for _ in range(_MAX_ATTEMPTS):
-            batch = _Batch(self._lane, int(self._clock().timestamp()), *self._read(puts))
+            head, stored = self._read(puts)
+            pages = {number: self._page(number, found) for number, found in stored.items()}
+            batch = _Batch(self._lane, int(self._clock().timestamp()), head, stored, pages)
             places = [batch.apply(put) for put in puts]
             try:
                 self._write(batch)
@@ -176,13 +181,19 @@ class _Lane:
 
     def _write(self, batch: "_Batch") -> None:
         for number in sorted(batch.dirty):
-            stored = batch.stored[number]
-            data = batch.pages[number].model_dump_json(exclude_defaults=True).encode()
+            stored, page = batch.stored[number], batch.pages[number]
+            data = page.model_dump_json(exclude_defaults=True).encode()
             self._documents.save(self._page_key(number), data, stored.etag if stored else None)
+            self._pages.remember(self._page_key(number), data, page)
         if batch.head != batch.head_before or batch.stored_head is None:
             stored = batch.stored_head
             key = head_key(self._name, self._lane)
             self._documents.save(key, batch.head.model_dump_json().encode(), stored.etag if stored else None)
+
+    def _page(self, number: int, found: Stored | None) -> Page:
+        """Return a page that may be changed."""
+        entries = self._pages.read(self._page_key(number), found.data).entries if found else []
+        return Page.model_construct(entries=[*entries])
 
     def _page_key(self, page: int) -> str:
         return page_key(self._name, self._lane, page)
@@ -191,13 +202,17 @@ class _Lane:
 class _Batch:
     """Applies puts to what was read; pure."""
 
-    def __init__(self, lane: int, now: int, stored_head: Stored | None, stored: dict[int, Stored | None]) -> None:
-        self.lane, self.now, self.stored_head, self.stored = lane, now, stored_head, stored
+    def __init__(
+        self,
+        lane: int,
+        now: int,
+        stored_head: Stored | None,
+        stored: dict[int, Stored | None],
+        pages: dict[int, Page],
+    ) -> None:
+        self.lane, self.now, self.stored_head, self.stored, self.pages = lane, now, stored_head, stored, pages
         self.head_before = Head.model_validate_json(stored_head.data) if stored_head else Head()
         self.head = self.head_before.model_copy(deep=True)
-        self.pages = {
-            number: Page.model_validate_json(found.data) if found else Page() for number, found in stored.items()
-        }
         self.head.last = max([self.head.last, *(number for number, found in stored.items() if found)])
         self.dirty: set[int] = set()
 

@@ -5,11 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services.common.documents import Documents
+from services.common.documents import Decoder, Documents, Stored
 from services.common.index import LANES, PAGE_SIZE, Entry, Head, Page, Place, head_key, page_key
 
 _EXTRA_PAGES = 40
 """How many pages beyond the answer's own size one request may search through for matches."""
+
+_PAGES_DECODED = 40
+"""How many pages are kept as they were read last: nearly all of those that a list shows have not changed since."""
 
 
 class BadCursorError(ValueError):
@@ -69,6 +72,7 @@ class IndexReader:
 
     def __init__(self, documents: Documents, name: str) -> None:
         self._documents, self._name = documents, name
+        self._decoder = Decoder(Page, _PAGES_DECODED)
 
     def read(
         self,
@@ -183,11 +187,14 @@ class IndexReader:
     def _pages(self, wanted: list[tuple[int, int]]) -> dict[tuple[int, int], list[Entry]]:
         found = self._documents.load_many([page_key(self._name, *one) for one in wanted])
         stored = {one: found.get(page_key(self._name, *one)) for one in wanted}
-        pages = {one: Page.model_validate_json(hit.data).entries if hit else [] for one, hit in stored.items()}
-        for (lane, number), entries in pages.items():
+        return {one: self._entries(one, hit) if hit else [] for one, hit in stored.items()}
+
+    def _entries(self, of: tuple[int, int], stored: Stored) -> list[Entry]:
+        entries = self._decoder.read(page_key(self._name, *of), stored.data).entries
+        if entries and entries[-1].place is None:
             for entry in entries:
-                entry.place = Place(lane=lane, page=number)
-        return pages
+                entry.place = Place(lane=of[0], page=of[1])
+        return entries
 
     def _heads_of_all(self) -> list[tuple[int, Head]]:
         heads = self._heads()

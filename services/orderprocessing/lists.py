@@ -35,11 +35,16 @@ class Lists:
         return [line for line in lines if status in (None, line["status"])], found
 
     def _lines(self, entries: Sequence[Entry]) -> list[JsonObject]:
-        """Return what the lines show; of pending ones the order itself, which a crash may have kept from being."""
-        young = [entry.id for entry in entries if entry.data["status"] == OrderStatus.PENDING.value]
-        orders = {order.id: summary(order) for order in self._orders.get_many(young)}
-        shown = {entry.id: entry.data for entry in entries if entry.id not in young} | orders
-        return [line_view(entry.id, shown[entry.id]) for entry in entries if entry.id in shown]
+        """Return what the lines show.
+
+        Of a pending order that is what its record says: a crash may have kept it from being, or it is another one's.
+        """
+        shown: dict[str, JsonObject | None] = {
+            one.id: self._orders.summary(one.id) if _is_pending(one) else one.data for one in entries
+        }
+        unsure = [order_id for order_id, data in shown.items() if data is None]
+        shown |= {order.id: summary(order) for order in self._orders.get_many(unsure)}
+        return [line_view(entry.id, data) for entry in entries if (data := shown[entry.id])]
 
     def _orders_of(
         self, customer_id: str, limit: int, cursor: str | None, status: OrderStatus | None
@@ -91,6 +96,10 @@ class Lists:
 
 def _open(index: IndexReader) -> Iterator[Entry]:
     return chain.from_iterable(index.open_pages(_OPEN_AT_ONCE))
+
+
+def _is_pending(entry: Entry) -> bool:
+    return bool(entry.data["status"] == OrderStatus.PENDING.value)
 
 
 def _is_with_courier(entry: Entry) -> bool:

@@ -51,9 +51,10 @@ class _Kept:
 
 
 class Messenger:
-    """Delivers in parallel and waits `patience` seconds; repeats every `pause` seconds. Threads may share it.
+    """Delivers in parallel, and repeats every `pause` seconds what was not heard. Threads may share it.
 
-    `deliver` raises SilentError when nobody answers, and TransientError when it did not work for this message.
+    Whoever wants to know whether it was heard waits `patience` seconds for that at most. `deliver` raises SilentError
+    when nobody answers, and TransientError when it did not work for this message.
     """
 
     def __init__(self, deliver: Callable[[Message], None], patience: float = 1.0, pause: float = 0.5) -> None:
@@ -64,6 +65,14 @@ class Messenger:
         self._repeating = False
         self._stopping = threading.Event()
         self._silent = False
+        self._posted: set[Future[bool]] = set()
+
+    def post(self, messages: Sequence[Message]) -> None:
+        """Deliver the messages without waiting for it; those that are not heard are repeated."""
+        for message in dict.fromkeys(messages):
+            call = self._pool.submit(self._try_unless_silent, message, _Kept(copy_context()))
+            self._posted.add(call)
+            call.add_done_callback(self._posted.discard)
 
     def send(self, messages: Sequence[Message]) -> None:
         """Deliver the messages; raise TransientError for those that are not heard yet and will be repeated.
@@ -96,8 +105,16 @@ class Messenger:
         return len(self._kept)
 
     def stop(self) -> None:
-        """Repeat nothing any more."""
+        """Repeat nothing any more; what is on its way has as long as a sender would wait."""
         self._stopping.set()
+        wait(list(self._posted), timeout=self._patience)
+
+    def _try_unless_silent(self, message: Message, kept: _Kept) -> bool:
+        """Try, or where that would only take a thread for as long as the engine is waited for, keep the message."""
+        if self._silent:
+            self._keep(message, kept)
+            return False
+        return self._try(message, kept)
 
     def _try(self, message: Message, kept: _Kept) -> bool:
         """Deliver a message, or keep it for later; tell whether it was heard."""

@@ -58,7 +58,8 @@ class Host(Protocol):
 class Engine:
     """Dapr Workflow as this service uses it. Threads may share it.
 
-    A request waits for it for a second at most: what the engine does not hear by then it is told again and again.
+    What the engine does not hear at once it is told again and again. A request does not wait for that: what it has
+    decided is kept already.
     """
 
     def __init__(
@@ -70,6 +71,14 @@ class Engine:
         self._patience = Patience()
         self._lookers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
         self._messenger = Messenger(self._deliver)
+
+    def start_soon(self, order_id: str) -> None:
+        """Have the order's workflow started; one that runs already goes on."""
+        self._messenger.post([Message(Kind.START, order_id)])
+
+    def ring_soon(self, instances: Sequence[str]) -> None:
+        """Have the bell of workflow instances rung; one that has ended hears nothing."""
+        self._messenger.post([Message(Kind.RING, instance) for instance in instances])
 
     def start(self, order_id: str) -> None:
         """Start the order's workflow; one that runs already goes on. Raises TransientError when it is done later."""

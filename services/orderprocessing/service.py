@@ -15,7 +15,6 @@ from services.common.ids import split_fulfillment_id
 from services.common.logs import get_logger
 from services.common.money import CURRENCY
 from services.common.problems import Problem, conflict, invalid, not_found
-from services.common.sidecar import TransientError
 from services.orderprocessing import domain, fulfilling
 from services.orderprocessing.ids import (
     charge_workflow_id,
@@ -56,6 +55,12 @@ def _check_same(order: Order, draft: Draft) -> None:
 
 class Workflows(Protocol):
     """The part of the workflow engine that is needed here."""
+
+    def start_soon(self, order_id: str) -> None:
+        """Have an order's workflow started, once; does not wait for it."""
+
+    def ring_soon(self, instances: Sequence[str]) -> None:
+        """Have the bell of workflow instances rung; does not wait for it."""
 
     def start(self, order_id: str) -> None:
         """Start an order's workflow, once. Raises TransientError."""
@@ -98,17 +103,10 @@ class OrderService:
             order = new_order(order_id, draft, lines, rfc3339(now))
             known = self._orders.create(order) or self._orders.require(order_id)
         _check_same(known, draft)
-        self.start(known)
+        # What a crash keeps from being started or rung from here on, the reconciler finds in the record.
+        if known.status == OrderStatus.PENDING and known.fulfillments is None:
+            self._workflows.start_soon(known.id)
         return known
-
-    def start(self, order: Order) -> None:
-        """Start the workflow of an order that has none yet. If that fails now, the reconciler does it."""
-        if order.status != OrderStatus.PENDING or order.fulfillments is not None:
-            return
-        try:
-            self._workflows.start(order.id)
-        except TransientError as error:
-            log.warning("the workflow starts later", extra={"cause": str(error)})
 
     def revive(self, order: Order) -> None:
         """Start the workflow of an order if it does not run, and ring whatever may sleep. Raises TransientError.
@@ -185,15 +183,8 @@ class OrderService:
             order = self._orders.update(order_id, decided)
         except NotAllowedError as error:
             raise conflict("notAllowed", str(error)) from error
-        self._ring(order)
+        self._workflows.ring_soon(list(order.bells))
         return order
-
-    def _ring(self, order: Order) -> None:
-        """Ring every workflow that has news of this order. If that fails now, the reconciler does it."""
-        try:
-            self._workflows.ring(list(order.bells))
-        except TransientError as error:
-            log.warning("the workflow hears of it later", extra={"cause": str(error)})
 
     def _claim(self, key: str, draft: Draft, order_id: str) -> str:
         meaning = json.dumps([draft.id, draft.fingerprint])

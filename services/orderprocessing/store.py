@@ -9,10 +9,11 @@ from services.common.index import Entry, Index, Place
 from services.common.index_reader import IndexReader, Slice
 from services.common.recent import Recent
 from services.orderprocessing.domain import summary
-from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Order
+from services.orderprocessing.models import Fulfillment, IdempotencyRecord, JsonObject, Order
 from services.orderprocessing.states import ShipmentStatus, is_final
 
 _IDEMPOTENCY_TTL = 24 * 3600
+_MOST_REMEMBERED = 5_000
 
 
 class OrderStore:
@@ -28,6 +29,7 @@ class OrderStore:
         self.shipments = IndexReader(documents, "shipments")
         self._customers = Recent[Index]()
         self._listed = Recent[str]()
+        self._summaries = Recent[JsonObject](_MOST_REMEMBERED)
 
     def now(self) -> str:
         """Return the time to write into records."""
@@ -46,7 +48,14 @@ class OrderStore:
 
     def get_many(self, order_ids: Sequence[str]) -> list[Order]:
         """Return those of the orders that exist, in the order asked for."""
-        return self._orders.get_many(order_ids)
+        orders = self._orders.get_many(order_ids)
+        for order in orders:
+            self._remember(order)
+        return orders
+
+    def summary(self, order_id: str) -> JsonObject | None:
+        """Return what a list shows of an order that was created or read here lately, else None."""
+        return self._summaries.get(order_id)
 
     def create(self, order: Order) -> Order | None:
         """Keep a new order; return it, or None if there is one with its id.
@@ -58,7 +67,10 @@ class OrderStore:
         entry = Entry(id=order.id, at=order.received_at)
         self._customer_index(order.customer_id).put(entry)
         order = order.model_copy(update={"place": place})
-        return order if self._orders.create(order.id, order) else None
+        if not self._orders.create(order.id, order):
+            return None
+        self._remember(order)
+        return order
 
     def update(self, order_id: str, change: Callable[[Order], Order]) -> Order:
         """Change an order by compare-and-set, and the lists after it; return the order after it.
@@ -100,6 +112,9 @@ class OrderStore:
     def drop_line(self, entry: Entry, of_shipments: bool) -> None:
         """Take a line that points nowhere off the list of orders, or of shipments."""
         (self._shipment_index if of_shipments else self._order_index).drop(entry)
+
+    def _remember(self, order: Order) -> None:
+        self._summaries.put(order.id, summary(order))
 
     def _list(self, order: Order) -> None:
         """Bring the lists up to date; a repeat costs nothing, and after a crash it is what mends them."""

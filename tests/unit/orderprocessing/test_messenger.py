@@ -147,3 +147,47 @@ def test_once_stopped_nothing_is_repeated(engine: FakeEngine, messenger: Messeng
     messenger.stop()
     tried = len(engine.tried)
     throughout(0.05, lambda: len(engine.tried) <= tried + 1)
+
+
+def test_nobody_waits_for_what_is_posted(engine: FakeEngine, messenger: Messenger) -> None:
+    engine.answers.clear()
+    messenger.post([A, B, A])
+    assert engine.heard == []
+    engine.answers.set()
+    eventually(lambda: engine.has_heard(A, B))
+
+
+def test_what_was_posted_and_not_heard_is_repeated_in_the_name_of_its_sender(
+    engine: FakeEngine, messenger: Messenger
+) -> None:
+    engine.error = SilentError("away")
+    SENDER.set("somebody")
+    messenger.post([A])
+    eventually(lambda: len(engine.tried) > 1)
+    engine.error = None
+    eventually(lambda: engine.heard == [(A, "somebody")])
+
+
+def test_while_the_engine_is_silent_what_is_posted_waits_without_a_try_each(
+    engine: FakeEngine, messenger: Messenger
+) -> None:
+    engine.answers.clear()
+    with pytest.raises(TransientError):
+        messenger.send([A])
+    messenger.post([B, C])
+    eventually(lambda: messenger.unheard == 2)
+    assert C not in engine.tried
+    engine.answers.set()
+    eventually(lambda: {one.target for one, _ in engine.heard} == {"A", "B", "C"})
+
+
+def test_who_stops_lets_what_is_on_its_way_arrive(engine: FakeEngine) -> None:
+    messenger = Messenger(engine, patience=10)
+    engine.answers.clear()
+    messenger.post([A])
+    eventually(lambda: engine.tried == [A])
+    stopping = threading.Thread(target=messenger.stop)
+    stopping.start()
+    engine.answers.set()
+    stopping.join(10)
+    assert engine.has_heard(A)
