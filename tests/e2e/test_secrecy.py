@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -19,11 +19,16 @@ from tests.e2e.launch import PATIENT, make_stack, running
 from tests.e2e.polling import eventually
 from tests.e2e.redis_direct import Redis
 from tests.e2e.shopper import Shopper
+from tests.e2e.traces_of import lay_open, where_found
 
 PORT_OFFSET = 9000
 CUSTOMER, APPROVER = "Rosalind Quimby", "Bartholomew Thistlewood"
 SKU, DEAR_SKU, MISSING_SKU = "Zanzibar lantern", "Gilded astrolabe", "Moonstone kettle"
-SECRETS = (CUSTOMER, APPROVER, SKU, DEAR_SKU, MISSING_SKU)
+PLAIN_CUSTOMERS, PLAIN_SKU = ("Žofie Śląska", "Ngozi Okonkwo", "Thorvald Bjørnsen"), "Crème brûlée blowlamp"
+NAMES = (CUSTOMER, APPROVER, SKU, DEAR_SKU, MISSING_SKU, *PLAIN_CUSTOMERS, PLAIN_SKU)
+SECRETS = {word for name in NAMES for word in name.split()}
+"""Word by word, which finds the whole names too, whatever is between the words."""
+WAYS, PLAIN = 10, 90
 BROKER, RECORDS, ENGINE = 0, 1, 2
 
 pytestmark = pytest.mark.timeout(240)
@@ -32,9 +37,9 @@ pytestmark = pytest.mark.timeout(240)
 class Patron(Shopper):
     """A customer whose name and goods can be told from everything else in a file."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, name: str = CUSTOMER) -> None:
         super().__init__(shop)
-        self.customer_id = CUSTOMER
+        self.customer_id = name
 
     def new_id(self) -> str:
         raise AssertionError("an id of this customer's would have the name in it")
@@ -59,8 +64,23 @@ def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> It
 
 @pytest.fixture(scope="module")
 def patron(system: System) -> Patron:
-    """Somebody who has placed ten orders, which went all ways that an order can go."""
+    """Somebody who has placed ten orders, which went all ways that an order can go, beside ninety of others."""
     patron = Patron(system.shop)
+    with ThreadPoolExecutor(9, "plain") as pool:
+        patron.stocks(PLAIN_SKU, 700, 1000)
+        others = [Patron(system.shop, PLAIN_CUSTOMERS[n % len(PLAIN_CUSTOMERS)]) for n in range(PLAIN)]
+        plain = [pool.submit(lambda one=one: one.delivers(one.orders({PLAIN_SKU: 1}))) for one in others]
+        go_all_ways(system, patron)
+        assert all(order.result()["status"] == "completed" for order in plain)
+    while_away(system, patron)
+    patron.sees(patron.orders({DEAR_SKU: 2}), "approvalRequired")
+    ask_in_vain(system.shop)
+    assert len(patron.placed) == WAYS
+    return patron
+
+
+def go_all_ways(system: System, patron: Patron) -> None:
+    """Place orders that are delivered, approved, rejected, amended, cancelled early and late."""
     patron.stocks(SKU, 1_000, 100)
     patron.stocks(DEAR_SKU, 200_000, 10)
     assert system.shop.call("inventory", "PUT", f"/inventory/{quote(MISSING_SKU)}", {"unitPrice": 5}).ok
@@ -76,10 +96,6 @@ def patron(system: System) -> Patron:
     patron.sees_shipments(in_trouble, "booked")
     system.shop.act(in_trouble, "cancel")
     patron.sees(in_trouble, "cancelled")
-    while_away(system, patron)
-    patron.sees(patron.orders({DEAR_SKU: 2}), "approvalRequired")
-    ask_in_vain(system.shop)
-    return patron
 
 
 def while_away(system: System, patron: Patron) -> None:
@@ -96,36 +112,21 @@ def ask_in_vain(shop: Shop) -> None:
     body = {"customerId": CUSTOMER, "items": [{"sku": f"{SKU} of gold", "quantity": 1}]}
     assert shop.call("orderprocessing", "POST", "/orders", body).status_code == 422
     assert shop.call("fraud", "GET", f"/tally/{quote(CUSTOMER)}").json()["tally"] > 0
-    assert len(shop.get("orderprocessing", "/orders", customerId=CUSTOMER)) == 10
+    assert len(shop.get("orderprocessing", "/orders", customerId=CUSTOMER)) == WAYS
     web = shop.call("web", "GET", f"/customer/?customer={quote(CUSTOMER)}")
     assert web.status_code < 500
 
 
-def kept_files(stack: Stack) -> dict[str, list[Path]]:
-    """Return everything that the system has written, but for its keys."""
-    folders = {name: stack.state_dir / name for name in ("redis", "scheduler", "logs")}
-    files = {name: [path for path in folder.rglob("*") if path.is_file()] for name, folder in folders.items()}
-    assert all(files.values()), files
-    return files
-
-
-def where_found(stack: Stack, text: str) -> list[str]:
-    """Return the names of the files that hold a text, or have it in a path, with blanks as they are written there."""
-    forms = {form.encode() for form in (text, quote(text), text.replace(" ", "+"), json.dumps(text)[1:-1])}
-    return [
-        str(path.relative_to(stack.state_dir))
-        for files in kept_files(stack).values()
-        for path in files
-        if any(form in path.read_bytes() for form in forms)
-    ]
-
-
 def test_no_customer_goods_or_approver_is_found_in_what_is_kept(system: System, patron: Patron) -> None:
-    found = {secret: where_found(system.stack, secret) for secret in SECRETS}
+    assert len(system.shop.get("orderprocessing", "/orders", limit=1000)) == WAYS + PLAIN
+    lay_open(system.stack)
+    found = where_found(system.stack, SECRETS)
     assert not any(found.values()), found
-    # The search does find what is there.
-    folders = {path.partition("/")[0] for path in where_found(system.stack, patron.placed[0])}
-    assert {"redis", "scheduler"} <= folders
+    # The search does find what is there; that it would find these is shown where nothing is sealed.
+    order_id = patron.placed[0]
+    assert {"redis", "scheduler"} <= {
+        path.partition("/")[0] for path in where_found(system.stack, [order_id])[order_id]
+    }
 
 
 def test_the_broker_has_sealed_events_only(system: System, patron: Patron) -> None:

@@ -21,6 +21,7 @@ from tests.e2e.launch import PATIENT, make_stack, running
 from tests.e2e.polling import eventually, holds
 from tests.e2e.redis_direct import Redis
 from tests.e2e.shopper import Shopper
+from tests.e2e.traces_of import lay_open, where_found
 
 PORT_OFFSET = 9000
 
@@ -38,12 +39,13 @@ def test_orders_from_before_encryption_go_on_with_it_and_their_workflows_can_be_
         waiting, delivered = shopper.orders({sku: 4}), shopper.orders({sku: 1})
         shopper.delivers(delivered)
         shopper.sees(waiting, "approvalRequired")
+        assert_all_is_found(system, shopper, sku)
     assert b"sealed:" not in written(stack.state_dir)
     stack = make_stack(tmp_path, PORT_OFFSET, PATIENT, collector.address)
     with running(stack) as system:
         shopper.shop = system.shop
         assert system.shop.order(delivered)["customerId"] == shopper.customer_id
-        assert len(system.shop.get("orderprocessing", "/orders", customerId=shopper.customer_id)) == 2
+        assert len(system.shop.get("orderprocessing", "/orders", customerId=shopper.customer_id)) == 3
         system.shop.approve(waiting)
         shopper.delivers(waiting)
         assert b"sealed:" in written(stack.state_dir)
@@ -76,6 +78,18 @@ def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, co
             name = f"order/{order_id}"
             record = sealer.open(redis.sealed_record("orderprocessing", name), name)
         assert json.loads(record)["customer_id"] == shopper.customer_id
+
+
+def assert_all_is_found(system: System, shopper: Shopper, sku: str) -> None:
+    """Make sure that the search which finds nothing where data are sealed does find them where they are not."""
+    decided = shopper.orders({sku: 4})
+    shopper.sees(decided, "approvalRequired")
+    decision = {"approver": "Ottoline Featherstonehaugh", "approved": False}
+    system.shop.post("orderprocessing", f"/orders/{decided}/approve", decision, 202)
+    shopper.sees(decided, "cancelled")
+    lay_open(system.stack)
+    for text, files in where_found(system.stack, [shopper.customer_id, sku, "Ottoline", "Featherstonehaugh"]).items():
+        assert {"dump.rdb"} < {file.rpartition("/")[2] for file in files}, text
 
 
 def written(folder: Path) -> bytes:

@@ -1,0 +1,61 @@
+"""Looks for a text in everything that a system has written, in every form that it could have been written in."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from runtime.stack import Stack
+from tests.e2e.redis_direct import Redis
+
+FOLDERS = ("redis", "scheduler", "logs")
+
+
+def forms(text: str) -> set[bytes]:
+    """Return the text as it may lie in a file: plain, escaped, in wide characters, in base64 wherever it begins."""
+    escaped = {json.dumps(text)[1:-1], quote(text), quote(text).lower(), quote_plus(text), text.upper(), text.lower()}
+    plain = text.encode()
+    encoded = {form.encode() for form in escaped} | {plain, plain.hex().encode(), plain.hex().upper().encode()}
+    wide = {text.encode("utf-16-le"), text.encode("utf-16-be")}
+    return encoded | wide | set(_in_base64(plain))
+
+
+def _in_base64(data: bytes) -> Iterator[bytes]:
+    # What is before and after it shares the first and the last of its characters.
+    for before, shared in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(data)) * 8 // 6
+        for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
+            yield alphabet(b"\0" * before + data)[shared:whole]
+
+
+def where_found(stack: Stack, texts: Iterable[str]) -> dict[str, list[str]]:
+    """Return for each text the names of the system's files, but for its keys, that hold it in any form."""
+    found: dict[str, list[str]] = {text: [] for text in texts}
+    for path in kept_files(stack):
+        # Logs of databases are made long at once and filled slowly.
+        data = path.read_bytes().rstrip(b"\0")
+        for text, files in found.items():
+            if any(form in data for form in forms(text)):
+                files.append(str(path.relative_to(stack.state_dir)))
+    return found
+
+
+def kept_files(stack: Stack) -> list[Path]:
+    """Return every file that the system has written, but for its keys."""
+    files = [path for name in FOLDERS for path in (stack.state_dir / name).rglob("*") if path.is_file()]
+    assert {path.relative_to(stack.state_dir).parts[0] for path in files} == set(FOLDERS)
+    return files
+
+
+def lay_open(stack: Stack) -> None:
+    """Have Redis write all that it holds into one more file, not compressed: else a text could hide in it.
+
+    Its other file has every write there was, in plain, as long as Redis has not begun it anew.
+    """
+    with Redis(stack.ports.redis, 0) as redis:
+        redis("CONFIG", "SET", "rdbcompression", "no")
+        redis("SAVE")
+        redis("CONFIG", "SET", "rdbcompression", "yes")
+    begun_anew = [path for path in (stack.state_dir / "redis").rglob("*.base.rdb") if path.stat().st_size > 1000]
+    assert not begun_anew, "older writes may lie in it compressed"
