@@ -198,13 +198,18 @@ class Stack:
         return {name: port for app in self.apps() for name, port in app.named_ports().items()}
 
     def _encryption(self) -> dict[str, str]:
-        """Return what has the apps seal what they keep; the key is made now if there is none."""
-        if not self.encrypted or {KEY_ID, SECRET_STORE} & os.environ.keys():
+        """Return what has the apps seal what they keep; the key is made now if there is none.
+
+        Who sets ENCRYPTION_KEY_ID to nothing wants nothing sealed, but still to read what is.
+        """
+        if not self.encrypted:
             return {}
-        path = self.keys_file
-        if key_file.ensure(path):
+        path, key_id = self.keys_file, os.environ.get(KEY_ID, "current")
+        if os.environ.get(SECRET_STORE):
+            return {KEY_ID: key_id}
+        if key_id == "current" and key_file.ensure(path):
             say(f"A key to encrypt the data with was made: {path}. Without it they cannot be read.")
-        return {KEY_ID: "current", KEYS_FILE: str(path)}
+        return {KEY_ID: key_id, KEYS_FILE: str(path)} if key_id or path.exists() else {}
 
     def _start_apps(self, dapr: Dapr) -> None:
         """Start what the run template describes, or its copy on other ports."""

@@ -21,13 +21,21 @@ def test_the_first_start_makes_a_key_and_later_ones_keep_it(tmp_path: Path) -> N
     assert (tmp_path / "keys.json").read_bytes() == made
 
 
-@pytest.mark.parametrize("chosen", ["", "mine"])
-def test_whoever_starts_it_may_choose_another_key_or_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
-) -> None:
-    monkeypatch.setenv("ENCRYPTION_KEY_ID", chosen)
-    assert Stack(state_dir=tmp_path)._encryption() == {}
+def test_whoever_starts_it_may_choose_another_key_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCRYPTION_KEY_ID", "mine")
+    chosen = {"ENCRYPTION_KEY_ID": "mine", "ENCRYPTION_KEYS_FILE": str(tmp_path / "keys.json")}
+    assert Stack(state_dir=tmp_path)._encryption() == chosen
+    # One that is made would have another id.
     assert not (tmp_path / "keys.json").exists()
+
+
+def test_whoever_starts_it_without_still_reads_what_was_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCRYPTION_KEY_ID", "")
+    assert Stack(state_dir=tmp_path)._encryption() == {}
+    monkeypatch.delenv("ENCRYPTION_KEY_ID")
+    sealed = Stack(state_dir=tmp_path)._encryption()
+    monkeypatch.setenv("ENCRYPTION_KEY_ID", "")
+    assert Stack(state_dir=tmp_path)._encryption() == sealed | {"ENCRYPTION_KEY_ID": ""}
 
 
 def test_whoever_starts_it_may_have_the_keys_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +46,7 @@ def test_whoever_starts_it_may_have_the_keys_elsewhere(tmp_path: Path, monkeypat
     assert elsewhere.exists()
     monkeypatch.delenv("ENCRYPTION_KEYS_FILE")
     monkeypatch.setenv("ENCRYPTION_SECRET_STORE", "vault")
-    assert Stack(state_dir=tmp_path)._encryption() == {}
+    assert Stack(state_dir=tmp_path)._encryption() == {"ENCRYPTION_KEY_ID": "current"}
 
 
 def test_a_system_may_be_started_without(tmp_path: Path) -> None:
