@@ -1,8 +1,9 @@
 """The codec server: opens and seals payloads for tools that show histories, in the form of Temporal's remote codec.
 
 `POST /decode` and `/encode` take and give `{"payloads": [{"metadata": {"encoding": …}, "data": …}]}`, all values in
-base64. Of a sealed payload the encoding is `binary/encrypted` and the data what the engine keeps; opened it is
-`json/plain`. Payloads of any other encoding come back as they are. Nothing is answered without the token.
+base64; an empty list may be left out, and the path may begin with a namespace, as that protocol has it. Of a sealed
+payload the encoding is `binary/encrypted` and the data what the engine keeps; opened it is `json/plain`. Payloads of
+any other encoding come back as they are. Nothing is answered without the token.
 """
 
 import base64
@@ -29,6 +30,7 @@ DEFAULT_KEYS = str(Path(__file__).parents[2] / ".state" / "keys.json")
 """Where `make run` has its keys."""
 _ENCODING = "encoding"
 _PLAIN, _SEALED = "json/plain", "binary/encrypted"
+_STANDARD = str.maketrans("-_", "+/")
 _MAX_BODY = 4 * 1024 * 1024
 
 
@@ -53,7 +55,7 @@ class Payload(Request):
 class Payloads(Request):
     """The body of both requests."""
 
-    payloads: list[Payload] = Field(max_length=10_000)
+    payloads: list[Payload] = Field(default_factory=list, max_length=10_000)
 
 
 def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
@@ -67,11 +69,13 @@ def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
         return jsonify(payloads=[_changed(one, n, change, before, after) for n, one in enumerate(payloads)])
 
     @app.post("/decode")
-    def decode() -> Response:
+    @app.post("/<path:_place>/decode")
+    def decode(_place: str = "") -> Response:
         return answer(lambda text: sealer.open_text(text, PAYLOAD), _SEALED, _PLAIN)
 
     @app.post("/encode")
-    def encode() -> Response:
+    @app.post("/<path:_place>/encode")
+    def encode(_place: str = "") -> Response:
         return answer(lambda text: sealer.seal_text(text, PAYLOAD), _PLAIN, _SEALED)
 
     return app
@@ -115,8 +119,10 @@ def _changed(payload: Payload, number: int, change: Callable[[str], str], before
 
 
 def _decoded(text: str) -> str:
+    """Return the text in base64: of both alphabets, with padding or without, as JSON of protobuf may have it."""
+    standard = text.translate(_STANDARD).rstrip("=")
     try:
-        return base64.b64decode(text, validate=True).decode()
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True).decode()
     except binascii.Error as error:
         raise ValueError("not base64") from error
 

@@ -57,11 +57,29 @@ def test_payloads_of_another_encoding_come_back_as_they_are(client: FlaskClient)
         assert ask(client, path, *others).get_json() == {"payloads": others}
 
 
+def test_base64_is_read_in_every_form_that_the_protocol_allows(client: FlaskClient) -> None:
+    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+    for change in (lambda text: text.rstrip("="), lambda text: text.replace("+", "-").replace("/", "_")):
+        one = {"metadata": {"encoding": change(b64("binary/encrypted"))}, "data": change(b64(kept))}
+        assert ask(client, "/decode", one).get_json() == {"payloads": [payload("json/plain", PLAIN)]}
+
+
+def test_it_may_be_mounted_below_any_path_as_for_a_namespace(client: FlaskClient) -> None:
+    encoded = ask(client, "/some/namespace/encode", payload("json/plain", PLAIN)).get_json()["payloads"]
+    assert ask(client, "/some/decode", *encoded).get_json() == {"payloads": [payload("json/plain", PLAIN)]}
+
+
+@pytest.mark.parametrize("body", [{}, {"payloads": []}])
+def test_no_payloads_give_none(client: FlaskClient, body: object) -> None:
+    answer = client.post("/decode", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+    assert (answer.status_code, answer.get_json()) == (200, {"payloads": []})
+
+
 @pytest.mark.parametrize(
     "shown", ["", "Bearer", "Bearer wrong", TOKEN, f"bearer {TOKEN}", f"Bearer {TOKEN}x", "Bearer ü"]
 )
 def test_without_the_token_nothing_is_answered(client: FlaskClient, shown: str) -> None:
-    for path in ("/encode", "/decode", "/healthz", "/nowhere"):
+    for path in ("/encode", "/decode", "/a/decode", "/healthz", "/nowhere"):
         answer = ask(client, path, payload("json/plain", PLAIN), Authorization=shown)
         assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthorized")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -92,9 +110,7 @@ def test_a_payload_that_does_not_open_is_named(client: FlaskClient) -> None:
         assert complaint in answer.get_json()["errors"][0]["detail"]
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"payloads": 1}, {"payloads": [1]}, {"payloads": [{"metadata": {"encoding": "!"}}]}]
-)
+@pytest.mark.parametrize("body", [{"payloads": 1}, {"payloads": [1]}, {"payloads": [{"metadata": {"encoding": "!"}}]}])
 def test_what_are_no_payloads_is_refused(client: FlaskClient, body: object) -> None:
     answer = client.post("/decode", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 422
