@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import requests
 
+from runtime.paths import ROOT
 from runtime.stack import Stack
+from runtime.template import read_template
 from services.common.api_keys import add_key, read_keys, remove_key
 from services.common.persons import Role
+from tests.e2e.access_table import Row, rows
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.launch import SHORT, log_files, make_stack, running
@@ -21,23 +24,8 @@ PORT_OFFSET = 11000
 DEAR = [{"sku": "iPhone", "quantity": 1}]
 CHEAP = [{"sku": "milk", "quantity": 1}]
 
-SAMPLE = [
-    ("orderprocessing", "GET", "/orders", {Role.CUSTOMER, Role.APPROVER}),
-    ("orderprocessing", "POST", "/orders", {Role.CUSTOMER}),
-    ("orderprocessing", "GET", "/orders/stats", set()),
-    ("orderprocessing", "GET", "/orders/A1/history", set()),
-    ("orderprocessing", "POST", "/orders/A1/approve", {Role.APPROVER}),
-    ("orderprocessing", "GET", "/shipments/pending", {Role.COURIER}),
-    ("orderprocessing", "POST", "/shipments/A1:1/status", {Role.COURIER}),
-    ("inventory", "GET", "/inventory", set(Role)),
-    ("inventory", "PUT", "/inventory/milk", {Role.MANAGER}),
-    ("billing", "GET", "/ledger?orderId=A1", {Role.MANAGER}),
-    ("fraud", "POST", "/limit", {Role.MANAGER}),
-    ("shipping", "GET", "/shipping/settings", {Role.MANAGER}),
-    ("notifications", "GET", "/events", set()),
-]
-"""Requests, with nothing in the body, and who besides the operator may make them."""
-
+APPS = {app.app_id for app in read_template(ROOT / "dapr.yaml").apps}
+REFUSED = {401, 403}
 INTERNAL = [
     ("inventory", "/reservations"),
     ("inventory", "/reservations/A1/release"),
@@ -65,11 +53,12 @@ class House:
         key = self.keys[name] if name else None
         return Shop(self.stack.address, self.stack.sidecar_address, self.stack.tokens, key)
 
-    def invoke(self, via: str, service: str, path: str, **headers: str) -> int:
+    def invoke(self, via: str, service: str, path: str, method: str = "POST", **headers: str) -> int:
         """Call a service as an app does, through the app's own sidecar."""
         url = f"{self.stack.sidecar_address(via)}/v1.0/invoke/{service}/method{path}"
         shown = {"dapr-api-token": self.stack.tokens(via).sidecar, **headers}
-        return requests.post(url, json={}, headers=shown, timeout=20).status_code
+        body = {} if method != "GET" else None
+        return requests.request(method, url, json=body, headers=shown, timeout=20).status_code
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +67,12 @@ def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
     path = folder / "api-keys.json"
     keys = {role.value: add_key(path, f"some-{role}", role)[0] for role in Role}
     keys |= {"ann": add_key(path, "ann", Role.CUSTOMER)[0], "Chris": add_key(path, "Chris", Role.APPROVER)[0]}
-    stack = make_stack(folder, PORT_OFFSET, SHORT | {"API_KEYS_FILE": str(path)}, collector.address)
+    stack = make_stack(
+        folder,
+        PORT_OFFSET,
+        SHORT | {"API_KEYS_FILE": str(path), "CHAOS_ENABLED": "true", "STREAM_LIFETIME": "0.2"},
+        collector.address,
+    )
     with running(stack):
         yield House(stack, path, keys)
 
@@ -124,18 +118,36 @@ def test_an_order_is_its_customers_alone(house: House) -> None:
     reaches(house, "ann", order_id, "cancelled")
 
 
-@pytest.mark.parametrize(("service", "method", "path", "roles"), SAMPLE)
-def test_each_role_gets_to_what_is_its_own(
-    house: House, service: str, method: str, path: str, roles: set[Role]
-) -> None:
-    body = {} if method != "GET" else None
+def answered(row: Row, answer: requests.Response) -> int:
+    """Return the status of an answer, which may be a stream; no refusal is due to anything but who asked."""
+    with answer:
+        assert answer.status_code < 500 or row.path.startswith("/readyz"), (row, answer.status_code)
+        return answer.status_code
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+def test_each_role_and_each_service_is_let_in_where_the_table_of_the_docs_says_so(house: House, row: Row) -> None:
+    refused = 403 if row.roles else 401
     for role in Role:
-        status = house.as_(role).call(service, method, path, body).status_code
-        assert status < 500
-        assert (status == 403) == (role not in {*roles, Role.OPERATOR}), (role, status)
-    answer = house.as_(None).call(service, method, path, body)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/problem+json")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        status = answered(row, house.as_(role).call(row.service, row.method, row.path, stream=True))
+        assert (status not in REFUSED) if role in row.roles else (status == refused), (role, status)
+    nobody = house.as_(None).call(row.service, row.method, row.path, stream=True)
+    assert (answered(row, nobody) == 401) != row.for_everybody
+    if not row.for_everybody:
+        assert nobody.headers["Content-Type"] == "application/problem+json"
+        assert nobody.headers["WWW-Authenticate"].startswith("Bearer" if row.roles else "DaprApiToken")
+    # Who asks himself through his own sidecar is that sidecar.
+    for app in sorted(APPS - {row.service}):
+        status = house.invoke(app, row.service, row.path, row.method)
+        assert (status not in REFUSED) if row.for_everybody or app in row.apps else (status == 403), (app, status)
+    reset(house)
+
+
+def reset(house: House) -> None:
+    """Turn the switches back that the table lets somebody turn."""
+    operator = house.as_("operator")
+    operator.post("fraud", "/reset", {})
+    operator.post("shipping", "/shipping/activate", {})
 
 
 @pytest.mark.parametrize(("service", "path"), INTERNAL)
