@@ -48,4 +48,8 @@ def make(name: str, **settings: Any) -> tuple[Flask, FakeDocuments, Callable[[],
         world = World(**settings)
         return world.app, world.documents, lambda: world.run(1)
     documents = FakeDocuments()
-    return _SIMPLE[name](documents, settings), documents, lambda: None
+    app = _SIMPLE[name](documents, settings)
+    if name == "inventory":
+        # It lays its first stock when it is first asked for something, whatever that is.
+        app.test_client().get("/inventory")
+    return app, documents, lambda: None

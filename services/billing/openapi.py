@@ -33,6 +33,7 @@ def _invoices() -> list[Operation]:
             InvoiceAnswer,
             body=InvoiceRequest,
             refusals=[409],
+            links=[Link("showInvoice", {"fulfillmentId": "$request.body#/fulfillmentId"})],
             internal=True,
         ),
         Operation(

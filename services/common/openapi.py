@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from services.common.ids import FULFILLMENT_ID_PATTERN, ORDER_ID_PATTERN
 from services.common.models import Json, Wire
 from services.common.sidecar import TOKEN_HEADER
 
@@ -27,6 +28,12 @@ _MEANINGS = {
     429: "too much at once; nothing was done, the same again is welcome after `Retry-After` seconds",
     503: "temporarily unavailable; try again after `Retry-After` seconds",
 }
+_IN_PATHS: Mapping[str, Json] = {
+    "orderId": {"pattern": f"^{ORDER_ID_PATTERN}$"},
+    "fulfillmentId": {"pattern": f"^{FULFILLMENT_ID_PATTERN}$"},
+    "shipmentId": {"pattern": f"^{FULFILLMENT_ID_PATTERN}$"},
+}
+"""The shapes of ids, by the names that they have in paths."""
 _WITH_BODY = (400, 413, 415, 422)
 _ALWAYS = (401, 403, 429, 503)
 _LATER = {429, 503}
@@ -232,6 +239,11 @@ def _parameter(one: Parameter) -> Json:
 
 def _in_path(path: str) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, **_IN_PATHS.get(name, {})},
+        }
         for name in re.findall(r"{(\w+)}", path)
     ]

@@ -26,6 +26,8 @@ T = TypeVar("T", bound=Request)
 def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
     """Return an application that answers `/healthz`, and `/readyz` by what `ready` says, and makes errors problems."""
     app = Flask(name, static_folder=None, template_folder=None)
+    # An id that begins with a slash is of nothing; without this the answer would be a redirect to another id.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     problems.register(app)
     tracing.register(app)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.common.ids import FulfillmentId, OrderId
-from services.common.models import LineQuantity, Name, Request, Wire
+from services.common.models import Json, LineQuantity, Name, Request, Wire
 from services.common.money import CURRENCY
 from services.common.once import Marked
 from services.inventory.seed import read_seed
@@ -62,10 +62,14 @@ class ItemRequest(ItemBody):
     sku: Name
 
 
+def _name_locations(schema: Json) -> None:
+    schema["enum"] = list(read_seed().locations)
+
+
 class RestockBody(Request):
     """The body of `POST /inventory/{sku}/restock`."""
 
-    warehouse: Location
+    warehouse: Annotated[Location, Field(json_schema_extra=_name_locations)]
     quantity: RestockQuantity
 
 

@@ -28,10 +28,14 @@ def main() -> int:
         after_it_works_and_logs_nothing_wrong(system)
     say("")
     for name, one in found.items():
+        for operation in one.tried():
+            answers = {status: n for (what, status), n in sorted(one.by_operation.items()) if what == operation}
+            say(f"  {operation:42} {answers}")
         say(f"{name:16} {one.requests:6} requests, {len(one.wrong)} faults: {dict(sorted(one.answers.items()))}")
+        say(f"{'':16} never accepted: {', '.join(one.never_accepted()) or 'none'}")
     say(f"{sum(one.requests for one in found.values())} requests in all, {time.monotonic() - began:.0f} s")
     shutil.rmtree(folder)
-    return 1 if any(one.wrong for one in found.values()) else 0
+    return 1 if any(one.wrong or one.never_accepted() for one in found.values()) else 0
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ _CHECKS: Mapping[str, dict[str, Any]] = {
     "errors_are_problems": {},
     "nothing_of_the_inside_shows": {},
 }
+_KEY = "Idempotency-Key"
 _INSIDE = ("Traceback", "services/", "site-packages", 'File "')
 _GOODS = ("Vans Old Skool", "milk", "iPhone", "Adidas Classic", "Puma Suede Classic")
 """Of one warehouse, of both, dear, missing."""
@@ -48,15 +49,37 @@ def nothing_of_the_inside_shows(_ctx: Any, response: schemathesis.Response, _cas
 
 @dataclass
 class Findings:
-    """What came of a run: how many requests got which status, and what was wrong, with a way to see it again."""
+    """What came of a run: how often each operation got which status, and what was wrong, with a way to see it again."""
 
-    answers: Counter[int] = field(default_factory=Counter)
+    by_operation: Counter[tuple[str, int]] = field(default_factory=Counter)
     wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> Counter[int]:
+        """How many requests got which status."""
+        answers = Counter[int]()
+        for (_, status), count in self.by_operation.items():
+            answers[status] += count
+        return answers
 
     @property
     def requests(self) -> int:
         """How many requests were answered."""
-        return self.answers.total()
+        return self.by_operation.total()
+
+    def tried(self) -> list[str]:
+        """The operations that exist, as in `GET /orders/{orderId}`: all others were answered 405."""
+        return sorted({what for what, status in self.by_operation if status != 405 and not what.startswith("OPTIONS")})
+
+    def never_accepted(self) -> list[str]:
+        """The operations that were refused each time, so that little was tried of them."""
+        accepted = {what for what, status in self.by_operation if status < 300}
+        return [what for what in self.tried() if what not in accepted]
+
+    def include(self, run: "Findings") -> None:
+        """Take in what came of another run."""
+        self.by_operation.update(run.by_operation)
+        self.wrong.update(run.wrong)
 
     def add(self, event: events.EngineEvent) -> None:
         """Take in what happened in a run."""
@@ -68,8 +91,10 @@ class Findings:
             raise event.exception
 
     def _add_scenario(self, event: events.ScenarioFinished) -> None:
-        calls = event.recorder.interactions.values()
-        self.answers.update(call.response.status_code for call in calls if call.response is not None)
+        for case_id, call in event.recorder.interactions.items():
+            if call.response is not None:
+                case = event.recorder.cases[case_id].value
+                self.by_operation[f"{case.method.upper()} {case.path}", call.response.status_code] += 1
         for check in (check for checks in event.recorder.checks.values() for check in checks):
             if check.status is Status.FAILURE and check.failure_info is not None:
                 failure = check.failure_info.failure
@@ -116,14 +141,35 @@ def settings(
 
 
 def map_case(_ctx: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
-    """Let well-formed orders be about goods that exist, or hardly any would be accepted."""
+    """Make most well-formed bodies sensible ones, or hardly any would be accepted."""
     body, meta = case.body, case.meta
     well_formed = meta is not None and meta.generation.mode is schemathesis.GenerationMode.POSITIVE
-    if case.path != "/orders" or not well_formed or not isinstance(body, dict) or not body.get("items"):
-        return case
-    items = [{**one, "sku": _goods(one["sku"])} if isinstance(one, dict) else _goods(one) for one in body["items"]]
-    case.body = {key: value for key, value in body.items() if key != "total"} | {"items": items}
+    if well_formed and isinstance(body, dict) and crc32(repr(body).encode("utf-8", "replace")) % 4:
+        case.body = _sensible(body)
+        if case.path == "/orders" and body.get("items"):
+            items = [
+                {**one, "sku": _goods(one["sku"])} if isinstance(one, dict) else _goods(one) for one in body["items"]
+            ]
+            case.body = {key: value for key, value in case.body.items() if key != "total"} | {"items": items}
+        if case.headers and _KEY in case.headers:
+            # The fuzzer would send another body with the same key, again and again.
+            case.headers = {**case.headers, _KEY: f"{crc32(repr(case.body).encode('utf-8', 'replace')):x}"}
     return case
+
+
+def _sensible(part: Any) -> Any:
+    """Return a body with text that a person could have typed, and with ids that fit each other."""
+    if isinstance(part, str):
+        return "".join(letter for letter in part if letter.isprintable()).strip() or "x"
+    if isinstance(part, list):
+        return [_sensible(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {name: _sensible(value) for name, value in part.items()}
+    part_of_order = found.get("fulfillmentId", found.get("id"))
+    if "orderId" in found and isinstance(part_of_order, str):
+        found["orderId"] = part_of_order.partition(":")[0]
+    return found
 
 
 def _goods(name: str) -> str:

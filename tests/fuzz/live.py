@@ -40,7 +40,6 @@ def fuzz_system(shop: Shop, names: Iterable[str], requests: int, seed: int, repo
         for name, findings in found.items():
             run = fuzz_service(shop, name, 60, seed)
             report(f"{name}: {run}")
-            findings.answers.update(run.answers)
-            findings.wrong.update(run.wrong)
+            findings.include(run)
         seed += 1
     return found

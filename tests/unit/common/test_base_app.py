@@ -1,0 +1,14 @@
+"""What every service's application does by itself."""
+
+import pytest
+
+from services.common.web import create_base_app
+
+
+@pytest.mark.parametrize("path", ["/things/%2Fx", "/things//x", "//things/x"])
+def test_an_id_that_begins_with_a_slash_is_of_nothing_and_leads_to_nothing_else(path: str) -> None:
+    app = create_base_app("shop", lambda: True)
+    app.get("/things/<name>")(lambda name: name)
+    answer = app.test_client().get(path)
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert app.test_client().get("/things/x").text == "x"
