@@ -57,7 +57,7 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
     def _ready() -> Response:
         if ready():
             return jsonify(status="ready")
-        raise unavailable("not connected to the sidecar yet")
+        raise unavailable("not connected to the sidecar yet, or what is stored cannot be read: the log says which")
 
     return app
 
