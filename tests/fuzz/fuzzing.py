@@ -15,7 +15,7 @@ from schemathesis.schemas import BaseSchema
 PROBLEM = "application/problem+json"
 
 _CHECKS: Mapping[str, dict[str, Any]] = {
-    # A service in maintenance says so.
+    # A service in maintenance says so; `only_maintenance_is_unavailable` sees where.
     "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},
     "status_code_conformance": {},
     "content_type_conformance": {},
@@ -26,7 +26,9 @@ _CHECKS: Mapping[str, dict[str, Any]] = {
     "use_after_free": {},
     "errors_are_problems": {},
     "nothing_of_the_inside_shows": {},
+    "only_maintenance_is_unavailable": {},
 }
+_IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check")}
 _KEY = "Idempotency-Key"
 _INSIDE = ("Traceback", "services/", "site-packages", 'File "')
 _GOODS = ("Vans Old Skool", "milk", "iPhone", "Adidas Classic", "Puma Suede Classic")
@@ -45,6 +47,12 @@ def nothing_of_the_inside_shows(_ctx: Any, response: schemathesis.Response, _cas
     text = (response.content or b"").decode(errors="replace")
     if response.status_code >= 400 and any(word in text for word in _INSIDE):
         raise AssertionError(text)
+
+
+@schemathesis.check
+def only_maintenance_is_unavailable(_ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
+    if response.status_code == 503 and (case.method.upper(), case.path) not in _IN_MAINTENANCE:
+        raise AssertionError((response.content or b"").decode(errors="replace"))
 
 
 @dataclass

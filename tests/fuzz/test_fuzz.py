@@ -96,8 +96,8 @@ def faulty(fault: str) -> Flask:
             kind = "text/html" if fault == "its errors are pages" else "application/problem+json"
             text = "Traceback" if fault == "it shows its inside" else "{}"
             return Response(text, 400, content_type=kind)
-        if fault == "it fails":
-            return Response("{}", 500, content_type="application/problem+json")
+        if fault in {"it fails", "it is away"}:
+            return Response("{}", 500 if fault == "it fails" else 503, content_type="application/problem+json")
         if fault == "it answers otherwise":
             return jsonify(length=1)
         if fault == "it answers with another status":
@@ -114,6 +114,7 @@ def faulty(fault: str) -> Flask:
         "its errors are pages",
         "it shows its inside",
         "it fails",
+        "it is away",
         "it answers otherwise",
         "it answers with another status",
     ],
