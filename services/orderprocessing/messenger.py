@@ -17,6 +17,8 @@ from services.common.sidecar import TransientError
 log = get_logger(__name__)
 
 _THREADS = 32
+_POSTMEN = 4
+"""So few bring what nobody waits for, that a burst of new orders is taken in before their workflows take the time."""
 _MOST_KEPT = 20_000
 """More than an outage of minutes leaves; beyond that the reconciler has the rest."""
 _AT_ONCE = 8
@@ -60,6 +62,7 @@ class Messenger:
     def __init__(self, deliver: Callable[[Message], None], patience: float = 1.0, pause: float = 0.5) -> None:
         self._deliver, self._patience, self._pause = deliver, patience, pause
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="engine")
+        self._postmen = ThreadPoolExecutor(max_workers=_POSTMEN, thread_name_prefix="post")
         self._guard = threading.Lock()
         self._kept: dict[Message, _Kept] = {}
         self._repeating = False
@@ -70,7 +73,7 @@ class Messenger:
     def post(self, messages: Sequence[Message]) -> None:
         """Deliver the messages without waiting for it; those that are not heard are repeated."""
         for message in dict.fromkeys(messages):
-            call = self._pool.submit(self._try_unless_silent, message, _Kept(copy_context()))
+            call = self._postmen.submit(self._try_unless_silent, message, _Kept(copy_context()))
             self._posted.add(call)
             call.add_done_callback(self._posted.discard)
 
