@@ -182,10 +182,10 @@ def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
     assert browser.get(f"{address}/shop/", timeout=20).url == f"{address}/login"
-    page = browser.post(f"{address}/login", data=_form(browser, f"{address}/login", key=house.keys["ann"]), timeout=20)
+    page = browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=house.keys["ann"]), timeout=20)
     assert (page.status_code, page.url) == (200, f"{address}/shop/")
-    form = _form(browser, f"{address}/shop/", **{"order": "by-ann", "quantity:milk": "2"})
-    page = browser.post(f"{address}/shop/orders", data=form, timeout=20)
+    fields = form(browser, f"{address}/shop/", **{"order": "by-ann", "quantity:milk": "2"})
+    page = browser.post(f"{address}/shop/orders", data=fields, timeout=20)
     assert page.url == f"{address}/shop/orders/by-ann"
     assert house.as_("ann").order("by-ann")["customerId"] == "ann"
     theirs = place(house, "customer", CHEAP)
@@ -196,15 +196,15 @@ def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
 def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
-    form = _form(browser, f"{address}/login", key=house.keys["operator"])
-    assert browser.post(f"{address}/login", data=form, timeout=20).ok
+    fields = form(browser, f"{address}/login", key=house.keys["operator"])
+    assert browser.post(f"{address}/login", data=fields, timeout=20).ok
     order_id = place(house, "ann", CHEAP)
     for path in ("/shop/", "/approvals/", "/courier/", "/store/", f"/support/orders/{order_id}", "/operator/"):
         page = browser.get(address + path, timeout=20)
         assert page.status_code == 200, path
         assert "cannot be shown right now" not in page.text, path
-    form = _form(browser, f"{address}/operator/", rate="5", duration="5", dispatchAfter="0", deliverAfter="0")
-    answer = browser.post(f"{address}/operator/stream", data=form, headers={"Accept": "application/json"}, timeout=20)
+    fields = form(browser, f"{address}/operator/", rate="5", duration="5", dispatchAfter="0", deliverAfter="0")
+    answer = browser.post(f"{address}/operator/stream", data=fields, headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 200, answer.text
     eventually(lambda: "every order has ended" in browser.get(f"{address}/operator/?part=1", timeout=20).text, 60)
 
@@ -218,7 +218,8 @@ def test_no_log_has_a_key_or_a_token(house: House) -> None:
         assert not [one for one in secrets if one in text], log
 
 
-def _form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
+def form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
+    """Return the fields of a page's form together with the token that the page carries."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page, timeout=20).text)
     assert found, page
     return fields | {"csrf_token": found[1]}

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from services.common.api_keys import add_key, read_keys, remove_key
+from services.common.api_keys import KeyFile, add_key, read_keys, remove_key
 from services.common.persons import Role
 from services.web.access import FOR_EVERYBODY, PAGES
 from services.web.app import WebConfig, create_app
@@ -38,7 +38,7 @@ class House:
         self.shop.on("orderprocessing", "GET", "shipments/pending", [])
         self.shop.on("inventory", "GET", "inventory", [item("Vans Old Skool", 6000, 5000)])
         config = WebConfig(app_port=3006, api_keys_file=self.path, **TOKENS, **settings)
-        self.app: Flask = create_app(config, self.shop, self.hub)
+        self.app: Flask = create_app(config, self.shop, self.hub, keys=KeyFile(self.path))
 
     def browser(self, role: Role | None = None) -> FlaskClient:
         browser = self.app.test_client()
@@ -271,7 +271,7 @@ def test_logging_out_ends_the_session(house: House) -> None:
 def test_a_session_outlives_a_restart_of_the_console(house: House, tmp_path: Path) -> None:
     browser = house.browser(Role.COURIER)
     again = WebConfig(app_port=3006, api_keys_file=house.path, **TOKENS)
-    after = create_app(again, house.shop, house.hub).test_client()
+    after = create_app(again, house.shop, house.hub, keys=KeyFile(house.path)).test_client()
     cookie = browser.get_cookie("oms")
     assert cookie
     after.set_cookie("oms", cookie.value)
