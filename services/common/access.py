@@ -164,9 +164,8 @@ def guard(app: Flask, rules: Rules, door: Door) -> None:
             raise _forbidden("nobody may ask for that: it has no rule")
         if rule.everybody:
             return
-        caller = door.caller(request.headers.get)
-        door.admit(caller, rule)
-        g.caller = caller
+        g.caller = door.caller(request.headers.get)
+        door.admit(g.caller, rule)
 
 
 def calling_app() -> str | None:

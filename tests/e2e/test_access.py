@@ -16,6 +16,7 @@ from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.launch import SHORT, log_files, make_stack, running
 from tests.e2e.polling import eventually
+from tests.e2e.test_overload import Flood
 
 PORT_OFFSET = 11000
 DEAR = [{"sku": "iPhone", "quantity": 1}]
@@ -78,7 +79,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
     path = folder / "api-keys.json"
     keys = {role.value: add_key(path, f"some-{role}", role)[0] for role in Role}
     keys |= {"ann": add_key(path, "ann", Role.CUSTOMER)[0], "Chris": add_key(path, "Chris", Role.APPROVER)[0]}
-    stack = make_stack(folder, PORT_OFFSET, SHORT | {"API_KEYS_FILE": str(path)}, collector.address)
+    stack = make_stack(folder, PORT_OFFSET, SHORT | {"API_KEYS_FILE": str(path), "RATE_LIMIT": "60"}, collector.address)
     with running(stack):
         yield House(stack, path, keys)
 
@@ -207,6 +208,17 @@ def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
     answer = browser.post(f"{address}/operator/stream", data=fields, headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 200, answer.text
     eventually(lambda: "every order has ended" in browser.get(f"{address}/operator/?part=1", timeout=20).text, 60)
+
+
+def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house: House) -> None:
+    stranger, manager = house.as_(None), house.as_("manager")
+    wrong = {"Authorization": "Bearer oms_wrong"}
+    with Flood(lambda: stranger.call("fraud", "GET", "/settings", headers=wrong)) as flood:
+        eventually(lambda: flood.statuses()[429] > 200)
+        served = [manager.call("fraud", "GET", "/settings").status_code for _ in range(50)]
+    assert set(flood.statuses()) == {401, 429}
+    assert flood.refusals() == {("application/problem+json", "rate")}
+    assert served == [200] * 50
 
 
 def test_no_log_has_a_key_or_a_token(house: House) -> None:

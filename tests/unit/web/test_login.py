@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 
 from services.common.api_keys import KeyFile, add_key, read_keys, remove_key
 from services.common.persons import Role
+from services.common.throttle import throttle
 from services.web.access import FOR_EVERYBODY, PAGES
 from services.web.app import WebConfig, create_app
 from services.web.hub import FIGURES, ORDER_EVENT, Hub
@@ -317,6 +318,16 @@ def test_a_customer_follows_no_order_of_another(house: House) -> None:
     answer = browser.get("/live?order=A1")
     assert answer.status_code == 200
     answer.close()
+
+
+def test_a_flood_without_a_session_is_refused_and_takes_nothing_from_those_who_have_one(house: House) -> None:
+    throttle(house.app, WebConfig(app_port=3006, rate_limit=1))
+    stranger, browser = house.browser(), house.browser(Role.COURIER)
+    assert [stranger.get("/courier/", headers=HTML).status_code for _ in range(11)] == [303] * 10 + [429]
+    answer = stranger.get("/courier/", headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (429, "text/html")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert browser.get("/courier/", headers=HTML).status_code == 200
 
 
 def test_where_nobody_logs_in_there_is_no_login(tmp_path: Path) -> None:
