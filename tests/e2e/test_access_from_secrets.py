@@ -67,7 +67,7 @@ def test_changes_of_the_secret_count_without_a_restart_of_a_service_and_an_outag
     assert [house.status("billing", "/ledger?orderId=A1", key) for key in ("oms_wrong", None)] == [401, 401]
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
-    eventually(lambda: _log_in(browser, address, manager) == f"{address}/store/")
+    eventually(lambda: log_in(browser, address, manager) == f"{address}/store/")
     with house.stack.without(*AWAY):
         # What is refused, and to whom, shows without the state store whether the keys are known.
         assert house.status("billing", "/ledger?orderId=A1", courier) == 403
@@ -104,7 +104,7 @@ def test_no_log_has_a_key_or_its_digest(house: House) -> None:
         assert not [one for one in (key, kept.sha256, *[one.sha256 for one in read_keys(house.keys)]) if one in text]
 
 
-def _log_in(browser: requests.Session, address: str, key: str) -> str:
+def log_in(browser: requests.Session, address: str, key: str) -> str:
     """Return the address of the page that one sees after it."""
     return browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=key), timeout=20).url
 
