@@ -10,7 +10,7 @@ from services.billing.access import RULES
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
 from services.common import documentation
-from services.common.access import door_of, guard
+from services.common.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
@@ -30,10 +30,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     provider: PaymentProvider | None = None,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the application; `provider` takes the place of the configured one."""
     app = create_base_app("billing", ready)
-    guard(app, RULES, door_of(config))
+    guard(app, RULES, door)
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
     documentation.register(app, openapi.describe())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from flask import Flask, g, request
 
-from services.common.api_keys import KeyFile
+from services.common.api_keys import ApiKeys
 from services.common.config import ServiceConfig
 from services.common.persons import Person, Role, named_in
 from services.common.problems import Problem
@@ -81,11 +81,14 @@ class Caller:
 class Door:
     """Knows callers: by the token of the sidecar, and persons by their keys. Without both it is open."""
 
-    def __init__(self, token: str | None = None, keys: KeyFile | None = None) -> None:
+    def __init__(self, token: str | None = None, keys: ApiKeys | None = None) -> None:
         self._token, self._keys = token, keys
 
     def caller(self, header: Callable[[str], str | None]) -> Caller:
-        """Return who calls, by the headers of the request. Raises the 401 for a wrong token and for a wrong key."""
+        """Return who calls, by the headers of the request. Raises the 401 for a wrong token and for a wrong key.
+
+        Raises TransientError while nobody knows the keys.
+        """
         if self._token is None:
             return Caller(app=header(CALLER_HEADER))
         shown = header(TOKEN_HEADER)
@@ -98,6 +101,10 @@ class Door:
             return Caller(by_sidecar=True, app=app, person=named_in(header) if app == CONSOLE else None)
         except ValueError as error:
             raise _forbidden("there is no such role") from error
+
+    def knows_keys(self) -> bool:
+        """Tell whether persons can be told from each other now, as far as they need to be."""
+        return self._keys is None or self._keys.available()
 
     def admit(self, caller: Caller, rule: Rule) -> None:
         """Let the caller in. Raises the 401 for who has not shown who he is, and the 403 for who may not."""
@@ -136,10 +143,10 @@ OPEN = Door()
 """For tests, and for services that were started without a token."""
 
 
-def door_of(config: ServiceConfig) -> Door:
-    """Return the door that a service is configured to have. Raises ApiKeysError."""
+def door_of(config: ServiceConfig, keys: ApiKeys | None) -> Door:
+    """Return the door that a service is configured to have; `keys` are those of persons, None where none are used."""
     token = config.app_api_token.get_secret_value() if config.app_api_token else None
-    return Door(token, KeyFile(config.api_keys_file) if config.api_keys_file else None)
+    return Door(token, keys)
 
 
 def guard(app: Flask, rules: Rules, door: Door) -> None:
@@ -157,9 +164,8 @@ def guard(app: Flask, rules: Rules, door: Door) -> None:
             raise _forbidden("nobody may ask for that: it has no rule")
         if rule.everybody:
             return
-        caller = door.caller(request.headers.get)
-        door.admit(caller, rule)
-        g.caller = caller
+        g.caller = door.caller(request.headers.get)
+        door.admit(g.caller, rule)
 
 
 def calling_app() -> str | None:

@@ -1,4 +1,4 @@
-"""API keys: 256 random bits each, of which only the SHA-256 is kept, in a file that is read again when it changes.
+"""API keys: 256 random bits each, of which only the SHA-256 is kept, in a file or in a secret of a secret store.
 
 A password would need a slow hash; a key that nobody chose cannot be guessed, however fast the hash is.
 """
@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,8 +55,30 @@ class _Book(BaseModel):
     keys: list[ApiKey] = Field(default_factory=list)
 
 
-class KeyFile:
-    """The keys of a file. Threads may share it; a change of the file is seen at the next look."""
+class ApiKeys(ABC):
+    """The keys that somebody may show, wherever they are kept. Threads may share it."""
+
+    @abstractmethod
+    def current(self) -> list[ApiKey]:
+        """Return the keys as they are now. Raises TransientError while nobody knows them."""
+
+    def available(self) -> bool:
+        """Tell whether the keys are known."""
+        return True
+
+    def find(self, key: str) -> ApiKey | None:
+        """Return what is known of a key that somebody showed, None for one that there is not; raises as `current`."""
+        # How long the comparison takes tells something about the digest at most, and nothing about the key.
+        shown = digest(key)
+        return next((one for one in self.current() if one.sha256 == shown), None)
+
+    def get(self, key_id: str) -> ApiKey | None:
+        """Return the key with this id, None when it is gone; raises as `current`."""
+        return next((one for one in self.current() if one.id == key_id), None)
+
+
+class KeyFile(ApiKeys):
+    """The keys of a file; a change of the file is seen at the next look."""
 
     def __init__(self, path: Path) -> None:
         """Read the file. Raises ApiKeysError."""
@@ -64,17 +87,8 @@ class KeyFile:
         self._seen = self._stamp()
         self._keys = read_keys(path)
 
-    def find(self, key: str) -> ApiKey | None:
-        """Return what is known of a key that somebody showed, None for one that there is not."""
-        # How long the comparison takes tells something about the digest at most, and nothing about the key.
-        shown = digest(key)
-        return next((one for one in self._current() if one.sha256 == shown), None)
-
-    def get(self, key_id: str) -> ApiKey | None:
-        """Return the key with this id, None when it is gone."""
-        return next((one for one in self._current() if one.id == key_id), None)
-
-    def _current(self) -> list[ApiKey]:
+    def current(self) -> list[ApiKey]:
+        """Return the keys as the file has them, or had them when it was in order last."""
         try:
             stamp = self._stamp()
             if stamp != self._seen:
@@ -97,12 +111,18 @@ class KeyFile:
 def read_keys(path: Path) -> list[ApiKey]:
     """Return the keys of a file. Raises ApiKeysError."""
     try:
-        return _Book.model_validate_json(path.read_bytes()).keys
+        return parse(path.read_bytes(), str(path))
     except OSError as error:
         raise ApiKeysError(f"the keys in {path} cannot be read: {error.strerror}") from error
+
+
+def parse(text: str | bytes, place: str) -> list[ApiKey]:
+    """Return the keys that the text of a file holds. Raises ApiKeysError, which names `place`, and what is wrong."""
+    try:
+        return _Book.model_validate_json(text).keys
     except ValidationError as error:
         places = ", ".join(".".join(map(str, one["loc"])) or "the file" for one in error.errors())
-        raise ApiKeysError(f"{path} is not a file of API keys: wrong is {places}") from error
+        raise ApiKeysError(f"{place} is not a file of API keys: wrong is {places}") from error
 
 
 def add_key(path: Path, name: str, role: Role) -> tuple[str, ApiKey]:

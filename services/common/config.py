@@ -54,6 +54,8 @@ class ServiceConfig(BaseModel):
     app_api_token: SecretStr | None = None
     dapr_api_token: SecretStr | None = None
     api_keys_file: Path | None = None
+    api_keys_secret_store: str | None = None
+    api_keys_secret: str = "oms-api-keys"  # noqa: S105 - the name of the secret, not the secret
     encryption_key_id: str | None = None
     encryption_keys_file: Path | None = None
     encryption_secret_store: str | None = None
@@ -64,22 +66,23 @@ class ServiceConfig(BaseModel):
     def _guarded(self) -> Self:
         if bool(self.app_api_token) != bool(self.dapr_api_token):
             raise ValueError("APP_API_TOKEN and DAPR_API_TOKEN come together: one alone leaves a way round it")
-        if self.api_keys_file and not self.app_api_token:
-            raise ValueError("API_KEYS_FILE needs APP_API_TOKEN and DAPR_API_TOKEN, or the sidecars are a way round it")
-        if not self.api_keys_file and not _is_loopback(self.app_host):
+        place = _one_place(API_KEYS_FILE=self.api_keys_file, API_KEYS_SECRET_STORE=self.api_keys_secret_store)
+        if place and not self.app_api_token:
+            raise ValueError(f"{place} needs APP_API_TOKEN and DAPR_API_TOKEN, or the sidecars are a way round it")
+        if not place and not _is_loopback(self.app_host):
             raise ValueError(
-                f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE, the keys "
-                "of those who may (`oms access add` makes them)"
+                f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE or "
+                "API_KEYS_SECRET_STORE, the keys of those who may (`oms access add` makes them)"
             )
         return self
 
     @model_validator(mode="after")
     def _keys_have_a_place(self) -> Self:
-        places = [self.encryption_keys_file, self.encryption_secret_store]
-        if self.encryption_key_id and not any(places):
+        place = _one_place(
+            ENCRYPTION_KEYS_FILE=self.encryption_keys_file, ENCRYPTION_SECRET_STORE=self.encryption_secret_store
+        )
+        if self.encryption_key_id and not place:
             raise ValueError("ENCRYPTION_KEY_ID needs ENCRYPTION_KEYS_FILE or ENCRYPTION_SECRET_STORE")
-        if all(places):
-            raise ValueError("ENCRYPTION_KEYS_FILE and ENCRYPTION_SECRET_STORE exclude each other")
         return self
 
 
@@ -125,6 +128,14 @@ def _sentence(item: ErrorDetails) -> str:
         return f"{name} is not set"
     value = "not as it must be" if name.endswith("TOKEN") else repr(item["input"])
     return f"{name} is {value}: {item['msg']}"
+
+
+def _one_place(**places: Path | str | None) -> str | None:
+    """Return the name of the place that is set, None without one. Raises ValueError where two are."""
+    names = [name for name, value in places.items() if value]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} exclude each other")
+    return names[0] if names else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from services.common.recent import Recent
+from services.common.sealing import UnreadableError
 from services.common.sidecar import Sidecar, TransientError
 
 M = TypeVar("M", bound=BaseModel)
@@ -217,7 +218,11 @@ class Records(Generic[M]):
         return True
 
     def _made_whole(self, key: str, stored: Stored | None) -> _Read[M]:
-        return _Read(self._decoder.read(key, stored.data), stored.etag) if stored else _Read(None, None)
+        try:
+            return _Read(self._decoder.read(key, stored.data), stored.etag) if stored else _Read(None, None)
+        except ValidationError as error:
+            # Without the id and the contents, which may be a customer's.
+            raise UnreadableError(f"a record of kind {self._kind!r} is not as one is") from error
 
     def _key(self, record_id: str) -> str:
         # Dapr refuses keys with "||"; ids that people chose, such as an SKU, may hold it.

@@ -9,13 +9,14 @@ from typing import NoReturn, TypeVar
 from flask import Flask
 
 from services.common import chaos, chaos_calls, logs
-from services.common.access import door_of
-from services.common.api_keys import ApiKeysError
+from services.common.access import Door, door_of
+from services.common.api_key_secret import KeySecret
+from services.common.api_keys import ApiKeys, ApiKeysError, KeyFile
 from services.common.chaos import Chaos
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.documents import DaprDocuments, Documents
 from services.common.key_file import KeysError
-from services.common.keys import FileKeys, KeyProvider, SecretKeys
+from services.common.keys import FileKeys, KeyProvider, SecretKeys, Secrets
 from services.common.sealed_documents import SealedDocuments
 from services.common.sealing import Sealer
 from services.common.server import serve
@@ -33,10 +34,11 @@ class Ground:
     calm: SealedDocuments
     documents: Documents
     unrest: Chaos | None
+    door: Door
 
     def ready(self) -> bool:
-        """Tell whether the sidecar is up and what is stored can be read."""
-        return self.sidecar.healthy() and self.calm.readable()
+        """Tell whether the sidecar is up, what is stored can be read, and the API keys are known."""
+        return self.sidecar.healthy() and self.calm.readable() and self.door.knows_keys()
 
 
 def configure(kind: type[C], **defaults: object) -> C:
@@ -46,10 +48,6 @@ def configure(kind: type[C], **defaults: object) -> C:
     """
     config = read_or_exit(kind, os.environ, **defaults)
     logs.set_up(config.log_level, config.log_format)
-    try:
-        door_of(config)
-    except ApiKeysError as error:
-        refuse(f"API_KEYS_FILE: {error}")
     return config
 
 
@@ -60,12 +58,25 @@ def refuse(sentence: str) -> NoReturn:
 
 
 def prepare(config: ServiceConfig) -> Ground:
-    """Return what the service stands on. Ends the process with status 2 if its file of keys is not as it must be."""
+    """Return what the service stands on. Ends the process with status 2 if a file of keys is not as it must be."""
     sidecar = Sidecar(config)
     sealer = make_sealer(config, sidecar)
     calm = SealedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
     unrest = chaos.enable(config, calm)
-    return Ground(sidecar, sealer, calm, chaos_calls.shaky(calm, unrest), unrest)
+    door = door_of(config, make_api_keys(config, sidecar))
+    return Ground(sidecar, sealer, calm, chaos_calls.shaky(calm, unrest), unrest, door)
+
+
+def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
+    """Return the keys of persons by the configuration, None where none are used. Ends the process like `prepare`."""
+    if config.api_keys_secret_store:
+        secret = KeySecret(sidecar, config.api_keys_secret_store, config.api_keys_secret)
+        secret.follow()
+        return secret
+    try:
+        return KeyFile(config.api_keys_file) if config.api_keys_file else None
+    except ApiKeysError as error:
+        refuse(f"API_KEYS_FILE: {error}")
 
 
 def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
@@ -87,10 +98,10 @@ def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:
     """Run a service, configured by the environment, until it is told to stop.
 
-    `create_app` takes the configuration, the documents and `ready`; `defaults` as in `configure`.
+    `create_app` takes the configuration, the documents, `ready` and `door`; `defaults` as in `configure`.
     """
     config = configure(kind, **defaults)
     ground = prepare(config)
-    app = create_app(config, ground.documents, ready=ground.ready)
+    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door)
     chaos_calls.register(app, ground.unrest)
     serve(app, config)

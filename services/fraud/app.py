@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from services.common import documentation
-from services.common.access import door_of, guard
+from services.common.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
@@ -28,10 +28,11 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the application."""
     app = create_base_app("fraud", ready)
-    guard(app, RULES, door_of(config))
+    guard(app, RULES, door)
     routes.register(app, FraudStore(documents, clock))
     documentation.register(app, openapi.describe())
     return app

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from services.common import chaos_calls, documentation
-from services.common.access import door_of, guard
+from services.common.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
@@ -34,10 +34,11 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the application; the first request that needs the catalogue writes it."""
     app = create_base_app("inventory", ready)
-    guard(app, RULES, door_of(config))
+    guard(app, RULES, door)
     routes.register(app, InventoryStore(documents, clock))
     documentation.register(app, openapi.describe())
     return app
@@ -61,7 +62,7 @@ def main() -> None:
     config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502)
     ground = prepare(config)
     threading.Thread(target=seed_when_up, args=(ground.calm,), name="seed", daemon=True).start()
-    app = create_app(config, ground.documents, ready=ground.ready)
+    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door)
     chaos_calls.register(app, ground.unrest)
     serve(app, config)
 

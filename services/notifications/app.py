@@ -6,7 +6,7 @@ from flask import Flask
 from pydantic import Field
 
 from services.common import chaos_calls, documentation
-from services.common.access import door_of, guard
+from services.common.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
 from services.common.documents import Documents
@@ -45,10 +45,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     sealer: Sealer | None = None,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the service's application; `sealer` opens the events that are delivered."""
     app = create_base_app("notifications", ready)
-    guard(app, RULES, door_of(config))
+    guard(app, RULES, door)
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
     at_stop(app, streams.end)
@@ -60,7 +61,7 @@ def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
     ground = prepare(config)
-    app = create_app(config, ground.documents, ready=ground.ready, sealer=ground.sealer)
+    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door, sealer=ground.sealer)
     chaos_calls.register(app, ground.unrest)
     serve(app, config)
 

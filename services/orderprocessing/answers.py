@@ -6,6 +6,9 @@ from services.common.models import Wire
 from services.orderprocessing.models import Payment
 from services.orderprocessing.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus
 
+UNREADABLE = "Oms-Unreadable"
+"""The header of a list that lacks orders, because they cannot be read: how many."""
+
 
 class Goods(Wire):
     """A quantity of one SKU."""

@@ -8,7 +8,7 @@ from flask import Flask
 from pydantic import Field
 
 from services.common import chaos, chaos_calls, documentation
-from services.common.access import OPEN, Door, door_of, guard
+from services.common.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.launch import configure, prepare
@@ -125,7 +125,7 @@ def main() -> None:
         engine,
         ready=lambda: ground.ready() and engine.ready() and worker.alive(),
         admit=full.check,
-        door=door_of(config),
+        door=ground.door,
     )
     # Its own calls come from people; what fails here are the activities.
     chaos_calls.register(app, unrest, fail_calls=False)

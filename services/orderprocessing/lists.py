@@ -1,6 +1,7 @@
 """The lists and the figures: orders, shipments, backlogs; read from the indexes, so that none of them grows in cost."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from services.common.clock import Clock, utc_now
@@ -10,11 +11,20 @@ from services.orderprocessing.domain import summary
 from services.orderprocessing.models import JsonObject, Order
 from services.orderprocessing.states import OrderStatus, PaymentStatus, ShipmentStatus, is_final
 from services.orderprocessing.store import OrderStore
+from services.orderprocessing.unreadable import Found, read_each
 from services.orderprocessing.views import line_view
 
 _RATE_SECONDS = 30
 _BACKLOG_SAMPLE = 1000
 _OPEN_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of orders, and how many more belong to them whose record cannot be read."""
+
+    items: list[JsonObject]
+    unreadable: int
 
 
 class Lists:
@@ -25,16 +35,16 @@ class Lists:
 
     def orders(
         self, limit: int, cursor: str | None, status: OrderStatus | None, customer_id: str | None
-    ) -> tuple[list[JsonObject], Slice]:
+    ) -> tuple[Lines, Slice]:
         """Return orders, newest first, and the slice that they are from."""
         if customer_id is not None:
             return self._orders_of(customer_id, limit, cursor, status)
         only_open = status is not None and not is_final(status)
         found = self._orders.orders.read(limit, cursor, only_open, lambda one: status in (None, one.data["status"]))
         lines = self._lines(found.entries)
-        return [line for line in lines if status in (None, line["status"])], found
+        return Lines([line for line in lines.items if status in (None, line["status"])], lines.unreadable), found
 
-    def _lines(self, entries: Sequence[Entry]) -> list[JsonObject]:
+    def _lines(self, entries: Sequence[Entry]) -> Lines:
         """Return what the lines show.
 
         Of a pending order that is what its record says: a crash may have kept it from being, or it is another one's.
@@ -42,21 +52,27 @@ class Lists:
         shown: dict[str, JsonObject | None] = {
             one.id: self._orders.summary(one.id) if _is_pending(one) else one.data for one in entries
         }
-        unsure = [order_id for order_id, data in shown.items() if data is None]
-        shown |= {order.id: summary(order) for order in self._orders.get_many(unsure)}
-        return [line_view(entry.id, data) for entry in entries if (data := shown[entry.id])]
+        found = self._read([order_id for order_id, data in shown.items() if data is None])
+        shown |= {order.id: summary(order) for order in found.orders}
+        return Lines([line_view(one.id, data) for one in entries if (data := shown[one.id])], len(found.unreadable))
 
     def _orders_of(
         self, customer_id: str, limit: int, cursor: str | None, status: OrderStatus | None
-    ) -> tuple[list[JsonObject], Slice]:
-        found = self._orders.customer_orders(customer_id, limit, cursor)
-        orders = self._orders.get_many([entry.id for entry in found.entries])
-        theirs = [one for one in orders if one.customer_id == customer_id and status in (None, one.status)]
-        return [line_view(one.id, summary(one)) for one in theirs], found
+    ) -> tuple[Lines, Slice]:
+        page = self._orders.customer_orders(customer_id, limit, cursor)
+        found = self._read([entry.id for entry in page.entries])
+        theirs = [one for one in found.orders if one.customer_id == customer_id and status in (None, one.status)]
+        return _lines_of(theirs, found), page
 
-    def orders_by_id(self, order_ids: list[str]) -> list[JsonObject]:
-        """Return just these orders, those of them that exist."""
-        return [line_view(order.id, summary(order)) for order in self._orders.get_many(list(dict.fromkeys(order_ids)))]
+    def orders_by_id(self, order_ids: list[str]) -> Lines:
+        """Return just these orders, those of them that exist. Raises UnreadableError where that is all there is."""
+        found = self._read(list(dict.fromkeys(order_ids)))
+        if not found.orders and found.unreadable:
+            raise next(iter(found.unreadable.values()))
+        return _lines_of(found.orders, found)
+
+    def _read(self, order_ids: Sequence[str]) -> Found:
+        return read_each(self._orders, order_ids)
 
     def shipments(self, limit: int, cursor: str | None, pending: bool) -> tuple[list[JsonObject], Slice]:
         """Return shipments, or those that are neither delivered nor cancelled, newest first."""
@@ -86,12 +102,16 @@ class Lists:
     def charge_backlog(self) -> int:
         """Return how many fulfillments wait for their charge, counting in the newest 1,000 open orders."""
         found = self._orders.orders.read(_BACKLOG_SAMPLE, None, only_open=True, match=_processing)
-        return sum(_uncharged(order) for order in self._orders.get_many([entry.id for entry in found.entries]))
+        return sum(_uncharged(order) for order in self._read([entry.id for entry in found.entries]).orders)
 
     def complete_rate(self) -> float:
         """Return the orders completed per second over the last 30 seconds."""
         since = int(self._clock().timestamp()) - _RATE_SECONDS
         return self._orders.orders.closed_since(OrderStatus.COMPLETED.value, since) / _RATE_SECONDS
+
+
+def _lines_of(orders: Sequence[Order], found: Found) -> Lines:
+    return Lines([line_view(one.id, summary(one)) for one in orders], len(found.unreadable))
 
 
 def _open(index: IndexReader) -> Iterator[Entry]:

@@ -4,6 +4,7 @@ from services.common.ids import ORDER_ID_PATTERN
 from services.common.models import Json
 from services.common.openapi import CURSOR, IDEMPOTENCY_KEY, LIMIT, NEXT, Link, Operation, Parameter, document
 from services.orderprocessing.answers import (
+    UNREADABLE,
     Figures,
     InstanceHistory,
     OrderAnswer,
@@ -94,7 +95,7 @@ def _orders() -> list[Operation]:
             list[OrderLine],
             parameters=[LIMIT, CURSOR, _STATUS, _CUSTOMER, _IDS],
             refusals=[422],
-            headers=NEXT,
+            headers={**NEXT, UNREADABLE: "how many orders are left out that cannot be read; each by itself is a 503"},
         ),
     ]
 

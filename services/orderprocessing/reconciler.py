@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from services.common.clock import rfc3339
 from services.common.index import Entry
-from services.common.logs import about_order, get_logger
+from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.healing import Healer
 from services.orderprocessing.messenger import SilentError
@@ -18,6 +18,7 @@ from services.orderprocessing.service import OrderService
 from services.orderprocessing.states import is_final
 from services.orderprocessing.store import OrderStore
 from services.orderprocessing.turns import Turns
+from services.orderprocessing.unreadable import PassingOver
 
 log = get_logger(__name__)
 
@@ -50,12 +51,15 @@ class _Told:
 
 
 class Reconciler:
-    """Goes through what is open, now and then; that is the backlog, whatever the store holds."""
+    """Goes through what is open, now and then; that is the backlog, whatever the store holds.
+
+    An order whose record cannot be read keeps its lines, and is passed over until it can be.
+    """
 
     def __init__(self, orders: OrderStore, service: OrderService, steps: Callable[[], int] = lambda: 0) -> None:
         """`steps` tells how many steps of workflows were done here so far."""
         self._orders, self._service, self._turns = orders, service, Turns(steps)
-        self._healer = Healer(service.mend)
+        self._healer, self._passing_over = Healer(service.mend), PassingOver(orders)
         self._suspects: set[str] = set()
         self._young: set[str] = set()
         self._told: dict[str, _Told] = {}
@@ -80,8 +84,8 @@ class Reconciler:
         self._healer.begin(now)
         mended = 0
         for start in range(0, len(ids), _PAGE):
-            for order in self._orders.get_many(ids[start : start + _PAGE]):
-                with about_order(order.id):
+            for order in self._passing_over.read(ids[start : start + _PAGE]).orders:
+                with self._passing_over.order(order.id):
                     mended += self._reach(order, now)
         return mended
 
@@ -93,33 +97,34 @@ class Reconciler:
         mended = 0
         told, self._told = self._told, {}
         for entries in self._orders.orders.open_pages(_PAGE):
-            found = {order.id: order for order in self._orders.get_many([entry.id for entry in entries])}
+            found = self._passing_over.read([entry.id for entry in entries])
+            orders = {order.id: order for order in found.orders}
             for entry in entries:
-                order = found.get(entry.id)
-                with about_order(entry.id):
+                order = orders.get(entry.id)
+                with self._passing_over.order(entry.id):
                     if order is not None and order.place == entry.place:
                         if entry.id in told:
                             self._told[entry.id] = told[entry.id]
                         if _needs_a_turn(order):
                             self._turns.count()
                         mended += self._refresh(order, entry, order.status, now) or self._reach(order, now)
-                    else:
+                    elif entry.id not in found.unreadable:
                         mended += self._drop(entry, now, of_shipments=False)
         return mended
 
     def _mend_shipments(self, now: datetime) -> int:
         mended = 0
         for entries in self._orders.shipments.open_pages(_PAGE):
-            orders = self._orders.get_many(list({entry.data["orderId"] for entry in entries}))
-            found = {
-                one.id: (order, one.shipment) for order in orders for one in order.fulfillments or [] if one.shipment
-            }
+            found = self._passing_over.read(list({entry.data["orderId"] for entry in entries}))
+            parts = [(order, one) for order in found.orders for one in order.fulfillments or []]
+            shipments = {one.id: (order, one.shipment) for order, one in parts if one.shipment}
             for entry in entries:
-                order, shipment = found.get(entry.id, (None, None))
-                if order is not None and shipment is not None and shipment.place == entry.place:
-                    mended += self._refresh(order, entry, shipment.status, now)
-                else:
-                    mended += self._drop(entry, now, of_shipments=True)
+                order, shipment = shipments.get(entry.id, (None, None))
+                with self._passing_over.order(entry.data["orderId"]):
+                    if order is not None and shipment is not None and shipment.place == entry.place:
+                        mended += self._refresh(order, entry, shipment.status, now)
+                    elif entry.data["orderId"] not in found.unreadable:
+                        mended += self._drop(entry, now, of_shipments=True)
         return mended
 
     def _refresh(self, order: Order, entry: Entry, status: str, now: datetime) -> bool:
@@ -150,7 +155,7 @@ class Reconciler:
         if known and now < known.until:
             return False
         # In a long round it may have moved on since it was read.
-        if [one.rev for one in self._orders.get_many([order.id])] != [order.rev]:
+        if [one.rev for one in self._passing_over.read([order.id]).orders] != [order.rev]:
             self._watch(order)
             return False
         if not self._tell(self._service.revive, order):

@@ -10,9 +10,10 @@ from services.common.clock import Clock
 from services.common.logs import about_order
 from services.common.problems import Problem, invalid, not_found
 from services.common.web import paginated, parse, read_body, read_limit, read_object
+from services.orderprocessing.answers import UNREADABLE
 from services.orderprocessing.fulfilling import find
 from services.orderprocessing.intake import read_draft
-from services.orderprocessing.lists import Lists
+from services.orderprocessing.lists import Lines, Lists
 from services.orderprocessing.models import ActionRequest, ApprovalRequest, JsonObject, Order, ShipmentRequest
 from services.orderprocessing.service import OrderService
 from services.orderprocessing.states import OrderStatus, ShipmentStatus
@@ -53,12 +54,14 @@ def order_routes(
     def list_orders() -> Response:
         limit, status, cursor = read_limit(), _status(), request.args.get("cursor")
         if "ids" in request.args:
-            return jsonify([line for line in lists.orders_by_id(_ids()) if _is_shown(line["customerId"])])
+            found = lists.orders_by_id(_ids())
+            answer = jsonify([line for line in found.items if _is_shown(line["customerId"])])
+            return _telling_what_lacks(answer, found)
         customer = request.args.get("customerId", only_customer())
         if customer is not None and not _is_shown(customer):
             return jsonify([])
-        items, page = lists.orders(limit, cursor, status, customer)
-        return paginated(items, page)
+        found, page = lists.orders(limit, cursor, status, customer)
+        return _telling_what_lacks(paginated(found.items, page), found)
 
     @routes.get("/orders/<order_id>")
     def show(order_id: str) -> Response:
@@ -142,6 +145,13 @@ def shipment_routes(service: OrderService, lists: Lists) -> Blueprint:
         return jsonify(shipment_view(one, shipment)), 202
 
     return routes
+
+
+def _telling_what_lacks(answer: Response, found: Lines) -> Response:
+    """Have an answer say how many orders it lacks that cannot be read: they are not to be taken for none."""
+    if found.unreadable:
+        answer.headers[UNREADABLE] = str(found.unreadable)
+    return answer
 
 
 def _shown(service: OrderService, order_id: str) -> Order:

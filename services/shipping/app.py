@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from services.common import documentation
-from services.common.access import door_of, guard
+from services.common.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.documents import Documents
@@ -27,10 +27,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     courier: Courier | None = None,
+    door: Door = OPEN,
 ) -> Flask:
     """Return the application; without a `courier` it books the simulated one."""
     app = create_base_app("shipping", ready)
-    guard(app, RULES, door_of(config))
+    guard(app, RULES, door)
     routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
     documentation.register(app, openapi.describe())
     return app

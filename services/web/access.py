@@ -13,11 +13,11 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from services.common.api_keys import ApiKey, KeyFile
+from services.common.api_keys import ApiKey, ApiKeys
 from services.common.persons import Person, Role, acting_for
 from services.common.problems import Problem
 from services.web.pages import ROLES, wants_page
-from services.web.secret import session_secret
+from services.web.secret import SecretError, session_secret
 
 _ALL = frozenset(Role)
 _STAFF = frozenset({Role.OPERATOR})
@@ -45,16 +45,18 @@ _LASTS = timedelta(hours=12)
 class Gate:
     """Lets in who has logged in with an API key. Without keys it stands open."""
 
-    def __init__(self, keys: KeyFile | None, secret_file: Path | None) -> None:
+    def __init__(self, keys: ApiKeys | None, secret_file: Path | None) -> None:
         self.keys, self._secret_file = keys, secret_file
 
     def stand(self, app: Flask, *, behind_tls: bool) -> None:
-        """Ask at every page of the application, and tell its templates who asks for it."""
+        """Ask at every page of the application, and tell its templates who asks for it. Raises SecretError."""
         app.config.update(SESSION_COOKIE_SECURE=behind_tls, SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
         app.jinja_env.globals.update(may=may, csrf_field=lambda: _csrf_field() if self.keys else "")
         app.context_processor(self._told_to_templates)
-        if self.keys is None or self._secret_file is None:
+        if self.keys is None:
             return
+        if self._secret_file is None:
+            raise SecretError("with API_KEYS_SECRET_STORE it must be said which file")
         app.secret_key = session_secret(self._secret_file)
         app.config.update(
             SESSION_COOKIE_NAME="__Host-oms" if behind_tls else "oms",

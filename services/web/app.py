@@ -9,9 +9,9 @@ from flask import Blueprint, Flask, redirect, url_for
 from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
-from services.common.api_keys import KeyFile
+from services.common.api_keys import ApiKeys
 from services.common.config import Money, ServiceConfig
-from services.common.launch import configure, refuse
+from services.common.launch import configure, make_api_keys, refuse
 from services.common.models import Json
 from services.common.server import at_stop, serve
 from services.common.sidecar import Sidecar
@@ -45,7 +45,7 @@ class WebConfig(ServiceConfig):
 
     `trusted_hosts` are the names by which the console may be called, without port; `approval_threshold` is the one
     that orderprocessing has. `behind_tls` says that a proxy in front speaks TLS, so that cookies go over TLS only;
-    `session_secret_file` is made at the first start, beside the keys where nothing else is said.
+    `session_secret_file` is made at the first start, beside the file of keys where nothing else is said.
     """
 
     server_threads: int = Field(default=64, ge=2, le=512)
@@ -58,11 +58,10 @@ class WebConfig(ServiceConfig):
     behind_tls: bool = False
     session_secret_file: Path | None = None
 
-    def gate(self) -> Gate:
-        """Return what asks people who they are. Raises KeysError; to stand it reads the secret file too."""
-        if self.api_keys_file is None:
-            return Gate(None, None)
-        return Gate(KeyFile(self.api_keys_file), self.session_secret_file or self.api_keys_file.with_suffix(".session"))
+    def gate(self, keys: ApiKeys | None) -> Gate:
+        """Return what asks people who they are, by these keys."""
+        beside = self.api_keys_file.with_suffix(".session") if self.api_keys_file else None
+        return Gate(keys, self.session_secret_file or beside)
 
     def streams(self) -> int:
         """Return how many pages may be followed live at once."""
@@ -75,9 +74,13 @@ def create_app(
     hub: Hub,
     ready: Callable[[], bool] = lambda: True,
     operations: Operations | None = None,
+    keys: ApiKeys | None = None,
 ) -> Flask:
-    """Return the application; without `operations` it has some of its own, which hear of nothing."""
-    app, gate = create_base_app("web", ready), config.gate()
+    """Return the application; without `operations` it has some of its own, which hear of nothing.
+
+    With `keys` people log in. Raises SecretError.
+    """
+    app, gate = create_base_app("web", ready), config.gate(keys)
     backend, calls = Backend(neighbours), SideBySide()
     operations = operations or Operations(backend, hub, dear=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))
@@ -126,8 +129,13 @@ def main() -> None:
     config = configure(WebConfig, app_port=3006, dapr_http_port=3506)
     sidecar, hub, stopping = Sidecar(config), Hub(config.streams()), threading.Event()
     operations = Operations(Backend(sidecar), hub, dear=config.approval_threshold)
+    keys = make_api_keys(config, sidecar)
+
+    def ready() -> bool:
+        return sidecar.healthy() and (keys is None or keys.available())
+
     try:
-        app = create_app(config, sidecar, hub, sidecar.healthy, operations)
+        app = create_app(config, sidecar, hub, ready, operations, keys)
     except SecretError as error:
         refuse(f"SESSION_SECRET_FILE: {error}")
     operations.start()

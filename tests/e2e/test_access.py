@@ -19,6 +19,7 @@ from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.launch import SHORT, log_files, make_stack, running
 from tests.e2e.polling import eventually
+from tests.e2e.test_overload import Flood
 
 PORT_OFFSET = 11000
 DEAR = [{"sku": "iPhone", "quantity": 1}]
@@ -70,7 +71,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
     stack = make_stack(
         folder,
         PORT_OFFSET,
-        SHORT | {"API_KEYS_FILE": str(path), "CHAOS_ENABLED": "true", "STREAM_LIFETIME": "0.2"},
+        SHORT | {"API_KEYS_FILE": str(path), "CHAOS_ENABLED": "true", "STREAM_LIFETIME": "0.2", "RATE_LIMIT": "200"},
         collector.address,
     )
     with running(stack):
@@ -194,10 +195,10 @@ def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
     assert browser.get(f"{address}/shop/", timeout=20).url == f"{address}/login"
-    page = browser.post(f"{address}/login", data=_form(browser, f"{address}/login", key=house.keys["ann"]), timeout=20)
+    page = browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=house.keys["ann"]), timeout=20)
     assert (page.status_code, page.url) == (200, f"{address}/shop/")
-    form = _form(browser, f"{address}/shop/", **{"order": "by-ann", "quantity:milk": "2"})
-    page = browser.post(f"{address}/shop/orders", data=form, timeout=20)
+    fields = form(browser, f"{address}/shop/", **{"order": "by-ann", "quantity:milk": "2"})
+    page = browser.post(f"{address}/shop/orders", data=fields, timeout=20)
     assert page.url == f"{address}/shop/orders/by-ann"
     assert house.as_("ann").order("by-ann")["customerId"] == "ann"
     theirs = place(house, "customer", CHEAP)
@@ -208,17 +209,28 @@ def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
 def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
-    form = _form(browser, f"{address}/login", key=house.keys["operator"])
-    assert browser.post(f"{address}/login", data=form, timeout=20).ok
+    fields = form(browser, f"{address}/login", key=house.keys["operator"])
+    assert browser.post(f"{address}/login", data=fields, timeout=20).ok
     order_id = place(house, "ann", CHEAP)
     for path in ("/shop/", "/approvals/", "/courier/", "/store/", f"/support/orders/{order_id}", "/operator/"):
         page = browser.get(address + path, timeout=20)
         assert page.status_code == 200, path
         assert "cannot be shown right now" not in page.text, path
-    form = _form(browser, f"{address}/operator/", rate="5", duration="5", dispatchAfter="0", deliverAfter="0")
-    answer = browser.post(f"{address}/operator/stream", data=form, headers={"Accept": "application/json"}, timeout=20)
+    fields = form(browser, f"{address}/operator/", rate="5", duration="5", dispatchAfter="0", deliverAfter="0")
+    answer = browser.post(f"{address}/operator/stream", data=fields, headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 200, answer.text
     eventually(lambda: "every order has ended" in browser.get(f"{address}/operator/?part=1", timeout=20).text, 60)
+
+
+def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house: House) -> None:
+    stranger, manager = house.as_(None), house.as_("manager")
+    wrong = {"Authorization": "Bearer oms_wrong"}
+    with Flood(lambda: stranger.call("fraud", "GET", "/settings", headers=wrong)) as flood:
+        eventually(lambda: flood.statuses()[429] > 200)
+        served = [manager.call("fraud", "GET", "/settings").status_code for _ in range(50)]
+    assert set(flood.statuses()) == {401, 429}
+    assert flood.refusals() == {("application/problem+json", "rate")}
+    assert served == [200] * 50
 
 
 def test_no_log_has_a_key_or_a_token(house: House) -> None:
@@ -230,7 +242,8 @@ def test_no_log_has_a_key_or_a_token(house: House) -> None:
         assert not [one for one in secrets if one in text], log
 
 
-def _form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
+def form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
+    """Return the fields of a page's form together with the token that the page carries."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page, timeout=20).text)
     assert found, page
     return fields | {"csrf_token": found[1]}

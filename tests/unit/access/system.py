@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from services.billing import app as billing
 from services.common import chaos_calls
-from services.common.access import door_of
-from services.common.api_keys import add_key
+from services.common.access import Door, door_of
+from services.common.api_keys import ApiKeys, KeyFile, add_key
 from services.common.chaos import Chaos
 from services.common.config import ServiceConfig
 from services.common.persons import Role
@@ -33,30 +33,31 @@ def make_keys(path: Path) -> dict[Role, str]:
     return {role: add_key(path, f"some-{role}", role)[0] for role in Role}
 
 
-def make_apps(keys: Path | None = None, token: str | None = TOKEN) -> dict[str, Flask]:
-    """Return the applications of all services but the console, by app id."""
+def make_apps(keys: Path | ApiKeys | None = None, token: str | None = TOKEN) -> dict[str, Flask]:
+    """Return the applications of all services but the console, by app id; `keys` may be the path of a file."""
     secret = SecretStr(token) if token else None
-    told: dict[str, Any] = {"app_port": 1, "api_keys_file": keys, "app_api_token": secret, "dapr_api_token": secret}
+    told: dict[str, Any] = {"app_port": 1, "app_api_token": secret, "dapr_api_token": secret}
     documents = FakeDocuments()
+    door = door_of(ServiceConfig(**told), KeyFile(keys) if isinstance(keys, Path) else keys)
     apps = {
-        "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents),
-        "billing": billing.create_app(billing.BillingConfig(**told), documents),
-        "fraud": fraud.create_app(fraud.FraudConfig(**told), documents),
-        "shipping": shipping.create_app(shipping.ShippingConfig(**told), documents),
-        "notifications": notifications.create_app(notifications.NotificationsConfig(**told), documents),
-        "orderprocessing": _orderprocessing(ServiceConfig(**told)),
+        "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents, door=door),
+        "billing": billing.create_app(billing.BillingConfig(**told), documents, door=door),
+        "fraud": fraud.create_app(fraud.FraudConfig(**told), documents, door=door),
+        "shipping": shipping.create_app(shipping.ShippingConfig(**told), documents, door=door),
+        "notifications": notifications.create_app(notifications.NotificationsConfig(**told), documents, door=door),
+        "orderprocessing": _orderprocessing(door),
     }
     for app in apps.values():
         chaos_calls.register(app, Chaos(documents, random.Random(7)), die=lambda: None)
     return apps
 
 
-def _orderprocessing(config: ServiceConfig) -> Flask:
+def _orderprocessing(door: Door) -> Flask:
     clock = FakeClock()
     orders, engine, sidecar = OrderStore(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
     sidecar.answers["inventory"] = lambda *_call: {"items": [{"sku": "milk", "unitPrice": 400}]}
     service = orderprocessing.create_service(orders, sidecar, engine)
-    return orderprocessing.create_app(orders, service, engine, clock, door=door_of(config))
+    return orderprocessing.create_app(orders, service, engine, clock, door=door)
 
 
 def bearer(key: str) -> dict[str, str]:

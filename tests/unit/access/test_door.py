@@ -157,7 +157,7 @@ def test_a_route_that_has_no_rule_is_for_nobody() -> None:
 
 def test_head_needs_what_get_needs() -> None:
     app = create_base_app("shop", lambda: True)
-    access.guard(app, {"GET /goods": access.services("web")}, access.door_of(_with_token()))
+    access.guard(app, {"GET /goods": access.services("web")}, access.door_of(_with_token(), None))
     app.get("/goods")(lambda: "goods")
     assert app.test_client().head("/goods").status_code == 401
 

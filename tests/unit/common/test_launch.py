@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from services.common import key_file
+from services.common import api_keys, key_file
+from services.common.api_keys import add_key, read_keys
 from services.common.config import ServiceConfig
-from services.common.launch import make_sealer
+from services.common.launch import configure, make_sealer, prepare
+from services.common.persons import Role
 from services.common.sealing import UnknownKeyError
 from services.common.sidecar import Sidecar
 
@@ -50,3 +52,20 @@ def test_a_secret_store_is_waited_for_and_nothing_is_written_in_the_clear_meanwh
 
 def test_without_keys_nothing_is_sealed() -> None:
     assert make_sealer(config(), Sidecar(config())).seal(b"{}", "x") == b"{}"
+
+
+def test_a_file_of_api_keys_is_read_once_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "api-keys.json"
+    add_key(path, "Max", Role.MANAGER)
+    reads: list[Path] = []
+    monkeypatch.setattr(api_keys, "read_keys", lambda file: reads.append(file) or read_keys(file))
+    for name, value in {"API_KEYS_FILE": str(path), "APP_API_TOKEN": "a", "DAPR_API_TOKEN": "d"}.items():
+        monkeypatch.setenv(name, value)
+    ground = prepare(configure(ServiceConfig, app_port=3000))
+    assert reads == [path]
+    assert ground.door.knows_keys()
+
+
+def test_api_keys_in_a_secret_store_are_looked_up_in_the_background_and_waited_for() -> None:
+    settings = config(api_keys_secret_store="vault", app_api_token="a", dapr_api_token="d")
+    assert not prepare(settings).door.knows_keys()

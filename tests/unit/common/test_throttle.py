@@ -1,24 +1,37 @@
 """The door: floods are refused with 429, calls of other services and deliveries never."""
 
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from services.common.access import OPEN, SIDECAR, guard, people
+from services.common.access import OPEN, SIDECAR, Door, guard, people, services
+from services.common.api_keys import KeyFile, add_key
 from services.common.config import ServiceConfig
+from services.common.persons import Role
 from services.common.throttle import throttle
 from services.common.web import create_base_app
 
 FROM_A_SERVICE = {"dapr-caller-app-id": "orderprocessing"}
 
 
-def guarded(waiting: int = 0, **limits: Any) -> Flask:
+RULES = {
+    "GET /thing": people(Role.MANAGER),
+    "GET /other": people(Role.COURIER),
+    "GET /slow": people(),
+    "GET /service": services("orderprocessing"),
+    "GET /internal/event": SIDECAR,
+}
+
+
+def guarded(door: Door = OPEN, waiting: int = 0, **limits: Any) -> Flask:
     app = create_base_app("guarded", lambda: True)
-    guard(app, {"GET /thing": people(), "GET /slow": people(), "GET /internal/event": SIDECAR}, OPEN)
-    for path in ("/thing", "/internal/event"):
+    guard(app, RULES, door)
+    for path in ("/thing", "/other", "/service", "/nobody", "/internal/event"):
         app.add_url_rule(path, path, lambda: "done")
     throttle(app, ServiceConfig(app_port=1, **limits), lambda: waiting)
     return app
@@ -78,3 +91,75 @@ def test_requests_that_are_being_answered_count_until_they_are_over() -> None:
     assert ask(app).status_code == 200
     assert ask(app, "/nothing").status_code == 404
     assert ask(app).status_code == 200
+
+
+TOKEN = "the token of the sidecar"
+
+
+@dataclass(frozen=True)
+class House:
+    """A service with keys that answers one request a second of each address, and somebody who has a key."""
+
+    app: Flask
+    key: str
+
+    def statuses(self, times: int, address: str = "127.0.0.1", path: str = "/thing", **headers: str) -> list[int]:
+        more = {"environ_base": {"REMOTE_ADDR": address}, "headers": headers}
+        return [ask(self.app, path, **more).status_code for _ in range(times)]
+
+    def bearer(self, key: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key if key is None else key}"}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    path = tmp_path / "keys.json"
+    key, _ = add_key(path, "Max", Role.MANAGER)
+    app = guarded(Door(TOKEN, KeyFile(path)), rate_limit=1)
+    return House(app, key)
+
+
+FLOODS: list[dict[str, str]] = [
+    {"Authorization": "Bearer oms_wrong"},
+    {},
+    {"dapr-api-token": "wrong"},
+    {"path": "/internal/event"},
+    {"path": "/service"},
+    {"path": "/nobody"},
+]
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_of_what_is_refused_at_the_door_is_refused_as_a_flood(house: House, flood: dict[str, str]) -> None:
+    assert house.statuses(11, **flood)[9:] in ([401, 429], [403, 429])
+    headers = {name: value for name, value in flood.items() if name != "path"}
+    check_refused(ask(house.app, flood.get("path", "/thing"), headers=headers), "rate")
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_strangers_flood_takes_nothing_from_those_who_have_a_key_at_the_same_address(
+    house: House, flood: dict[str, str]
+) -> None:
+    house.statuses(100, **flood)
+    assert house.statuses(11, **house.bearer()) == [200] * 10 + [429]
+    assert house.statuses(1, "127.0.0.2", **house.bearer()) == [200]
+
+
+def test_a_strangers_flood_takes_nothing_from_strangers_elsewhere(house: House) -> None:
+    house.statuses(100, **house.bearer("oms_wrong"))
+    assert house.statuses(1, "127.0.0.2", **house.bearer("oms_wrong")) == [401]
+
+
+def test_who_has_a_key_and_asks_for_what_is_not_his_is_counted_too(house: House) -> None:
+    assert house.statuses(11, path="/other", **house.bearer()) == [403] * 10 + [429]
+    assert house.statuses(1, **house.bearer()) == [200]
+
+
+def test_a_call_of_a_service_that_may_not_ask_for_that_is_told_so_however_often(house: House) -> None:
+    call = {"dapr-api-token": TOKEN, "dapr-caller-app-id": "billing"}
+    assert house.statuses(30, path="/service", **call) == [403] * 30
+
+
+def test_supervision_hears_of_a_healthy_service_in_every_flood(house: House) -> None:
+    house.statuses(100)
+    assert house.statuses(20, path="/healthz") == [200] * 20

@@ -12,8 +12,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from services.common.api_keys import add_key, read_keys, remove_key
+from services.common.api_keys import KeyFile, add_key, read_keys, remove_key
 from services.common.persons import Role
+from services.common.throttle import throttle
 from services.web.access import FOR_EVERYBODY, PAGES
 from services.web.app import WebConfig, create_app
 from services.web.hub import FIGURES, ORDER_EVENT, Hub
@@ -38,7 +39,7 @@ class House:
         self.shop.on("orderprocessing", "GET", "shipments/pending", [])
         self.shop.on("inventory", "GET", "inventory", [item("Vans Old Skool", 6000, 5000)])
         config = WebConfig(app_port=3006, api_keys_file=self.path, **TOKENS, **settings)
-        self.app: Flask = create_app(config, self.shop, self.hub)
+        self.app: Flask = create_app(config, self.shop, self.hub, keys=KeyFile(self.path))
 
     def browser(self, role: Role | None = None) -> FlaskClient:
         browser = self.app.test_client()
@@ -271,7 +272,7 @@ def test_logging_out_ends_the_session(house: House) -> None:
 def test_a_session_outlives_a_restart_of_the_console(house: House, tmp_path: Path) -> None:
     browser = house.browser(Role.COURIER)
     again = WebConfig(app_port=3006, api_keys_file=house.path, **TOKENS)
-    after = create_app(again, house.shop, house.hub).test_client()
+    after = create_app(again, house.shop, house.hub, keys=KeyFile(house.path)).test_client()
     cookie = browser.get_cookie("oms")
     assert cookie
     after.set_cookie("oms", cookie.value)
@@ -317,6 +318,16 @@ def test_a_customer_follows_no_order_of_another(house: House) -> None:
     answer = browser.get("/live?order=A1")
     assert answer.status_code == 200
     answer.close()
+
+
+def test_a_flood_without_a_session_is_refused_and_takes_nothing_from_those_who_have_one(house: House) -> None:
+    throttle(house.app, WebConfig(app_port=3006, rate_limit=1))
+    stranger, browser = house.browser(), house.browser(Role.COURIER)
+    assert [stranger.get("/courier/", headers=HTML).status_code for _ in range(11)] == [303] * 10 + [429]
+    answer = stranger.get("/courier/", headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (429, "text/html")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert browser.get("/courier/", headers=HTML).status_code == 200
 
 
 def test_where_nobody_logs_in_there_is_no_login(tmp_path: Path) -> None:
