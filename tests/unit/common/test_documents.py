@@ -1,6 +1,7 @@
 """Records by compare-and-set, over a store in memory and over Dapr's HTTP interface."""
 
 import json
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import Message
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from services.common.connections import Answer
 from services.common.documents import ConflictError, DaprDocuments, Records, Stored
+from services.common.sealing import UnreadableError
 from services.common.sidecar import TransientError
 from tests.fakes import FakeDocuments
 
@@ -33,6 +35,18 @@ def notes(documents: FakeDocuments) -> Records[Note]:
 
 def more(note: Note | None) -> Note:
     return Note(count=(note.count if note else 0) + 1)
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"text": 5}', b'{"count": "Rosalind Quimby"}', b"{\xff}", b"\x00"])
+def test_what_is_no_such_record_is_unreadable_and_told_without_what_it_holds(
+    notes: Records[Note], documents: FakeDocuments, data: bytes
+) -> None:
+    documents.kept["note/A1"] = (data, 1)
+    for read in (lambda: notes.get("A1"), lambda: notes.get_many(["A1"]), lambda: notes.update("A1", more)):
+        with pytest.raises(UnreadableError, match="a record of kind 'note'") as raised:
+            read()
+        assert "Quimby" not in "".join(traceback.format_exception(raised.value))
+    assert documents.kept["note/A1"] == (data, 1)
 
 
 def test_a_record_is_created_once_and_read_again(notes: Records[Note]) -> None:
