@@ -92,12 +92,21 @@ class DaprDocuments:
             raise TransientError(f"reading state failed: {answer.status}")
         try:
             found = json.loads(answer.body)
-        except ValueError as error:
-            raise TransientError("reading state failed: the store holds what is no JSON") from error
+        except ValueError:
+            raise self._no_json(keys) from None
         failed = [item["error"] for item in found if item.get("error")]
         if failed:
             raise TransientError(f"reading state failed: {failed[0]}")
-        return {item["key"]: Stored(_bytes(item["data"]), item["etag"]) for item in found if item.get("data")}
+        # What is there has a version, whatever somebody may have made of its value.
+        return {item["key"]: Stored(_bytes(item.get("data")), item["etag"]) for item in found if item.get("etag")}
+
+    def _no_json(self, keys: Sequence[str]) -> TransientError:
+        """Return the error that names the document that is no JSON: for that alone Dapr 1.18 answers nothing at all."""
+        if len(keys) == 1:
+            return UnreadableError(f"{keys[0]} is neither sealed nor JSON")
+        for key in keys:
+            self.load(key)
+        return TransientError("reading state failed: no JSON came")
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
         """Write the document if its version is still `etag`. Raises ConflictError and TransientError."""
