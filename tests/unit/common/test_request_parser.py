@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from services.common import logs
 from tests.unit.common.test_server import PATIENCE, Local, read_all, read_answer
 
 QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -109,3 +110,18 @@ def test_a_body_in_chunks_is_put_together(local: Local) -> None:
     chunks = b"".join(b"%x;a=b\r\n%s\r\n" % (size, b"x" * size) for size in (1, 17, 40_000, 3))
     answer = ask(local, CHUNKED + b"\r\n" + chunks + b"0\r\nX-Trailer: y\r\n\r\n")
     assert answer.endswith(b"\r\n\r\n" + b"x" * 40_021)
+
+
+@pytest.mark.parametrize("what", ["Client disconnected", "Exception"])
+def test_no_log_line_of_the_server_has_the_path_of_a_request(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logs.set_up("INFO", "text")
+        logging.getLogger("waitress").info("%s while serving %s", what, "/tally/Rosalind Quimby\nERROR forged")
+        logging.getLogger("waitress").info("Serving on http://127.0.0.1:3000")
+    finally:
+        root.handlers[:], root.level = before[0], before[1]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(what)
+    assert second.endswith("Serving on http://127.0.0.1:3000")
