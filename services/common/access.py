@@ -7,13 +7,14 @@ a person need not say who he is; without a token nobody need.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from flask import Flask, g, request
 
 from services.common.api_keys import ApiKeys
 from services.common.config import ServiceConfig
+from services.common.origins import host_name, is_loopback, only_reads_or_from_here
 from services.common.persons import Person, Role, named_in
 from services.common.problems import Problem
 from services.common.sidecar import TOKEN_HEADER
@@ -79,10 +80,22 @@ class Caller:
 
 
 class Door:
-    """Knows callers: by the token of the sidecar, and persons by their keys. Without both it is open."""
+    """Knows callers: by the token of the sidecar, and persons by their keys. Without both it is open.
 
-    def __init__(self, token: str | None = None, keys: ApiKeys | None = None) -> None:
-        self._token, self._keys = token, keys
+    `hosts` are names of this machine, besides those of loopback, by which whoever needs no key may ask.
+    """
+
+    def __init__(self, token: str | None = None, keys: ApiKeys | None = None, hosts: Collection[str] = ()) -> None:
+        self._token, self._keys, self._hosts = token, keys, hosts
+
+    def asks_nothing_of(self, caller: Caller) -> bool:
+        """Tell whether the caller may be anybody at the machine, and so a page in his browser too."""
+        return self._keys is None and not caller.by_sidecar
+
+    def trusts(self, host: str) -> bool:
+        """Tell whether a page of this host, perhaps with a port, is one of this machine."""
+        name = host_name(host)
+        return is_loopback(name) or name in self._hosts
 
     def caller(self, header: Callable[[str], str | None]) -> Caller:
         """Return who calls, by the headers of the request. Raises the 401 for a wrong token and for a wrong key.
@@ -146,7 +159,7 @@ OPEN = Door()
 def door_of(config: ServiceConfig, keys: ApiKeys | None) -> Door:
     """Return the door that a service is configured to have; `keys` are those of persons, None where none are used."""
     token = config.app_api_token.get_secret_value() if config.app_api_token else None
-    return Door(token, keys)
+    return Door(token, keys, config.trusted_hosts)
 
 
 def guard(app: Flask, rules: Rules, door: Door) -> None:
@@ -165,7 +178,17 @@ def guard(app: Flask, rules: Rules, door: Door) -> None:
         if rule.everybody:
             return
         g.caller = door.caller(request.headers.get)
+        if door.asks_nothing_of(g.caller):
+            _refuse_foreign_pages(door)
         door.admit(g.caller, rule)
+
+
+def _refuse_foreign_pages(door: Door) -> None:
+    """Keep pages of other sites, which a person at this machine has open, from asking in his place."""
+    if not door.trusts(request.host):
+        raise Problem(400, "untrustedHost", "this service does not go by this name; TRUSTED_HOSTS says its names")
+    if not only_reads_or_from_here():
+        raise Problem(403, "crossOrigin", "pages of other sites may not ask for that")
 
 
 def calling_app() -> str | None:

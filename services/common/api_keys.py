@@ -3,15 +3,13 @@
 A password would need a slow hash; a key that nobody chose cannot be guessed, however fast the hash is.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -158,17 +156,13 @@ def digest(key: str) -> str:
 
 @contextmanager
 def _alone_with(path: Path) -> Iterator[None]:
-    """Keep others from changing the file at the same time: one of the changes would be lost."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-    except OSError as error:
-        raise ApiKeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(private_file.alone_with(path))
+        except OSError as error:
+            raise ApiKeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
         yield
-    finally:
-        os.close(folder)
 
 
 def _write(path: Path, keys: list[ApiKey]) -> None:

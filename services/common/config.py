@@ -1,6 +1,5 @@
 """Configuration of a service: environment variables, read once and validated at start."""
 
-import ipaddress
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from services.common.models import reason
 from services.common.money import minor_units
+from services.common.origins import is_loopback
 
 
 def _seconds(value: Any) -> Any:
@@ -25,6 +25,10 @@ def _money(value: Any) -> Any:
         raise ValueError("not an amount of money") from error
 
 
+def _names(value: Any) -> Any:
+    return [name.strip().lower() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=10 * 366 * 24 * 3600, allow_inf_nan=False)]
 """A duration in seconds, up to ten years."""
 
@@ -33,12 +37,18 @@ Money = Annotated[int, BeforeValidator(_money), Field(ge=0)]
 
 
 class ServiceConfig(BaseModel):
-    """What every service is told; each field is the environment variable of the same name in capitals."""
+    """What every service is told; each field is the environment variable of the same name in capitals.
+
+    `trusted_hosts` are the names, without port, by which browsers may call the service.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     app_port: int = Field(ge=1, le=65535)
     app_host: str = "127.0.0.1"
+    trusted_hosts: Annotated[frozenset[str], BeforeValidator(_names), Field(min_length=1)] = frozenset(
+        {"localhost", "127.0.0.1", "[::1]"}
+    )
     dapr_http_port: int = Field(default=3500, ge=1, le=65535)
     call_timeout: Seconds = 5.0
     state_store: str = "statestore"
@@ -69,7 +79,7 @@ class ServiceConfig(BaseModel):
         place = _one_place(API_KEYS_FILE=self.api_keys_file, API_KEYS_SECRET_STORE=self.api_keys_secret_store)
         if place and not self.app_api_token:
             raise ValueError(f"{place} needs APP_API_TOKEN and DAPR_API_TOKEN, or the sidecars are a way round it")
-        if not place and not _is_loopback(self.app_host):
+        if not place and not is_loopback(self.app_host):
             raise ValueError(
                 f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE or "
                 "API_KEYS_SECRET_STORE, the keys of those who may (`oms access add` makes them)"
@@ -136,10 +146,3 @@ def _one_place(**places: Path | str | None) -> str | None:
     if len(names) > 1:
         raise ValueError(f"{' and '.join(names)} exclude each other")
     return names[0] if names else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

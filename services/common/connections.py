@@ -55,10 +55,12 @@ class Connections:
             connection.request(method, quote(path, safe=_SAFE), body, dict(headers))
             answer = connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
-        except (OSError, HTTPException) as error:
-            # What is still on its way must not pass for the answer to the next request.
+        except BaseException as error:
+            # What is still on its way must not pass for the answer to the next request, nor be written before it.
             connection.close()
-            raise NoAnswerError(error.__class__.__name__) from error
+            if isinstance(error, OSError | HTTPException):
+                raise NoAnswerError(error.__class__.__name__) from error
+            raise
 
     def _connection(self) -> HTTPConnection:
         if not hasattr(self._threads, "connection"):

@@ -36,10 +36,20 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True)
 class Stored:
-    """A document as it was read: its bytes and the version that a change must name."""
+    """A document as it was read: its bytes, the version that a change must name, and its name if that may be told."""
 
     data: bytes
     etag: str
+    name: str = ""
+
+    def read_as(self, model: type[M], what: str) -> M:
+        """Return the record that the document is. Raises UnreadableError, which calls it `what` and tells no values."""
+        try:
+            return model.model_validate_json(self.data)
+        except ValidationError:
+            # What pydantic says has the values in it, which may be a customer's.
+            named = f" ({self.name})" if self.name else ""
+            raise UnreadableError(f"{what}{named} is not what was kept there") from None
 
 
 class Documents(Protocol):
@@ -82,12 +92,21 @@ class DaprDocuments:
             raise TransientError(f"reading state failed: {answer.status}")
         try:
             found = json.loads(answer.body)
-        except ValueError as error:
-            raise TransientError("reading state failed: the store holds what is no JSON") from error
+        except ValueError:
+            raise self._no_json(keys) from None
         failed = [item["error"] for item in found if item.get("error")]
         if failed:
             raise TransientError(f"reading state failed: {failed[0]}")
-        return {item["key"]: Stored(_bytes(item["data"]), item["etag"]) for item in found if item.get("data")}
+        # What is there has a version, whatever somebody may have made of its value.
+        return {item["key"]: Stored(_bytes(item.get("data")), item["etag"]) for item in found if item.get("etag")}
+
+    def _no_json(self, keys: Sequence[str]) -> TransientError:
+        """Return the error that names the document that is no JSON: for that alone Dapr 1.18 answers nothing at all."""
+        if len(keys) == 1:
+            return UnreadableError(f"{keys[0]} is neither sealed nor JSON")
+        for key in keys:
+            self.load(key)
+        return TransientError("reading state failed: no JSON came")
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
         """Write the document if its version is still `etag`. Raises ConflictError and TransientError."""
@@ -120,18 +139,21 @@ def _bytes(value: object) -> bytes:
 
 
 class Decoder(Generic[M]):
-    """Reads documents as a model that nobody changes, and the same bytes under the same key only once."""
+    """Reads documents as a model that nobody changes, and the same bytes under the same key only once.
 
-    def __init__(self, model: type[M], size: int) -> None:
-        self._model = model
+    Errors call a document `what`.
+    """
+
+    def __init__(self, model: type[M], size: int, what: str) -> None:
+        self._model, self._what = model, what
         self._recent = Recent[tuple[bytes, M]](size)
 
-    def read(self, key: str, data: bytes) -> M:
-        """Return what the document says."""
+    def read(self, key: str, stored: Stored) -> M:
+        """Return what the document says. Raises UnreadableError."""
         known = self._recent.get(key)
-        if known is not None and known[0] == data:
+        if known is not None and known[0] == stored.data:
             return known[1]
-        return self.remember(key, data, self._model.model_validate_json(data))
+        return self.remember(key, stored.data, stored.read_as(self._model, self._what))
 
     def remember(self, key: str, data: bytes, said: M) -> M:
         """Remember what a document was written from, and return that."""
@@ -155,7 +177,7 @@ class Records(Generic[M]):
 
     def __init__(self, documents: Documents, kind: str, model: type[M]) -> None:
         self._documents, self._kind = documents, kind
-        self._decoder = Decoder(model, _MOST_DECODED)
+        self._decoder = Decoder(model, _MOST_DECODED, f"a record of kind {kind!r}")
         self._thread = threading.local()
 
     def get(self, record_id: str) -> M | None:
@@ -218,11 +240,7 @@ class Records(Generic[M]):
         return True
 
     def _made_whole(self, key: str, stored: Stored | None) -> _Read[M]:
-        try:
-            return _Read(self._decoder.read(key, stored.data), stored.etag) if stored else _Read(None, None)
-        except ValidationError as error:
-            # Without the id and the contents, which may be a customer's.
-            raise UnreadableError(f"a record of kind {self._kind!r} is not as one is") from error
+        return _Read(self._decoder.read(key, stored), stored.etag) if stored else _Read(None, None)
 
     def _key(self, record_id: str) -> str:
         # Dapr refuses keys with "||"; ids that people chose, such as an SKU, may hold it.

@@ -31,6 +31,8 @@ _MOST_BACK = 60
 _STEP = 4
 _PAGES_DECODED = 8
 """How many pages of a lane are kept as they were read or written last."""
+WHAT = "a part of an index"
+"""What a page or a head is called that cannot be read."""
 
 
 class Place(BaseModel):
@@ -129,7 +131,9 @@ def _lane_of(entry: Entry) -> int:
 class _Lane:
     def __init__(self, documents: Documents, name: str, lane: int, clock: Clock) -> None:
         self._documents, self._name, self._lane, self._clock = documents, name, lane, clock
-        self._pages = Decoder(Page, _PAGES_DECODED)
+        self._pages = Decoder(Page, _PAGES_DECODED, WHAT)
+        # Of a customer's list the rest of the name is made of who he is.
+        self._kind = name.partition("/")[0]
         self._last_seen = 0
         self.combiner: Combiner[_Put, Place] = Combiner(self._apply)
 
@@ -145,7 +149,7 @@ class _Lane:
                 continue
             self._last_seen = batch.head.last
             return places
-        raise TransientError(f"index {self._name} is being written by too many at once")
+        raise TransientError(f"an index of {self._kind} is being written by too many at once")
 
     def _read(self, puts: Sequence[_Put]) -> tuple[Stored | None, dict[int, Stored | None]]:
         """Read the head, the pages that the batch names, and the last pages with room for what it appends."""
@@ -159,11 +163,11 @@ class _Lane:
             head = found.get(head_key(self._name, self._lane))
             stored = {page: found.get(self._page_key(page)) for page in pages}
             # A crash may have left pages that the head does not name yet; they count.
-            actual = max([Head.model_validate_json(head.data).last if head else 0, *(p for p in fresh if stored[p])])
+            actual = max([head.read_as(Head, WHAT).last if head else 0, *(p for p in fresh if stored[p])])
             if actual == last or not appends:
                 return head, stored | self._older(fresh, stored, puts)
             last = actual
-        raise TransientError(f"index {self._name} grows faster than it can be read")
+        raise TransientError(f"an index of {self._kind} grows faster than it can be read")
 
     def _older(self, fresh: range, stored: dict[int, Stored | None], puts: Sequence[_Put]) -> dict[int, Stored | None]:
         """Read further back, for as long as a page may hold what one of the puts has appended before."""
@@ -171,7 +175,7 @@ class _Lane:
         older: dict[int, Stored | None] = {}
         oldest = stored[fresh[0]] if since and fresh else None
         while since and oldest and (first := min(older, default=fresh[0])) > 0 and len(older) < _MOST_BACK:
-            if max((entry.at for entry in Page.model_validate_json(oldest.data).entries), default="") < since:
+            if max((entry.at for entry in oldest.read_as(Page, WHAT).entries), default="") < since:
                 break
             pages = range(max(first - _STEP, 0), first)
             found = self._documents.load_many([self._page_key(page) for page in pages])
@@ -192,7 +196,7 @@ class _Lane:
 
     def _page(self, number: int, found: Stored | None) -> Page:
         """Return a page that may be changed."""
-        entries = self._pages.read(self._page_key(number), found.data).entries if found else []
+        entries = self._pages.read(self._page_key(number), found).entries if found else []
         return Page.model_construct(entries=[*entries])
 
     def _page_key(self, page: int) -> str:
@@ -211,7 +215,7 @@ class _Batch:
         pages: dict[int, Page],
     ) -> None:
         self.lane, self.now, self.stored_head, self.stored, self.pages = lane, now, stored_head, stored, pages
-        self.head_before = Head.model_validate_json(stored_head.data) if stored_head else Head()
+        self.head_before = stored_head.read_as(Head, WHAT) if stored_head else Head()
         self.head = self.head_before.model_copy(deep=True)
         self.head.last = max([self.head.last, *(number for number, found in stored.items() if found)])
         self.dirty: set[int] = set()

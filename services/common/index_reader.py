@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from services.common.documents import Decoder, Documents, Stored
-from services.common.index import LANES, PAGE_SIZE, Entry, Head, Page, Place, head_key, page_key
+from services.common.index import LANES, PAGE_SIZE, WHAT, Entry, Head, Page, Place, head_key, page_key
 
 _EXTRA_PAGES = 40
 """How many pages beyond the answer's own size one request may search through for matches."""
@@ -72,7 +72,7 @@ class IndexReader:
 
     def __init__(self, documents: Documents, name: str) -> None:
         self._documents, self._name = documents, name
-        self._decoder = Decoder(Page, _PAGES_DECODED)
+        self._decoder = Decoder(Page, _PAGES_DECODED, WHAT)
 
     def read(
         self,
@@ -190,7 +190,7 @@ class IndexReader:
         return {one: self._entries(one, hit) if hit else [] for one, hit in stored.items()}
 
     def _entries(self, of: tuple[int, int], stored: Stored) -> list[Entry]:
-        entries = self._decoder.read(page_key(self._name, *of), stored.data).entries
+        entries = self._decoder.read(page_key(self._name, *of), stored).entries
         if entries and entries[-1].place is None:
             for entry in entries:
                 entry.place = Place(lane=of[0], page=of[1])
@@ -203,7 +203,7 @@ class IndexReader:
     def _heads(self) -> dict[int, Head]:
         found = self._documents.load_many([head_key(self._name, lane) for lane in range(LANES)])
         hits = {lane: found.get(head_key(self._name, lane)) for lane in range(LANES)}
-        return {lane: Head.model_validate_json(hit.data) for lane, hit in hits.items() if hit}
+        return {lane: hit.read_as(Head, WHAT) for lane, hit in hits.items() if hit}
 
     def _end_of(self, lane: int, head: Head) -> tuple[int, int]:
         return head.last, len(self._pages([(lane, head.last)])[lane, head.last])

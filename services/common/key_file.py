@@ -42,18 +42,23 @@ def read(path: Path) -> dict[str, str]:
 
 def ensure(path: Path) -> bool:
     """Make the file with a first key, unless it is there; tell whether it was made."""
-    if path.exists():
-        return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    first = _new_id()
-    _write(path, {CURRENT: first, NAMES: _new_key(), first: _new_key()})
+    with private_file.alone_with(path):
+        if path.exists():
+            return False
+        first = _new_id()
+        _write(path, {CURRENT: first, NAMES: _new_key(), first: _new_key()})
     return True
 
 
 def rotate(path: Path) -> str:
     """Add a key and make it the current one; return its id. The old ones stay, to read what they sealed."""
-    entries, new = read(path), _new_id()
-    _write(path, entries | {CURRENT: new, new: _new_key()})
+    new = _new_id()
+    try:
+        with private_file.alone_with(path):
+            _write(path, read(path) | {CURRENT: new, new: _new_key()})
+    except OSError as error:
+        raise KeysError(f"the file of keys {path} cannot be written: {error.__class__.__name__}") from error
     return new
 
 

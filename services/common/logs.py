@@ -57,6 +57,11 @@ class _TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+def _without_path(record: logging.LogRecord) -> bool:
+    record.msg, record.args = record.getMessage().partition(" while serving ")[0], None
+    return True
+
+
 def set_up(level: str, form: str) -> None:
     """Send every log line of the process to standard output, as `text` or `json`."""
     handler = logging.StreamHandler(sys.stdout)
@@ -72,5 +77,7 @@ def set_up(level: str, form: str) -> None:
     logging.getLogger("WorkflowRuntime").addFilter(lambda line: "Activity execution failed" not in line.getMessage())
     # The HTTP client logs each connection; only its warnings say something.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # The server names the path of a request whose client hung up: it may hold a customer, and lines of its own.
+    logging.getLogger("waitress").addFilter(_without_path)
     # A full thread queue is waitress's way of saying "busy"; it is a load figure, not a fault.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

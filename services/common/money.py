@@ -4,16 +4,18 @@ from decimal import Decimal
 
 CURRENCY = "USD"
 _MINOR_PER_MAJOR = 100
+_CENT = Decimal("0.01")
 
 
 def minor_units(amount: Decimal) -> int:
     """Turn major units into minor units. Raises ValueError for fractions of a cent and for non-numbers."""
     if not amount.is_finite() or abs(amount) >= Decimal(10) ** 15:
         raise ValueError("not an amount of money")
-    scaled = amount * _MINOR_PER_MAJOR
-    if scaled != scaled.to_integral_value():
+    rounded = amount.quantize(_CENT)
+    # Compared as they are: a product would be rounded to 28 digits first.
+    if rounded != amount:
         raise ValueError("an amount has at most two decimals")
-    return int(scaled)
+    return int(rounded * _MINOR_PER_MAJOR)
 
 
 def percent_half_up(amount: int, percent: int) -> int:

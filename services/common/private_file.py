@@ -3,9 +3,26 @@
 Standard library only, as the launcher uses it before anything is installed.
 """
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Keep others who ask for it from changing the file at the same time: one of the changes would be lost.
+
+    Raises OSError where the folder is not there.
+    """
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def write(path: Path, text: str) -> None:

@@ -115,7 +115,7 @@ class SealedDocuments:
         return {key: self._opened(one, self._name(key), _FOUND_BARE) for key, one in found.items()}
 
     def _opened(self, found: Stored, name: str, mark: str = "") -> Stored:
-        return Stored(self._sealer.open(found.data, name), mark + found.etag)
+        return Stored(self._sealer.open(found.data, name), mark + found.etag, name)
 
     def _name(self, key: str) -> str:
         kind = key.partition("/")[0]

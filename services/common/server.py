@@ -21,6 +21,7 @@ from waitress.task import WSGITask
 
 from services.common.config import ServiceConfig
 from services.common.logs import get_logger
+from services.common.request_parser import RequestParser
 from services.common.throttle import throttle
 
 log = get_logger(__name__)
@@ -126,6 +127,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
     task_class = _Task
+    parser_class = RequestParser
     _arriving_since: float | None = None
     _unread_since: float | None = None
 

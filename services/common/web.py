@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
+from werkzeug.urls import iri_to_uri
 
 from services.common import logs, problems, tracing
 from services.common.index_reader import BadCursorError, Slice
@@ -73,7 +74,8 @@ def object_from(data: bytes) -> dict[str, Any]:
     """Return the JSON object that the bytes are. Raises the problem 400."""
     try:
         # Numbers with a point stay exact; NaN and Infinity are not JSON.
-        body = json.loads(data, parse_float=Decimal, parse_constant=_refuse_constant)
+        # Read from bytes it might be UTF-16 too, which nobody who looks at requests on their way reckons with.
+        body = json.loads(data.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise Problem(400, "malformedJson", "the body is not JSON") from error
     if not isinstance(body, dict):
@@ -114,7 +116,7 @@ def paginated(items: list[dict[str, Any]], page: Slice) -> Response:
     if page.cursor:
         kept = [(key, value) for key, value in request.args.items(multi=True) if key != "cursor"]
         query = urlencode([*kept, ("cursor", page.cursor)])
-        answer.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
+        answer.headers["Link"] = f'<{iri_to_uri(request.base_url)}?{query}>; rel="next"'
     return answer
 
 

@@ -3,10 +3,9 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
 
 from flask import Blueprint, Flask, redirect, url_for
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from werkzeug.wrappers import Response
 
 from services.common.api_keys import ApiKeys
@@ -36,24 +35,17 @@ from services.web.stream.operations import Operations
 from services.web.streams import SidecarStreams
 
 
-def _names(value: Any) -> Any:
-    return [name.strip().lower() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
 class WebConfig(ServiceConfig):
     """Each open page holds a server thread, so of the threads at most five in eight may be streams.
 
-    `trusted_hosts` are the names by which the console may be called, without port; `approval_threshold` is the one
-    that orderprocessing has. `behind_tls` says that a proxy in front speaks TLS, so that cookies go over TLS only;
-    `session_secret_file` is made at the first start, beside the file of keys where nothing else is said.
+    `approval_threshold` is the one that orderprocessing has. `behind_tls` says that a proxy in front speaks TLS, so
+    that cookies go over TLS only; `session_secret_file` is made at the first start, beside the file of keys where
+    nothing else is said.
     """
 
     server_threads: int = Field(default=64, ge=2, le=512)
     stream_limit: int = Field(default=40, ge=1, le=512)
     zipkin_url: str = "http://localhost:9411"
-    trusted_hosts: Annotated[frozenset[str], BeforeValidator(_names), Field(min_length=1)] = frozenset(
-        {"localhost", "127.0.0.1", "[::1]"}
-    )
     approval_threshold: Money = DEAR
     behind_tls: bool = False
     session_secret_file: Path | None = None

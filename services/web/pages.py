@@ -1,10 +1,9 @@
 """What every page has in common: its layout, its errors, its headers, and who may send its forms."""
 
-import re
 from collections.abc import Collection, Mapping
 from importlib import resources
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from flask import (
     Blueprint,
@@ -23,6 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from services.common import problems
 from services.common.logs import get_logger
+from services.common.origins import host_name, only_reads_or_from_here
 from services.common.problems import Problem, not_found, unavailable
 from services.common.sidecar import RefusedError, TransientError
 from services.common.web import content_policy
@@ -107,11 +107,9 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
 
     @app.before_request
     def _refuse_strangers() -> None:
-        # A foreign page may lead its own name to this address; by that name it would be of the same origin. Flask's
-        # TRUSTED_HOSTS does not do: it never matches an IPv6 address (Werkzeug 3.1).
-        if re.sub(r":[0-9]+$", "", request.host).lower() not in trusted_hosts:
+        if host_name(request.host) not in trusted_hosts:
             raise Problem(400, "untrustedHost", "the console does not go by this name; TRUSTED_HOSTS says its names")
-        if request.method not in {"GET", "HEAD", "OPTIONS"} and not _same_origin():
+        if not only_reads_or_from_here():
             raise Problem(403, "crossOrigin", "forms of other sites are not taken")
 
     @app.after_request
@@ -223,13 +221,3 @@ def _answer(found: Problem) -> AnyResponse:
 
 def _wants_json() -> bool:
     return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
-
-
-def asked_from_here() -> bool:
-    """Tell whether a page of the console asks, or a person, as far as the browser says so."""
-    return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
-
-
-def _same_origin() -> bool:
-    origin = request.headers.get("Origin")
-    return asked_from_here() and (origin is None or urlsplit(origin).netloc == request.host)

@@ -2,12 +2,12 @@
 
 from flask import Blueprint, Response, request
 
+from services.common.origins import asked_from_here
 from services.common.problems import Problem
 from services.common.server import listener_gone
 from services.web.access import may
 from services.web.backend import Backend
 from services.web.hub import Hub
-from services.web.pages import asked_from_here
 
 
 def live_routes(hub: Hub, backend: Backend) -> Blueprint:

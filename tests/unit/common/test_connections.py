@@ -53,3 +53,11 @@ def test_an_answer_that_is_cut_off_is_none(daprd: FakeDaprd) -> None:
 def test_what_a_path_may_not_hold_is_escaped_and_what_is_escaped_stays(daprd: FakeDaprd) -> None:
     get(Connections(daprd.port), "/orders/Zo\u00eb %2F?limit=1&at=\r\n")
     assert daprd.asked[0][1] == "/orders/Zo%C3%AB%20%2F?limit=1&at=%0D%0A"
+
+
+def test_a_request_that_cannot_even_be_written_spoils_no_other(daprd: FakeDaprd) -> None:
+    connections = Connections(daprd.port)
+    with pytest.raises(ValueError, match="Invalid header"):
+        connections.send("GET", "/", None, {"Last-Event-ID": "1\r\nHost: elsewhere"}, 5.0)
+    assert get(connections).ok
+    assert len(daprd.asked) == 1

@@ -1,6 +1,7 @@
 """Records by compare-and-set, over a store in memory and over Dapr's HTTP interface."""
 
 import json
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import Message
@@ -11,8 +12,11 @@ from pydantic import BaseModel
 
 from services.common.connections import Answer
 from services.common.documents import ConflictError, DaprDocuments, Records, Stored
+from services.common.sealed_documents import SealedDocuments
+from services.common.sealing import UnreadableError
 from services.common.sidecar import TransientError
 from tests.fakes import FakeDocuments
+from tests.unit.common.keyring import sealer
 
 
 class Note(BaseModel):
@@ -33,6 +37,18 @@ def notes(documents: FakeDocuments) -> Records[Note]:
 
 def more(note: Note | None) -> Note:
     return Note(count=(note.count if note else 0) + 1)
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"text": 5}', b'{"count": "Rosalind Quimby"}', b"{\xff}", b"\x00"])
+def test_what_is_no_such_record_is_unreadable_and_told_without_what_it_holds(
+    notes: Records[Note], documents: FakeDocuments, data: bytes
+) -> None:
+    documents.kept["note/A1"] = (data, 1)
+    for read in (lambda: notes.get("A1"), lambda: notes.get_many(["A1"]), lambda: notes.update("A1", more)):
+        with pytest.raises(UnreadableError, match="a record of kind 'note'") as raised:
+            read()
+        assert "Quimby" not in "".join(traceback.format_exception(raised.value))
+    assert documents.kept["note/A1"] == (data, 1)
 
 
 def test_a_record_is_created_once_and_read_again(notes: Records[Note]) -> None:
@@ -100,6 +116,9 @@ def test_what_a_change_raises_comes_through_and_nothing_is_written(notes: Record
     assert notes.get("1") is None
 
 
+NO_JSON = object()
+
+
 @dataclass
 class FakeStore:
     """The part of a sidecar that keeps state, over its HTTP interface: JSON values with a version each."""
@@ -120,7 +139,9 @@ class FakeStore:
         assert path == "v1.0/state/statestore/bulk"
         if self.status is not None and not self.saved:
             return Answer(self.status, Message(), b"")
-        found = [{"key": key, "data": self.kept.get(key), "etag": "7"} for key in body["keys"]]
+        if any(self.kept.get(key) is NO_JSON for key in body["keys"]):
+            return Answer(200, Message(), b"")  # what Dapr 1.18 answers then
+        found = [{"key": k} | ({"data": self.kept[k], "etag": "7"} if k in self.kept else {}) for k in body["keys"]]
         if self.item_error:
             found[0] = {"key": body["keys"][0], "error": self.item_error}
         return Answer(200, Message(), json.dumps(found).encode() if self.body is None else self.body)
@@ -164,6 +185,23 @@ def test_over_dapr_what_was_changed_comes_as_it_is() -> None:
     assert {key: one.data.decode() for key, one in found.items()} == changed
 
 
+@pytest.mark.parametrize("changed", [None, False, 0, 5, "", [], "x"])
+def test_over_dapr_what_was_changed_does_not_pass_for_what_is_not_there(changed: Any) -> None:
+    store = FakeStore(kept={"order/A1": changed, "order/A2": "{}"})
+    documents = dapr(store)
+    assert set(documents.load_many(["order/A1", "order/A2", "order/A3"])) == {"order/A1", "order/A2"}
+    with pytest.raises(UnreadableError, match="order/A1"):
+        Records(SealedDocuments(documents, sealer()), "order", Note).get("A1")
+
+
+def test_over_dapr_what_is_no_json_is_named_also_among_others() -> None:
+    documents = dapr(FakeStore(kept={"order/A1": "{}", "order/A2": NO_JSON, "order/A3": "{}"}))
+    assert documents.load("order/A1") == Stored(b"{}", "7")
+    for keys in (["order/A2"], ["order/A1", "order/A2", "order/A3"]):
+        with pytest.raises(UnreadableError, match="order/A2"):
+            documents.load_many(keys)
+
+
 def test_over_dapr_what_fails_is_transient() -> None:
     documents = dapr(FakeStore(status=500))
     for call in (
@@ -172,8 +210,7 @@ def test_over_dapr_what_fails_is_transient() -> None:
         lambda: documents.save("a", b"", "1"),
         lambda: dapr(FakeStore(status=503)).save("a", b"", None),
         lambda: dapr(FakeStore(item_error="one of them failed")).load_many(["a"]),
-        # What Dapr 1.18 answers when something else than JSON lies there.
-        lambda: dapr(FakeStore(body=b"")).load_many(["a"]),
+        lambda: dapr(FakeStore(body=b"")).load_many(["a", "b"]),
     ):
         with pytest.raises(TransientError):
             call()

@@ -1,6 +1,7 @@
 """The index against a simple model: whatever happens, each entry is there once, newest first, at a flat cost."""
 
 import random
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from zlib import crc32
 
@@ -10,6 +11,7 @@ from services.common.clock import rfc3339
 from services.common.documents import ConflictError
 from services.common.index import _LOOK_BACK, LANES, PAGE_SIZE, Entry, Place
 from services.common.index_reader import BadCursorError
+from services.common.sealing import UnreadableError
 from services.common.sidecar import TransientError
 from tests.unit.common.shelf import Shelf
 
@@ -24,6 +26,16 @@ def test_an_empty_index_has_nothing_and_no_cursor(shelf: Shelf) -> None:
     assert shelf.reader.read(10).cursor is None
     assert (shelf.reader.open_count(), shelf.reader.closed_since("done", 0)) == (0, 0)
     assert shelf.reader.follow(shelf.reader.end()).entries == []
+
+
+@pytest.mark.parametrize("part", ["i/0", "i/0/0"])
+def test_a_part_that_holds_something_else_is_unreadable_and_told_without_what_it_holds(shelf: Shelf, part: str) -> None:
+    shelf.add(40)
+    shelf.documents.kept[part] = (b'{"last": "Rosalind Quimby", "entries": "Rosalind Quimby"}', 1)
+    for use in (lambda: shelf.reader.read(100), lambda: shelf.reader.follow(shelf.reader.end()), lambda: shelf.add(8)):
+        with pytest.raises(UnreadableError, match="index") as raised:
+            use()
+        assert "Quimby" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("seed", range(5))

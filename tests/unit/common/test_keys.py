@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,25 @@ def test_a_rotation_adds_a_key_and_keeps_the_others(tmp_path: Path) -> None:
     assert dict(after.by_id) == {**before.by_id, new: after.by_id[new]}
     assert len(set(after.by_id.values())) == 2
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_of_rotations_at_the_same_time_no_key_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    key_file.ensure(path)
+    rotate = [sys.executable, "-c", _ROTATE, str(path)]
+    both = [subprocess.Popen(rotate, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE) for _ in range(2)]
+    made = [key for one in both for key in one.communicate(timeout=60)[0].decode().split()]
+    assert len(made) == 2 * 20
+    assert set(made) < set(FileKeys(path).keys().by_id)
+
+
+_ROTATE = """
+import sys
+from pathlib import Path
+from services.common import key_file
+for _ in range(20):
+    print(key_file.rotate(Path(sys.argv[1])))
+"""
 
 
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:

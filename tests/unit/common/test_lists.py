@@ -1,0 +1,39 @@
+"""The link to the next page of a list, and what a body of JSON is written in."""
+
+import pytest
+from flask import Flask, Response
+
+from services.common.index_reader import Slice
+from services.common.web import create_base_app, paginated, read_object
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = create_base_app("shop", lambda: True)
+
+    @app.get("/goods")
+    def _goods() -> Response:
+        return paginated([{"sku": "milk"}], Slice([], "next"))
+
+    app.post("/goods")(read_object)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [("shop.example:81", "http://shop.example:81/goods"), ("xn--nxasmq6b", "http://xn--nxasmq6b/goods")],
+)
+def test_the_link_goes_by_the_name_that_was_asked_for_in_letters_that_a_header_may_have(
+    app: Flask, host: str, told: str
+) -> None:
+    link = app.test_client().get("/goods?limit=1&x=%C3%A9", headers={"Host": host}).headers["Link"]
+    assert link == f'<{told}?limit=1&x=%C3%A9&cursor=next>; rel="next"'
+    link.encode("ascii")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"])
+def test_json_is_in_utf_8_and_nothing_else(app: Flask, encoding: str) -> None:
+    body = '{"customer": "Zoë"}'
+    client, kind = app.test_client(), {"Content-Type": "application/json"}
+    assert client.post("/goods", data=body.encode(encoding), headers=kind).get_json()["code"] == "malformedJson"
+    assert client.post("/goods", data=body.encode(), headers=kind).get_json() == {"customer": "Zoë"}

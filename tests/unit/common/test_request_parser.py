@@ -1,0 +1,127 @@
+"""Requests that two programs could read differently, or that cost more to read than to send, are refused at once."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from services.common import logs
+from tests.unit.common.test_server import PATIENCE, Local, read_all, read_answer
+
+QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /echo HTTP/1.%d\r\nHost: x\r\nConnection: close\r\n"
+CHUNKED = POST % 1 + b"Transfer-Encoding: chunked\r\n"
+ENDLESS = b"1" * 8192
+
+
+@pytest.fixture
+def local() -> Iterator[Local]:
+    found = Local()
+    found.start()
+    yield found
+    found.server.stop()
+    assert found.ended.wait(PATIENCE)
+
+
+def ask(local: Local, request: bytes) -> bytes:
+    """Return all that comes for a request until the server closes the connection."""
+    with local.connect() as connection:
+        connection.sendall(request)
+        return read_all(connection)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        CHUNKED + b"Content-Length: 5\r\n",
+        POST % 1 + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        POST % 0 + b"Transfer-Encoding: chunked\r\n",
+    ],
+)
+def test_of_a_body_with_two_ends_neither_is_believed(local: Local, head: bytes) -> None:
+    answer = ask(local, head + b"\r\n0\r\n\r\n" + QUICK)
+    assert answer.startswith(b"HTTP/1.")
+    assert b" 400 " in answer.splitlines()[0]
+    assert answer.count(b"HTTP/1.") == 1, "what comes behind is no request"
+
+
+@pytest.mark.parametrize("address", [b"http://[x/", b"http://]/", "http://a\N{ACCOUNT OF}b/".encode()])
+def test_an_address_that_is_none_is_answered_400_and_not_logged_as_a_fault(
+    local: Local, address: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        answer = ask(local, b"GET " + address + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 400 " in answer.splitlines()[0]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("body", [b"", b"Content-Length: 0\r\n"])
+def test_who_expects_to_be_told_to_go_on_with_no_body_is_answered(local: Local, body: bytes) -> None:
+    with local.connect() as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" + body + b"\r\n")
+        assert b"alive" in read_answer(connection)
+
+
+def test_who_expects_to_be_told_to_go_on_with_a_body_is_told(local: Local) -> None:
+    with local.connect() as connection:
+        connection.sendall(POST % 1 + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"ok")
+        assert read_all(connection).endswith(b"\r\n\r\nok")
+
+
+@pytest.mark.parametrize("begun", [b"", b"2;", b"2\r\nok\r\n", b"2\r\nok\r\n0\r\n", b"0\r\nX: "])
+def test_a_line_between_chunks_that_never_ends_is_cut_off_early(local: Local, begun: bytes) -> None:
+    with local.connect() as connection:
+        connection.sendall(CHUNKED + b"\r\n" + begun)
+        sent = Sender(connection)
+        sent.join(PATIENCE)
+        assert not sent.is_alive()
+        assert sent.pieces < Sender.MOST, "the server took all of it in"
+    with local.connect() as connection:
+        began = time.monotonic()
+        connection.sendall(QUICK)
+        assert b"alive" in read_answer(connection)
+        assert time.monotonic() - began < 2
+
+
+class Sender(threading.Thread):
+    """Sends the same line on, without an end, until the other side has had enough."""
+
+    MOST = 15 * 128
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self._connection, self.pieces = connection, 0
+        self.start()
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while self.pieces < self.MOST:
+                self._connection.sendall(ENDLESS)
+                self.pieces += 1
+
+
+def test_a_body_in_chunks_is_put_together(local: Local) -> None:
+    chunks = b"".join(b"%x;a=b\r\n%s\r\n" % (size, b"x" * size) for size in (1, 17, 40_000, 3))
+    answer = ask(local, CHUNKED + b"\r\n" + chunks + b"0\r\nX-Trailer: y\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n" + b"x" * 40_021)
+
+
+@pytest.mark.parametrize("what", ["Client disconnected", "Exception"])
+def test_no_log_line_of_the_server_has_the_path_of_a_request(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        logs.set_up("INFO", "text")
+        logging.getLogger("waitress").info("%s while serving %s", what, "/tally/Rosalind Quimby\nERROR forged")
+        logging.getLogger("waitress").info("Serving on http://127.0.0.1:3000")
+    finally:
+        root.handlers[:], root.level = before[0], before[1]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(what)
+    assert second.endswith("Serving on http://127.0.0.1:3000")
