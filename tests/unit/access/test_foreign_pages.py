@@ -75,8 +75,8 @@ def test_with_keys_any_page_may_ask_that_has_one(tmp_path: Path) -> None:
 
 def test_a_name_of_this_machine_can_be_trusted() -> None:
     config = read(ServiceConfig, {"TRUSTED_HOSTS": "Shop.Local, [::1]"}, app_port=1)
-    assert door_of(config).trusts("shop.local:3000")
-    assert door_of(config).trusts("127.0.0.1:3000"), "what is loopback stays trusted"
+    assert door_of(config, None).trusts("shop.local:3000")
+    assert door_of(config, None).trusts("127.0.0.1:3000"), "what is loopback stays trusted"
     assert not OPEN.trusts("shop.local:3000")
     with pytest.raises(ConfigurationError, match="TRUSTED_HOSTS"):
         read(ServiceConfig, {"TRUSTED_HOSTS": " , "}, app_port=1)
