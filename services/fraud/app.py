@@ -33,7 +33,7 @@ def create_app(
     app = create_base_app("fraud", ready)
     guard(app, RULES, door_of(config))
     routes.register(app, FraudStore(documents, clock))
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

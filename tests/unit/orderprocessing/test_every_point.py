@@ -10,6 +10,9 @@ from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.stories import STORIES, Story
 from tests.unit.orderprocessing.world import World
 
+# Hundreds of worlds, and no line that other tests do not run too; traced, it takes twice as long.
+pytestmark = pytest.mark.no_cover
+
 Disturbance = Callable[[World], object]
 
 
