@@ -1,8 +1,9 @@
 """Lists of orders: pages by links, filters, and batches by id."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
@@ -30,11 +31,16 @@ def crowd(shop: Shop) -> Shopper:
 
 def listed(shop: Shop, **query: object) -> list[Json]:
     """Return all lines of the list of orders, page by page."""
-    return [line for page in shop.pages("orderprocessing", "/orders", **query) for line in page]
+    return list(lines_of(shop, **query))
+
+
+def lines_of(shop: Shop, **query: object) -> Iterator[Json]:
+    """Return the lines of the list of orders; a page is asked for when it is come to."""
+    return (line for page in shop.pages("orderprocessing", "/orders", **query) for line in page)
 
 
 def test_the_pages_hold_every_order_once_newest_first(shop: Shop, crowd: Shopper) -> None:
-    pages = shop.pages("orderprocessing", "/orders", limit=60)
+    pages = list(shop.pages("orderprocessing", "/orders", limit=60))
     lines = [line for page in pages for line in page]
     ids = [line["id"] for line in lines]
     assert len(ids) == len(set(ids))
@@ -48,7 +54,7 @@ def test_the_pages_hold_every_order_once_newest_first(shop: Shop, crowd: Shopper
 def test_orders_that_came_one_after_the_other_are_listed_newest_first(shop: Shop, shopper: Shopper) -> None:
     sku = shopper.goods(price=100)
     order_ids = [shopper.orders({sku: 1}) for _ in range(10)]
-    assert [line["id"] for line in listed(shop, limit=4)[:10]] == order_ids[::-1]
+    assert [line["id"] for line in islice(lines_of(shop, limit=4), 10)] == order_ids[::-1]
     mine = listed(shop, customerId=shopper.customer_id, limit=4)
     assert [line["id"] for line in mine] == order_ids[::-1]
 
