@@ -5,11 +5,14 @@ CODE := runtime services tests
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --quiet \
 	--custom-compile-command 'make lock'
 
+# Two parts at a time, each with its output in one piece; an old make, as macOS has it, does one after the other.
+SIDE_BY_SIDE := $(MAKE) --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--jobs=2 --output-sync=target)
+
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
 REQUESTS ?= 10000
-.PHONY: help setup run restart deps zipkin test lint format unit e2e browser fuzz fuzz-long chaos chaos-short \
+.PHONY: help setup run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
 	chaos-mutants bench bench-short lock audit clean clean-state
 
 help: ## Show this list
@@ -30,7 +33,10 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup lint unit fuzz e2e browser chaos-short bench-short ## Run every check and test, as CI does
+test: setup chromium ## Run every check and test, as CI does: two parts at a time, each on ports of its own
+	@echo "Two parts run at a time; what a part says is shown when it is over."
+	+@$(SIDE_BY_SIDE) lint e2e browser unit fuzz
+	+@$(SIDE_BY_SIDE) chaos-short bench-short
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check $(CODE)
@@ -47,8 +53,10 @@ unit: setup ## Run the unit tests, with coverage
 e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 	$(BIN)/pytest tests/e2e
 
-browser: setup ## Drive the console in a real Chromium, on a system of its own; screenshots are left in .state/screenshots
+chromium: setup ## Find or install the browser that the tests drive (done by browser and test too)
 	@$(PYTHON) -m runtime browser
+
+browser: chromium ## Drive the console in a real Chromium, on a system of its own; screenshots are left in .state/screenshots
 	$(BIN)/pytest tests/browser
 
 fuzz: setup ## Send every service what its OpenAPI document allows and forbids: behind fakes, then on a system of its own

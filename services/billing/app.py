@@ -37,7 +37,7 @@ def create_app(
     guard(app, RULES, door)
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

@@ -1,5 +1,7 @@
 """Serves a service's OpenAPI document, and the page to read and try it; nothing of it comes from another host."""
 
+from collections.abc import Callable
+from functools import cache
 from importlib import resources
 
 from flask import Blueprint, Flask, Response, json, render_template, send_file
@@ -19,9 +21,9 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, document: Json) -> None:
-    """Add `/openapi.json` and `/docs` to the application."""
-    text = json.dumps(document)
+def register(app: Flask, describe: Callable[[], Json]) -> None:
+    """Add `/openapi.json`, which is what `describe` returns, and `/docs` to the application."""
+    title, text = _written(describe)
     pages = Blueprint(
         "documentation", __name__, template_folder="templates", static_folder="static", static_url_path="/docs/static"
     )
@@ -32,7 +34,7 @@ def register(app: Flask, document: Json) -> None:
 
     @pages.get("/docs")
     def show_page() -> str:
-        return render_template("docs.html", title=document["info"]["title"])
+        return render_template("docs.html", title=title)
 
     @pages.get("/docs/vendor/<name>")
     def vendor(name: str) -> Response:
@@ -47,3 +49,11 @@ def register(app: Flask, document: Json) -> None:
         return answer
 
     app.register_blueprint(pages)
+
+
+@cache
+def _written(describe: Callable[[], Json]) -> tuple[str, str]:
+    """Return the title and the text of a document."""
+    # Once in a process: the tests make thousands of applications, and it takes longer than the rest of one.
+    document = describe()
+    return document["info"]["title"], json.dumps(document)

@@ -34,7 +34,7 @@ def create_app(
     app = create_base_app("fraud", ready)
     guard(app, RULES, door)
     routes.register(app, FraudStore(documents, clock))
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

@@ -40,7 +40,7 @@ def create_app(
     app = create_base_app("inventory", ready)
     guard(app, RULES, door)
     routes.register(app, InventoryStore(documents, clock))
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

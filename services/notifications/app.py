@@ -53,7 +53,7 @@ def create_app(
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
     at_stop(app, streams.end)
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

@@ -85,7 +85,7 @@ def create_app(
     app.register_blueprint(decision_routes(service))
     app.register_blueprint(figure_routes(lists, engine))
     app.register_blueprint(shipment_routes(service, lists))
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

@@ -33,7 +33,7 @@ def create_app(
     app = create_base_app("shipping", ready)
     guard(app, RULES, door)
     routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
-    documentation.register(app, openapi.describe())
+    documentation.register(app, openapi.describe)
     return app
 
 

@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rates", type=float, nargs="*", default=[1.0, 3.0, 6.0], help="orders per second, a run each")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each rate is kept up")
     parser.add_argument("--workflows", type=int, default=_BARE_WORKFLOWS, help="of five activities, to time the engine")
-    parser.add_argument("--port-offset", type=int, default=17000, help="how far from the usual ports")
+    parser.add_argument("--port-offset", type=int, default=1000, help="how far from the usual ports")
     parser.add_argument("--json", type=Path, help="write the findings to this file too")
     return parser
 

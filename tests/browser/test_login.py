@@ -15,7 +15,7 @@ from tests.browser.visitor import Visitor
 from tests.e2e.collector import Collector
 from tests.e2e.launch import make_stack, running
 
-PORT_OFFSET = 11000
+PORT_OFFSET = 10000
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ class Visitor:
         self.goes_to("/")
         self.page.get_by_role("navigation", name="Roles").get_by_role("link", name=name, exact=True).click()
         expect(self.page.locator("header [aria-current]")).to_have_text(name)
+        self._is_loaded()
 
     def is_customer(self, customer: str) -> None:
         """Say in the shop who to be."""
@@ -58,6 +59,7 @@ class Visitor:
         self.page.get_by_label("You are customer").fill(customer)
         self.presses("Change")
         expect(self.page.get_by_role("heading", name=f"Orders of customer {customer}")).to_be_visible()
+        self._is_loaded()
 
     def presses(self, name: str | re.Pattern[str]) -> None:
         """Press the one button of that name."""
@@ -114,6 +116,10 @@ class Visitor:
     def complaints(self) -> list[str]:
         """Return the trouble that the test is not about."""
         return [one for one in self.trouble if not (self._excused and re.search(self._excused, one))]
+
+    def _is_loaded(self) -> None:
+        # A page is to be seen before its scripts run, and a form sent then is answered by a page of its own.
+        self.page.wait_for_load_state()
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning", "assert"}:

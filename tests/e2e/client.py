@@ -1,7 +1,7 @@
 """The system as its clients see it: every call over HTTP, straight to the services' ports."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import requests
@@ -109,15 +109,14 @@ class Shop:
             headers["dapr-api-token"] = tokens.sidecar
         return self._session().post(url, json=body, headers=headers, timeout=_TIMEOUT)
 
-    def pages(self, service: str, path: str, **query: Any) -> list[list[Json]]:
-        """Return all pages of a list, following the links."""
+    def pages(self, service: str, path: str, **query: Any) -> Iterator[list[Json]]:
+        """Return the pages of a list, following the links for as long as pages are taken."""
         answer = self.call(service, "GET", path, params=query)
-        pages = []
         while True:
             assert answer.status_code == 200, answer.text
-            pages.append(answer.json())
+            yield answer.json()
             if "next" not in answer.links:
-                return pages
+                return
             answer = self._session().get(answer.links["next"]["url"], timeout=_TIMEOUT)
 
     def _session(self) -> requests.Session:

@@ -24,6 +24,8 @@ PATIENT = {"ORDER_ACTION_TIMEOUT": "600", "APPROVAL_TIMEOUT": "600", "RECONCILE_
 
 _LINES_SHOWN = 25
 _ZIPKIN = "http://localhost:9411/"
+_REDELIVERED_AFTER, _SOON = "value: 30s", "value: 8s"
+"""What the broker gave a subscriber that then died, it gives again after so long; the tests of chaos keep to 30 s."""
 
 
 def make_stack(folder: Path, port_offset: int, env: Mapping[str, str], spans_to: str) -> Stack:
@@ -33,11 +35,15 @@ def make_stack(folder: Path, port_offset: int, env: Mapping[str, str], spans_to:
         source.mkdir(parents=True)
         shutil.copy(ROOT / "dapr.yaml", source)
         shutil.copytree(ROOT / "components", source / "components")
-        config = source / "components" / "config.yaml"
-        before = config.read_text()
-        assert _ZIPKIN in before, "the sidecars' configuration names no Zipkin"
-        config.write_text(before.replace(_ZIPKIN, spans_to))
+        _replace(source / "components" / "config.yaml", _ZIPKIN, spans_to)
+        _replace(source / "components" / "orders.yaml", _REDELIVERED_AFTER, _SOON)
     return Stack(state_dir=folder, port_offset=port_offset, env=env, run_template=source / "dapr.yaml")
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    before = file.read_text()
+    assert old in before, f"{file.name} has no {old}"
+    file.write_text(before.replace(old, new))
 
 
 def system_of(stack: Stack) -> System:

@@ -5,7 +5,7 @@ from tests.e2e.polling import holds
 from tests.e2e.shopper import Shopper
 from tests.e2e.test_zz_logs import APP_TROUBLE, KNOWN_IN_APPS, app_logs, assert_explained, unexplained
 
-PORT_OFFSET = 9000
+PORT_OFFSET = 12000
 
 
 def after_it_works_and_logs_nothing_wrong(system: System) -> None:

@@ -1,6 +1,7 @@
 """Each story is disturbed at every single point that it passes: cancelled, crashed, restarted, run twice."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,6 +12,16 @@ from tests.unit.orderprocessing.stories import STORIES, Story
 from tests.unit.orderprocessing.world import World
 
 Disturbance = Callable[[World], object]
+
+
+@pytest.fixture(autouse=True)
+def untraced() -> Iterator[None]:
+    """Hundreds of worlds, and no line that other tests do not run too: traced, it takes nearly twice as long."""
+    # The marker no_cover of pytest-cov does nothing in the processes of pytest-xdist.
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 def play(story: Story, number: int, disturb: Disturbance) -> tuple[World, str | None]:
