@@ -48,7 +48,7 @@ class OrderProcessingConfig(ServiceConfig):
     charge_timeout: Seconds = 30.0
     booking_timeout: Seconds = 30.0
     reconcile_interval: Seconds = 10.0
-    backlog_limit: int = Field(default=5000, ge=1, le=1_000_000)
+    backlog_limit: int = Field(default=400, ge=1, le=1_000_000)
 
     def policy(self) -> Policy:
         """Return the rules that the domain decides by."""
