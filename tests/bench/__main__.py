@@ -90,9 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--orders", type=int, default=400, help="how many as fast as they are taken")
     parser.add_argument("--customers", type=int, default=16, help="how many place them")
-    parser.add_argument(
-        "--rates", type=float, nargs="*", default=[2.0, 5.0, 10.0], help="orders a second, a run each"
-    )
+    parser.add_argument("--rates", type=float, nargs="*", default=[2.0, 5.0, 10.0], help="orders a second, a run each")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each rate is kept up")
     parser.add_argument("--workflows", type=int, default=_BARE_WORKFLOWS, help="of five activities, to time the engine")
     parser.add_argument("--port-offset", type=int, default=1000, help="how far from the usual ports")

@@ -5,9 +5,6 @@ system of its own on an empty folder.
 """
 
 import argparse
-import signal
-import tempfile
-from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
@@ -15,6 +12,7 @@ from runtime.console import say
 from runtime.stack import Stack
 from tests.bench.gauges import use_of_each
 from tests.bench.load import as_fast_as_taken
+from tests.bench.system import fresh_system, parser
 from tests.e2e.client import Shop
 
 _WARM_UP = 20
@@ -31,10 +29,7 @@ class Cost(NamedTuple):
 
 def measure(encrypted: bool, options: argparse.Namespace) -> Cost:
     """Run the system and take orders through it, to their end."""
-    with (
-        tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,
-        Stack(state_dir=Path(folder), port_offset=options.port_offset, encrypted=encrypted) as stack,
-    ):
+    with fresh_system(options.port_offset, encrypted=encrypted) as stack:
         shop = Shop(stack.address, stack.sidecar_address)
         as_fast_as_taken(shop, _WARM_UP, options.customers, _TIMEOUT)
         before = _cpu(stack)
@@ -50,13 +45,10 @@ def _cpu(stack: Stack) -> float:
 
 def main() -> None:
     """Measure each form twice and print what each took, and how far the means are apart."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.encryption", description=__doc__)
-    parser.add_argument("--orders", type=int, default=300)
-    parser.add_argument("--customers", type=int, default=16)
-    parser.add_argument("--port-offset", type=int, default=9000)
-    options = parser.parse_args()
-    # So that what runs is stopped on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    arguments = parser("encryption", __doc__)
+    arguments.add_argument("--orders", type=int, default=300)
+    arguments.add_argument("--customers", type=int, default=16)
+    options = arguments.parse_args()
     costs: dict[bool, list[Cost]] = {False: [], True: []}
     for encrypted in _FORMS:
         cost = measure(encrypted, options)

@@ -4,14 +4,10 @@ First it takes orders through the system and prints each process's memory as it 
 orders that have ended, as the services write them, and compares how long answers take with few and with many of them.
 """
 
-import argparse
-import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from statistics import median
 
 from pydantic import SecretStr
@@ -30,6 +26,7 @@ from services.orderprocessing.models import Order
 from services.orderprocessing.store import OrderStore
 from tests.bench.gauges import use_of_each
 from tests.bench.load import SKU, Courier, as_fast_as_taken
+from tests.bench.system import fresh_system, parser
 from tests.e2e.client import Shop
 
 _CUSTOMERS = 16
@@ -154,22 +151,16 @@ def _at_rest(shop: Shop, answers: Answers, known: Sequence[str]) -> dict[str, fl
 
 def main() -> None:
     """Measure on fresh state and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description=__doc__)
-    parser.add_argument("--through", type=int, default=20_000, help="how many orders to take through")
-    parser.add_argument("--stored", type=int, default=100_000, help="how many orders to fill the store with")
-    parser.add_argument("--port-offset", type=int, default=1000, help="how far from the usual ports")
-    options = parser.parse_args()
-    # So that what runs is stopped on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with (
-        tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,
-        Stack(state_dir=Path(folder), port_offset=options.port_offset) as stack,
-    ):
+    options = parser("growth", __doc__)
+    options.add_argument("--through", type=int, default=20_000, help="how many orders to take through")
+    options.add_argument("--stored", type=int, default=100_000, help="how many orders to fill the store with")
+    chosen = options.parse_args()
+    with fresh_system(chosen.port_offset) as stack:
         shop = Shop(stack.address, stack.sidecar_address)
-        if options.stored:
-            compare(stack, shop, options.stored)
-        if options.through:
-            run_through(stack, shop, options.through)
+        if chosen.stored:
+            compare(stack, shop, chosen.stored)
+        if chosen.through:
+            run_through(stack, shop, chosen.through)
 
 
 if __name__ == "__main__":

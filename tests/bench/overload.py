@@ -3,22 +3,19 @@
 Orders come at fixed times, whether or not those before were answered; each parcel is delivered at once.
 """
 
-import argparse
-import signal
-import tempfile
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
 from runtime.console import say
 from runtime.stack import Stack
 from tests.bench.load import SKU, Courier, as_fast_as_taken
+from tests.bench.system import fresh_system, parser
 from tests.e2e.client import Shop
 
 _TIMEOUT = 600.0
@@ -108,18 +105,12 @@ def measure(stack: Stack, times: float, seconds: float, tell: Callable[[str], No
 
 def main() -> None:
     """Measure on fresh state and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.overload", description=__doc__)
-    parser.add_argument("--times", type=float, default=3.0, help="how many times too much")
-    parser.add_argument("--seconds", type=float, default=60.0, help="for how long")
-    parser.add_argument("--port-offset", type=int, default=1000, help="how far from the usual ports")
-    options = parser.parse_args()
-    # So that what runs is stopped on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with (
-        tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,
-        Stack(state_dir=Path(folder), port_offset=options.port_offset) as stack,
-    ):
-        measure(stack, options.times, options.seconds, lambda text: say(f"  {text}"))
+    options = parser("overload", __doc__)
+    options.add_argument("--times", type=float, default=3.0, help="how many times too much")
+    options.add_argument("--seconds", type=float, default=60.0, help="for how long")
+    chosen = options.parse_args()
+    with fresh_system(chosen.port_offset) as stack:
+        measure(stack, chosen.times, chosen.seconds, lambda text: say(f"  {text}"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,105 @@
+"""The session of somebody who has logged in to the console: its cookie, its secret and its end."""
+
+import re
+import stat
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+from services.common.api_keys import KeyFile, read_keys, remove_key
+from services.common.persons import Role
+from services.web.app import WebConfig, create_app
+from services.web.secret import SecretError, session_secret
+from tests.unit.web.house import HTML, TOKENS, House, token
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+def test_the_cookie_of_the_session_is_for_the_server_only(tmp_path: Path) -> None:
+    plain, tls = House(tmp_path / "a"), House(tmp_path / "b", behind_tls=True)
+    cookie = plain.log_in(plain.browser(), plain.keys[Role.OPERATOR]).headers.getlist("Set-Cookie")
+    session = next(one for one in cookie if one.startswith("oms="))
+    assert "HttpOnly" in session
+    assert "SameSite=Lax" in session
+    assert "Secure" not in session
+    browser = tls.app.test_client()
+    base = "https://localhost"
+    page = browser.get("/login", headers=HTML, base_url=base)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found
+    answer = browser.post(
+        "/login",
+        data={"key": tls.keys[Role.OPERATOR], "csrf_token": found[1]},
+        headers=HTML | {"Referer": f"{base}/login"},
+        base_url=base,
+    )
+    assert answer.status_code == 303
+    assert all("Secure" in one for one in answer.headers.getlist("Set-Cookie"))
+    assert any(one.startswith("__Host-oms=") for one in answer.headers.getlist("Set-Cookie"))
+    assert "max-age" in page.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("path", ["/vendor/bootstrap.css", "/static/console.js", "/healthz"])
+def test_what_a_cache_may_keep_carries_no_cookie(house: House, path: str) -> None:
+    browser = house.browser(Role.OPERATOR)
+    browser.get("/shop/", headers=HTML)
+    assert "Set-Cookie" not in browser.get(path).headers
+
+
+def test_a_session_ends_after_half_a_day_however_busy_it_is(house: House) -> None:
+    answer = house.log_in(house.browser(), house.keys[Role.OPERATOR])
+    cookie = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("oms="))
+    expires = parsedate_to_datetime(cookie.partition("Expires=")[2].partition(";")[0])
+    assert timedelta(hours=11.9) < expires - datetime.now(UTC) < timedelta(hours=12.1)
+    browser = house.browser(Role.OPERATOR)
+    browser.get("/shop/", headers=HTML)
+    assert "oms=" not in str(browser.get("/shop/", headers=HTML).headers)
+
+
+def test_taking_a_key_away_ends_its_sessions(house: House) -> None:
+    browser = house.browser(Role.COURIER)
+    kept = next(one for one in read_keys(house.path) if one.role is Role.COURIER)
+    assert browser.get("/courier/", headers=HTML).status_code == 200
+    remove_key(house.path, kept.id)
+    assert browser.get("/courier/", headers=HTML).status_code == 303
+
+
+def test_logging_out_ends_the_session(house: House) -> None:
+    browser = house.browser(Role.COURIER)
+    answer = browser.post("/logout", data={"csrf_token": token(browser, "/courier/")}, headers=HTML)
+    assert (answer.status_code, answer.location) == (303, "/login")
+    assert browser.get("/courier/", headers=HTML).status_code == 303
+
+
+def test_a_session_outlives_a_restart_of_the_console(house: House, tmp_path: Path) -> None:
+    browser = house.browser(Role.COURIER)
+    again = WebConfig(app_port=3006, api_keys_file=house.path, **TOKENS)
+    after = create_app(again, house.shop, house.hub, keys=KeyFile(house.path)).test_client()
+    cookie = browser.get_cookie("oms")
+    assert cookie
+    after.set_cookie("oms", cookie.value)
+    assert after.get("/courier/", headers=HTML).status_code == 200
+    assert stat.S_IMODE((tmp_path / "keys.session").stat().st_mode) == 0o600
+
+
+def test_a_session_signed_by_another_is_none(house: House, tmp_path: Path) -> None:
+    other = House(tmp_path / "other")
+    cookie = other.browser(Role.OPERATOR).get_cookie("oms")
+    assert cookie
+    browser = house.browser()
+    browser.set_cookie("oms", cookie.value)
+    assert browser.get("/operator/", headers=HTML).status_code == 303
+
+
+def test_a_secret_that_is_too_short_is_none(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"short")
+    with pytest.raises(SecretError, match="shorter"):
+        session_secret(tmp_path / "secret")
+    assert session_secret(tmp_path / "new") == session_secret(tmp_path / "new")
+    with pytest.raises(SecretError, match="No such file"):
+        session_secret(tmp_path / "nowhere" / "secret")
