@@ -61,7 +61,7 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 def _build(folder: Path) -> None:
     """Build everything in a temporary folder and move the result into place in one step."""
     began = time.monotonic()
-    say(f"No usable Dapr on this machine: building it once, in 5 to 10 minutes, into {folder}.")
+    say(f"No usable Dapr on this machine: building it once, in 5 to 15 minutes, into {folder}.")
     go = ensure_go()
     # CGO off needs no C compiler; GOTOOLCHAIN=local keeps Go from fetching another toolchain.
     settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}

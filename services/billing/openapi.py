@@ -36,9 +36,7 @@ def _invoices() -> list[Operation]:
             links=[Link("showInvoice", {"fulfillmentId": "$request.body#/fulfillmentId"})],
             internal=True,
         ),
-        Operation(
-            "GET", "/invoices/{fulfillmentId}", "showInvoice", "An invoice", Invoice, refusals=[404], internal=True
-        ),
+        Operation("GET", "/invoices/{fulfillmentId}", "showInvoice", "An invoice", Invoice, refusals=[404]),
     ]
 
 

@@ -1,7 +1,7 @@
 """HTTP to the sidecar over connections that are kept, one for each thread.
 
 With the standard library's client a call takes a third of the CPU time that it takes with `requests` or gRPC, on both
-sides, and an order makes more than a hundred of them (docs/performance.md).
+sides, and an order makes some seventy of them (docs/performance.md).
 """
 
 import select

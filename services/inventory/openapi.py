@@ -63,7 +63,6 @@ def _reservations() -> list[Operation]:
             "What an order has reserved",
             ReservationAnswer,
             refusals=[404],
-            internal=True,
         ),
         *[
             Operation(

@@ -118,7 +118,6 @@ def _one_order() -> list[Operation]:
             "What the engine knows of the order's workflows",
             list[InstanceHistory],
             refusals=[404],
-            internal=True,
         ),
     ]
 

@@ -33,9 +33,7 @@ def describe() -> Json:
                 links=[Link("showBooking", by_answer)],
                 internal=True,
             ),
-            Operation(
-                "GET", "/bookings/{shipmentId}", "showBooking", "A booking", Booking, refusals=[404], internal=True
-            ),
+            Operation("GET", "/bookings/{shipmentId}", "showBooking", "A booking", Booking, refusals=[404]),
             Operation("POST", "/shipping/activate", "activate", "Take bookings again", SettingsAnswer),
             Operation("POST", "/shipping/deactivate", "deactivate", "Take no bookings", SettingsAnswer),
             Operation("GET", "/shipping/settings", "showSettings", "Whether bookings are taken", SettingsAnswer),

@@ -63,6 +63,21 @@ def expected(allowed: bool, otherwise: int = 403) -> set[int]:
     return set(range(200, 600)) - REFUSED if allowed else {otherwise}
 
 
+def _shape(path: str) -> str:
+    """Return a path with its parameters unnamed: routes and documents call them otherwise."""
+    return re.sub(r"<[^>]*>|{[^}]*}", "*", path)
+
+
+def test_a_document_says_of_what_persons_may_call_that_a_key_opens_it(on_loopback: dict[str, Flask]) -> None:
+    for service, app in on_loopback.items():
+        rules = {_shape(name): rule for name, rule in TABLES[service].items()}
+        for path, operations in app.test_client().get("/openapi.json").get_json()["paths"].items():
+            for method, operation in operations.items():
+                rule = rules.get(_shape(f"{method.upper()} {path}"))
+                if rule is not None:
+                    assert ({"key": []} in operation["security"]) == bool(rule.roles), f"{service} {method} {path}"
+
+
 def test_every_route_of_every_service_has_a_rule_and_every_rule_a_route(guarded: dict[str, Flask]) -> None:
     for service, app in guarded.items():
         routes = {
