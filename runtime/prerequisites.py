@@ -10,6 +10,7 @@ from runtime.ports import HOST, ControlPorts, grpc_answers, http_ok, redis_answe
 from runtime.redis import ensure_redis
 
 SERVICES = ("redis", "placement", "scheduler")
+_CHANGES_KEPT, _CHANGES_UNTIL_SNAPSHOT = 50_000, 20_000
 START_TIMEOUT_S = 30.0
 STOP_GRACE_S = 8.0
 
@@ -104,6 +105,9 @@ def _scheduler_command(dapr: Dapr, ports: ControlPorts, folder: Path) -> list[st
         f"--etcd-client-port={ports.etcd_client}",
         f"--etcd-client-listen-address={HOST}",
         f"--etcd-initial-cluster=dapr-scheduler-server-0=http://{HOST}:{ports.etcd_peer}",
+        # By default etcd remembers the last million changes: the memory of 20,000 orders, some 700 MB.
+        f"--etcd-compaction-retention={_CHANGES_KEPT}",
+        f"--etcd-snapshot-count={_CHANGES_UNTIL_SNAPSHOT}",
     ]
 
 
