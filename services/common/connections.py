@@ -54,10 +54,14 @@ class Connections:
             connection.sock.settimeout(timeout)
             connection.request(method, quote(path, safe=_SAFE), body, dict(headers))
             answer = connection.getresponse()
+            if answer.status < 200:
+                raise HTTPException("an answer of which more is to come")
             return Answer(answer.status, answer.headers, answer.read())
         except BaseException as error:
-            # What is still on its way must not pass for the answer to the next request, nor be written before it.
+            # What is still on its way must not pass for the answer to the next request, and what was to be written
+            # not go before it: a closed connection still has that in its buffer.
             connection.close()
+            del self._threads.connection
             if isinstance(error, OSError | HTTPException):
                 raise NoAnswerError(error.__class__.__name__) from error
             raise

@@ -161,4 +161,5 @@ class Messenger:
                 for message in batch:
                     del self._kept[message]
             # What fails again is kept again, behind the others: no single message is in the way of the rest.
-            heard = all(self._pool.map(self._try, batch.keys(), batch.values()))
+            # All of them are waited for: whoever stops at the first that failed takes those back that have not begun.
+            heard = all(list(self._pool.map(self._try, batch.keys(), batch.values())))

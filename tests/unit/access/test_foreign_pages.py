@@ -18,6 +18,7 @@ FOREIGN = [
     {"Origin": "http://localhost:8080"},
     {"Origin": "null"},
 ]
+FOREIGN += [{"Host": "localhost:3004", "Origin": origin} for origin in ("http://[", "http://x]", "null", "")]
 OWN = [
     {},
     {"Host": "localhost:3004"},

@@ -58,6 +58,14 @@ def test_what_a_path_may_not_hold_is_escaped_and_what_is_escaped_stays(daprd: Fa
 def test_a_request_that_cannot_even_be_written_spoils_no_other(daprd: FakeDaprd) -> None:
     connections = Connections(daprd.port)
     with pytest.raises(ValueError, match="Invalid header"):
-        connections.send("GET", "/", None, {"Last-Event-ID": "1\r\nHost: elsewhere"}, 5.0)
-    assert get(connections).ok
-    assert len(daprd.asked) == 1
+        connections.send("POST", "/shutdown", None, {"Last-Event-ID": "1\r\nHost: elsewhere"}, 5.0)
+    assert get(connections, "/metadata").ok
+    assert daprd.asked == [("GET", "/metadata", None)]
+
+
+def test_an_answer_that_is_none_yet_does_not_pass_for_the_answer(daprd: FakeDaprd) -> None:
+    connections, daprd.status = Connections(daprd.port), 103
+    with pytest.raises(NoAnswerError):
+        get(connections)
+    daprd.status, daprd.body = 200, b"its own"
+    assert get(connections).body == b"its own"

@@ -191,3 +191,12 @@ def test_who_stops_lets_what_is_on_its_way_arrive(engine: FakeEngine) -> None:
     engine.answers.set()
     stopping.join(10)
     assert engine.has_heard(A)
+
+
+def test_none_of_many_that_fail_at_once_is_forgotten(engine: FakeEngine, messenger: Messenger) -> None:
+    engine.error = TransientError("not now")
+    messages = [Message(Kind.RING, f"{number:03}") for number in range(200)]
+    messenger.post(messages)
+    eventually(lambda: len(engine.tried) > 400)
+    engine.error = None
+    eventually(lambda: engine.has_heard(*messages))
