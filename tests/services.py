@@ -6,6 +6,8 @@ from typing import Any
 from flask import Flask
 
 from services.billing import app as billing
+from services.common.access import door_of
+from services.common.config import ServiceConfig
 from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.notifications import app as notifications
@@ -13,23 +15,14 @@ from services.shipping import app as shipping
 from tests.fakes import FakeClock, FakeDocuments
 from tests.unit.orderprocessing.world import World
 
-_SIMPLE: dict[str, Callable[..., Flask]] = {
-    "billing": lambda documents, more: billing.create_app(
-        billing.BillingConfig(app_port=1, **more), documents, FakeClock()
-    ),
-    "fraud": lambda documents, more: fraud.create_app(fraud.FraudConfig(app_port=1, **more), documents, FakeClock()),
-    "inventory": lambda documents, more: inventory.create_app(
-        inventory.InventoryConfig(app_port=1, **more), documents, FakeClock()
-    ),
-    "notifications": lambda documents, more: notifications.create_app(
-        notifications.NotificationsConfig(app_port=1, stream_poll=0.01, stream_lifetime=0.02, **more),
-        documents,
-        FakeClock(),
-    ),
-    "shipping": lambda documents, more: shipping.create_app(
-        shipping.ShippingConfig(app_port=1, **more), documents, FakeClock()
-    ),
+_SIMPLE: dict[str, tuple[type[ServiceConfig], Callable[..., Flask]]] = {
+    "billing": (billing.BillingConfig, billing.create_app),
+    "fraud": (fraud.FraudConfig, fraud.create_app),
+    "inventory": (inventory.InventoryConfig, inventory.create_app),
+    "notifications": (notifications.NotificationsConfig, notifications.create_app),
+    "shipping": (shipping.ShippingConfig, shipping.create_app),
 }
+_SHORT_STREAMS = {"stream_poll": 0.01, "stream_lifetime": 0.02}
 
 
 def names() -> list[str]:
@@ -47,8 +40,9 @@ def make(name: str, **settings: Any) -> tuple[Flask, FakeDocuments, Callable[[],
     if name == "orderprocessing":
         world = World(**settings)
         return world.app, world.documents, lambda: world.run(1)
-    documents = FakeDocuments()
-    app = _SIMPLE[name](documents, settings)
+    kind, create_app = _SIMPLE[name]
+    config, documents = kind(app_port=1, **_SHORT_STREAMS, **settings), FakeDocuments()
+    app = create_app(config, documents, FakeClock(), door=door_of(config, None))
     if name == "inventory":
         # It lays its first stock when it is first asked for something, whatever that is.
         app.test_client().get("/inventory")

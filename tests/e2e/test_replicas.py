@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(240)
 def two(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("replicas")
     patient = {name: PATIENT[name] for name in ("ORDER_ACTION_TIMEOUT", "APPROVAL_TIMEOUT")}
+    patient["BACKLOG_LIMIT"] = "100000"  # what is placed without a pause is not to be refused here
     stack = make_stack(folder, PORT_OFFSET, patient, collector.address)
     stack.replicas = {"orderprocessing": 2}
     with running(stack) as system:
