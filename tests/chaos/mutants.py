@@ -89,8 +89,8 @@ KEYS = (
         (
             Edit(
                 _OPERATIONS / "store.py",
-                "return order if self._orders.create(order.id, order) else None",
-                "return self._orders.update(order.id, lambda _now: order)",
+                "        if not self._orders.create(order.id, order):\n            return None\n",
+                "        self._orders.update(order.id, lambda _now: order)\n",
             ),
             Edit(
                 _OPERATIONS / "service.py",
@@ -229,8 +229,8 @@ MARKS = (
         "etag",
         "a document is written only if it is still what was read",
         _SERVICES / "common" / "documents.py",
-        "client.save_state(self._store, key, data, etag=etag, options=_FIRST_WRITE, state_metadata=metadata)",
-        "client.save_state(self._store, key, data, state_metadata=metadata)",
+        '"options": _FIRST_WRITE}\n        if etag is not None:\n            item["etag"] = etag\n',
+        "}\n",
     ),
 )
 
