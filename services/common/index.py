@@ -175,7 +175,7 @@ class _Lane:
         older: dict[int, Stored | None] = {}
         oldest = stored[fresh[0]] if since and fresh else None
         while since and oldest and (first := min(older, default=fresh[0])) > 0 and len(older) < _MOST_BACK:
-            if max((entry.at for entry in oldest.read_as(Page, WHAT).entries), default="") < since:
+            if max((entry.at for entry in self._pages.read(self._page_key(first), oldest).entries), default="") < since:
                 break
             pages = range(max(first - _STEP, 0), first)
             found = self._documents.load_many([self._page_key(page) for page in pages])

@@ -114,14 +114,14 @@ class Sidecar:
         sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
         if data is not None:
             sent["Content-Type"] = "application/json"
-        try:
-            return self._connections.send(method, f"/{path}", data, sent, self._timeout)
-        except NoAnswerError as error:
-            raise TransientError(f"no answer: {error}") from error
+        return self._send(method, path, data, sent, self._timeout)
 
     def _look(self, path: str) -> Answer:
+        return self._send("GET", path, None, self._token, _LOOK_TIMEOUT)
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
         try:
-            return self._connections.send("GET", f"/{path}", None, self._token, _LOOK_TIMEOUT)
+            return self._connections.send(method, f"/{path}", data, headers, timeout)
         except NoAnswerError as error:
             raise TransientError(f"no answer: {error}") from error
 

@@ -4,27 +4,17 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
 from services.common import logs
-from tests.unit.common.test_server import PATIENCE, Local, read_all, read_answer
+from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
 
 QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /echo HTTP/1.%d\r\nHost: x\r\nConnection: close\r\n"
 CHUNKED = POST % 1 + b"Transfer-Encoding: chunked\r\n"
 ENDLESS = b"1" * 8192
-
-
-@pytest.fixture
-def local() -> Iterator[Local]:
-    found = Local()
-    found.start()
-    yield found
-    found.server.stop()
-    assert found.ended.wait(PATIENCE)
 
 
 def ask(local: Local, request: bytes) -> bytes:

@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from waitress.adjustments import Adjustments
 
 from services.common import server
-from services.common.server import MAX_HEADERS, GracefulServer
 from tests.e2e.polling import eventually, holds
-from tests.unit.common.counter import BIG, create_app
-from tests.unit.common.hammer import BODY, HOST, Hammer, Service, free_port, running
+from tests.unit.common.counter import BIG
+from tests.unit.common.hammer import BODY, HOST, Hammer, Service, running
+from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
 
 COUNTER = "tests.unit.common.counter"
-PATIENCE = 15.0
 
 
 @pytest.fixture
@@ -97,57 +95,6 @@ def test_a_stream_without_end_ends_at_once(service: Service) -> None:
 def test_a_wrong_configuration_still_ends_with_2(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 2"), running(tmp_path, COUNTER, SERVER_THREADS="0"):
         pass
-
-
-class Local:
-    """A server in a thread of the test, stopped as a signal would stop it."""
-
-    def __init__(self) -> None:
-        app = create_app()
-        settings = Adjustments(
-            host=HOST,
-            port=free_port(),
-            threads=4,
-            max_request_header_size=MAX_HEADERS,
-            channel_request_lookahead=1,
-            ident=None,
-        )
-        self.server = GracefulServer(app, map={}, adj=settings)
-        self.ended = threading.Event()
-        self.bound = PATIENCE
-        self.address = (HOST, settings.listen[0][3][1])
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        self.server.run()
-        self.server.drain([], time.monotonic() + self.bound)
-        self.ended.set()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(self.address, timeout=PATIENCE)
-
-
-@pytest.fixture
-def local() -> Iterator[Local]:
-    found = Local()
-    found.start()
-    yield found
-    found.server.stop()
-    assert found.ended.wait(PATIENCE)
-
-
-def read_answer(connection: socket.socket) -> bytes:
-    """Return an answer's body; the connection stays open."""
-    answer = http.client.HTTPResponse(connection)
-    answer.begin()
-    return answer.read()
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Return what comes until the other side closes the connection."""
-    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def test_a_connection_without_a_request_yet_is_served_after_the_stop(local: Local) -> None:

@@ -3,7 +3,6 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
@@ -11,7 +10,7 @@ from waitress.channel import HTTPChannel
 
 from tests.e2e.polling import eventually
 from tests.unit.common.counter import BIG
-from tests.unit.common.test_server import PATIENCE, Local, read_all, read_answer
+from tests.unit.common.local_server import Local, read_all, read_answer
 
 MANY = 50
 BODY = b"slowly but surely"
@@ -21,13 +20,9 @@ QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def local() -> Iterator[Local]:
-    found = Local()
-    found.bound = 1.0
-    found.start()
-    yield found
-    found.server.stop()
-    assert found.ended.wait(PATIENCE)
+def local(local: Local) -> Local:
+    local.bound = 1.0
+    return local
 
 
 def connections(local: Local, number: int, stack: ExitStack) -> list[socket.socket]:

@@ -1,0 +1,16 @@
+"""What several tests of the HTTP server stand on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.unit.common.local_server import PATIENCE, Local
+
+
+@pytest.fixture
+def local() -> Iterator[Local]:
+    found = Local()
+    found.start()
+    yield found
+    found.server.stop()
+    assert found.ended.wait(PATIENCE)
