@@ -21,15 +21,17 @@ from services.common.documents import ConflictError, Decoder, Documents, Stored
 from services.common.sidecar import TransientError
 
 LANES = 4
-PAGE_SIZE = 50
+PAGE_SIZE = 20
+"""So few, as each line that is added writes its page anew; pages from before may hold up to `LONGEST_PAGE`."""
+LONGEST_PAGE = 50
 _MAX_ATTEMPTS = 20
 _CLOSED_SECONDS = 60
-_LOOK_BACK = 2
+_LOOK_BACK = 5
 """How many pages before the last are searched for what a try before a crash may have appended."""
-_MOST_BACK = 60
+_MOST_BACK = 150
 """The same where the caller says since when there may have been a try."""
-_STEP = 4
-_PAGES_DECODED = 8
+_STEP = 10
+_PAGES_DECODED = 20
 """How many pages of a lane are kept as they were read or written last."""
 WHAT = "a part of an index"
 """What a page or a head is called that cannot be read."""

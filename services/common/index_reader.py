@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from services.common.documents import Decoder, Documents, Stored
-from services.common.index import LANES, PAGE_SIZE, WHAT, Entry, Head, Page, Place, head_key, page_key
+from services.common.index import LANES, LONGEST_PAGE, PAGE_SIZE, WHAT, Entry, Head, Page, Place, head_key, page_key
 
-_EXTRA_PAGES = 40
+_EXTRA_PAGES = 100
 """How many pages beyond the answer's own size one request may search through for matches."""
 
-_PAGES_DECODED = 40
+_PAGES_DECODED = 100
 """How many pages are kept as they were read last: nearly all of those that a list shows have not changed since."""
 
 
@@ -53,7 +53,7 @@ class _Lane:
         if self.buffer:
             return [self.page, len(self.buffer)]
         if self.pages:
-            return [self.pages[0], self.skip if self.skip is not None else PAGE_SIZE]
+            return [self.pages[0], self.skip if self.skip is not None else LONGEST_PAGE]
         return None
 
 
@@ -161,7 +161,7 @@ class IndexReader:
         resumed = _decode(cursor) if cursor else None
         lanes = []
         for number, head in self._heads().items():
-            position = resumed[number] if resumed else [head.last, PAGE_SIZE]
+            position = resumed[number] if resumed else [head.last, LONGEST_PAGE]
             if position is None:
                 continue
             page, skip = position
@@ -233,6 +233,6 @@ def _decode(cursor: str) -> list[list[int] | None]:
 
 def _position(value: object) -> list[int]:
     match value:
-        case [int() as page, int() as count] if 0 <= page < 2**53 and 0 <= count <= 2 * PAGE_SIZE:
+        case [int() as page, int() as count] if 0 <= page < 2**53 and 0 <= count <= LONGEST_PAGE:
             return [page, count]
     raise BadCursorError("not a cursor of this list")
