@@ -9,9 +9,8 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from services.common.ids import FULFILLMENT_ID_PATTERN, ORDER_ID_PATTERN
 from services.common.models import Json, Wire
+from services.common.problems import PROBLEM_JSON
 from services.common.sidecar import TOKEN_HEADER
-
-PROBLEM_TYPE = "application/problem+json"
 
 _MEANINGS = {
     200: "done",
@@ -197,7 +196,7 @@ def _operation(one: Operation, schemas: _Schemas) -> Json:
 
 def _responses(one: Operation, schemas: _Schemas) -> Json:
     refusals = {*one.refusals, *_ALWAYS, *(_WITH_BODY if one.body is not None else ())}
-    problem = {PROBLEM_TYPE: {"schema": schemas.of_answer(ProblemDetails)}}
+    problem = {PROBLEM_JSON: {"schema": schemas.of_answer(ProblemDetails)}}
     found = {str(status): _success(status, one, schemas) for status in (one.status, *one.also)}
     for status in sorted(refusals):
         headers = {"Retry-After": _header("seconds", "integer")} if status in _LATER else {}

@@ -10,6 +10,7 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
+PROBLEM_JSON = "application/problem+json"
 _TITLES = {
     400: "Malformed request",
     401: "Not authenticated",
@@ -20,6 +21,8 @@ _TITLES = {
     415: "Unsupported media type",
     422: "Invalid field",
     429: "Too much at once",
+    431: "Headers too large",
+    501: "Not implemented",
     503: "Temporarily unavailable",
 }
 
@@ -84,7 +87,7 @@ def too_much(code: str, detail: str, retry_after: int = 1) -> Problem:
 
 def respond(problem: Problem) -> Response:
     """Turn a problem into its HTTP answer."""
-    answer = Response(json.dumps(problem.body()), problem.status, content_type="application/problem+json")
+    answer = Response(json.dumps(problem.body()), problem.status, content_type=PROBLEM_JSON)
     if problem.retry_after is not None:
         answer.headers["Retry-After"] = str(problem.retry_after)
     if problem.challenge is not None:

@@ -1,6 +1,7 @@
 """The HTTP server of a service, and its orderly end: what was asked is answered, what is new is refused."""
 
 import ctypes
+import json
 import logging
 import os
 import select
@@ -17,10 +18,11 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import WSGITask
+from waitress.task import ErrorTask, WSGITask
 
 from services.common.config import ServiceConfig
 from services.common.logs import get_logger
+from services.common.problems import PROBLEM_JSON, Problem
 from services.common.request_parser import RequestParser
 from services.common.throttle import throttle
 
@@ -123,10 +125,24 @@ class _Task(WSGITask):  # type: ignore[misc]
         return header
 
 
+class _Refusal(ErrorTask):  # type: ignore[misc]
+    """The answer to what never becomes a request, in the form of every other error."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        body = json.dumps(Problem(error.code, f"http{error.code}", error.body).body()).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", PROBLEM_JSON))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """One connection."""
 
     task_class = _Task
+    error_task_class = _Refusal
     parser_class = RequestParser
     _arriving_since: float | None = None
     _unread_since: float | None = None

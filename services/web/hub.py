@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.common.problems import Problem
+from services.web.places import Places
 
 _RING = 5000
 _LOOK_EVERY = 1.0
 """Seconds: so often a stream looks whether somebody still listens; its place is needed by others."""
 _RETRY_MILLISECONDS = 1000
-_RETRY_AFTER_SECONDS = 5
 
 ORDER_EVENT = "order-event"
 """Something happened to an order: its feed event."""
@@ -44,7 +43,7 @@ class Hub:
 
     def __init__(self, limit: int, keep_alive: float = 15.0, lifetime: float = 600.0) -> None:
         self._keep_alive, self._lifetime = keep_alive, lifetime
-        self._slots = threading.BoundedSemaphore(limit)
+        self._places = Places(limit)
         self._changed = threading.Condition()
         self._ring: deque[Message] = deque(maxlen=_RING)
         self._next = 0
@@ -89,26 +88,27 @@ class Hub:
         figures: bool,
         gone: Callable[[], bool] = lambda: False,
         hints: bool = False,
+        who: str | None = None,
     ) -> "Stream":
         """Open a stream behind the message `last_id`, of one order or of all, with figures or without.
 
         With `hints` it tells that something happened to an order, but not what and to which.
 
-        It ends when its listener is `gone`. The caller closes it. Raises the problem 503 when too many are open.
+        It ends when its listener is `gone`. The caller closes it. Raises the problem 503 when too many are open, and
+        429 when too many are for `who`.
         """
-        if not self._slots.acquire(blocking=False):
-            raise Problem(503, "tooManyStreams", "too many pages are open", retry_after=_RETRY_AFTER_SECONDS)
+        self._places.take(who)
         if figures:
             with self._changed:
                 self._watching += 1
-        return Stream(self, last_id, order_id, figures, gone, hints)
+        return Stream(self, last_id, order_id, figures, gone, hints, who)
 
-    def close(self, figures: bool) -> None:
+    def close(self, figures: bool, who: str | None) -> None:
         """Give a stream's place to another."""
         if figures:
             with self._changed:
                 self._watching -= 1
-        self._slots.release()
+        self._places.leave(who)
 
     def position(self, last_id: str | None) -> int | None:
         """Return where to go on behind a message id, at the end without one, None when that is not known any more."""
@@ -153,10 +153,17 @@ class Stream:
     """One stream of server-sent events; iterating gives its text, piece by piece."""
 
     def __init__(
-        self, hub: Hub, last_id: str | None, order_id: str | None, figures: bool, gone: Callable[[], bool], hints: bool
+        self,
+        hub: Hub,
+        last_id: str | None,
+        order_id: str | None,
+        figures: bool,
+        gone: Callable[[], bool],
+        hints: bool,
+        who: str | None,
     ) -> None:
         self._hub, self._last_id, self._order_id, self._figures = hub, last_id, order_id, figures
-        self._gone, self._hints = gone, hints
+        self._gone, self._hints, self._who = gone, hints, who
         self._closing = threading.Lock()
         self._closed = False
 
@@ -187,7 +194,7 @@ class Stream:
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._hub.close(self._figures)
+                self._hub.close(self._figures, self._who)
 
     def _told(self, messages: Sequence[Message], end: int) -> str:
         """Return the text of those messages that are wanted, each with its own id; `end` is behind the last one."""

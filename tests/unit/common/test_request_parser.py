@@ -1,5 +1,6 @@
 """Requests that two programs could read differently, or that cost more to read than to send, are refused at once."""
 
+import json
 import logging
 import socket
 import threading
@@ -9,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from services.common import logs
+from services.common.server import MAX_HEADERS
 from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
 
 QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -47,6 +49,26 @@ def test_an_address_that_is_none_is_answered_400_and_not_logged_as_a_fault(
         answer = ask(local, b"GET " + address + b" HTTP/1.1\r\nHost: x\r\n\r\n")
     assert b" 400 " in answer.splitlines()[0]
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * MAX_HEADERS + b"\r\n\r\n", 431),
+        (POST % 1 + b"Content-Length: 99999999999\r\n\r\n", 413),
+        (POST % 1 + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+    ],
+)
+def test_what_never_becomes_a_request_is_answered_with_a_problem_like_any_other(
+    local: Local, request_: bytes, status: int
+) -> None:
+    head, _, body = ask(local, request_).partition(b"\r\n\r\n")
+    assert f" {status} ".encode() in head.splitlines()[0]
+    assert b"Content-Type: application/problem+json" in head
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (status, f"http{status}")
+    assert problem["detail"]
 
 
 @pytest.mark.parametrize("body", [b"", b"Content-Length: 0\r\n"])

@@ -116,6 +116,22 @@ def test_only_so_many_streams_are_open_and_a_closed_one_makes_room_once() -> Non
         hub.open(None, None, False)
 
 
+def test_one_person_may_not_take_the_places_of_all_others() -> None:
+    hub = Hub(limit=8)
+    first, _ = (hub.open(None, None, False, who="Riley") for _ in range(2))
+    with pytest.raises(Problem) as refused:
+        hub.open(None, None, False, who="Riley")
+    assert (refused.value.status, refused.value.retry_after) == (429, 5)
+    for _ in range(5):
+        hub.open(None, None, False)
+    first.close()
+    hub.open(None, None, False, who="Riley")
+    hub.open(None, None, False, who="Chris")
+    with pytest.raises(Problem) as refused:
+        hub.open(None, None, False, who="Robin")
+    assert refused.value.status == 503
+
+
 def test_a_quiet_stream_says_that_it_lives_and_ends_after_its_time() -> None:
     hub = Hub(limit=1, keep_alive=0.01, lifetime=0.05)
     first, *later = list(hub.open(None, None, False))
