@@ -209,9 +209,12 @@ def finish(order: Order, now: str) -> Order:
 
 
 def finish_with_last(order: Order, now: str) -> Order:
-    """Give the order its final status if nothing is left to be done for any part of it; else the order as it is."""
+    """Give the order its final status if nothing is left to be done for any part of it; else the order as it is.
+
+    A workflow that has not heard its bell yet is such a part: of an order that is over nobody rings it again.
+    """
     left = [one for one in order.fulfillments or [] if not is_final(one.status) or not _handed_over(one)]
-    return order if left or order.ending else finish(order, now)
+    return order if left or order.bells or order.ending else finish(order, now)
 
 
 def _handed_over(one: Fulfillment) -> bool:

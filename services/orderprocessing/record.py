@@ -39,8 +39,8 @@ def note(
 
 
 def ring(order: Order, instances: Sequence[str], now: str) -> Order:
-    """Note that these workflow instances have news to look at."""
-    return order.model_copy(update={"bells": order.bells | dict.fromkeys(instances, now), "rev": order.rev + 1})
+    """Note that these workflow instances have news to look at; one that has not looked yet has it since before."""
+    return order.model_copy(update={"bells": dict.fromkeys(instances, now) | order.bells, "rev": order.rev + 1})
 
 
 def heard(order: Order, instance: str) -> Order:

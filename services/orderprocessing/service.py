@@ -174,16 +174,20 @@ class OrderService:
     def _decide(
         self, order_id: str, change: Callable[[Order, str], Order], sleepers: Callable[[Order], list[str]]
     ) -> Order:
+        bells: list[str] = []
+
         def decided(order: Order) -> Order:
             now = self._orders.now()
             after = change(order, now)
+            # Whoever has not heard his bell yet sees this too when he looks. Who repeats himself rings what is unheard.
+            bells[:] = order.bells if after is order else [one for one in sleepers(order) if one not in order.bells]
             return order if after is order else ring(after, sleepers(order), now)
 
         try:
             order = self._orders.update(order_id, decided)
         except NotAllowedError as error:
             raise conflict("notAllowed", str(error)) from error
-        self._workflows.ring_soon(list(order.bells))
+        self._workflows.ring_soon(bells)
         return order
 
     def _claim(self, key: str, draft: Draft, order_id: str) -> str:

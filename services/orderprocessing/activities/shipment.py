@@ -51,15 +51,26 @@ def give_up_booking(tools: Tools, request: FulfillmentStep) -> FulfillmentProgre
 
 def follow_courier(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     """Do what the courier's reports in the record ask for: hand the stock over, announce, see the end."""
-    order = tools.orders.require(request.order_id)
-    _, _, shipment = fulfilling.find(order, request.fulfillment_id)
-    if shipment.has_left and not shipment.handed_over:
-        tools.inventory.commit(order.id, request.fulfillment_id)
-    order = tools.change(
-        order.id,
-        lambda current, now: domain.finish_with_last(fulfilling.handed_over(current, request.fulfillment_id), now),
-    )
+    order, fulfillment_id = tools.orders.require(request.order_id), request.fulfillment_id
+    _, _, shipment = fulfilling.find(order, fulfillment_id)
+    has_left = shipment.has_left
+    if has_left and not shipment.handed_over:
+        tools.inventory.commit(order.id, fulfillment_id)
+
+    def seen(current: Order, now: str) -> Order:
+        if _has_left(current, fulfillment_id) and not has_left:
+            return current  # Reported this moment: the stock is handed over first.
+        return domain.finish_with_last(fulfilling.handed_over(current, fulfillment_id), now)
+
+    order = tools.change(order.id, seen)
+    if _has_left(order, fulfillment_id) != has_left:
+        return follow_courier(tools, request)
     return _progress(tools, request, order)
+
+
+def _has_left(order: Order, fulfillment_id: str) -> bool:
+    _, _, shipment = fulfilling.find(order, fulfillment_id)
+    return shipment.has_left
 
 
 def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
