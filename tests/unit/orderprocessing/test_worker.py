@@ -116,8 +116,9 @@ def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_ra
 ) -> None:
     host.workers = 0
     worker.start()
-    eventually(lambda: host.shut_downs == 3)
-    throughout(0.1, lambda: host.shut_downs <= 4)
+    eventually(lambda: host.shut_downs >= 3)
+    asked = host.shut_downs
+    throughout(0.1, lambda: host.shut_downs <= asked + 1)
 
 
 def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_runs_here(
@@ -132,8 +133,9 @@ def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
 ) -> None:
     engine.takes = False
     worker.start()
-    eventually(lambda: host.shut_downs == 2)
-    throughout(0.1, lambda: host.shut_downs == 2)
+    eventually(lambda: host.shut_downs >= 2)
+    asked = host.shut_downs
+    throughout(0.1, lambda: host.shut_downs <= asked + 1)
 
 
 def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_scheduler_is_back(
@@ -144,7 +146,7 @@ def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_sched
     throughout(0.3, lambda: host.shut_downs == 0)
     host.scheduler = True
     throughout(0.05, lambda: host.shut_downs == 0)
-    eventually(lambda: host.shut_downs == 1)
+    eventually(lambda: host.shut_downs >= 1)
 
 
 def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Workers) -> None:
