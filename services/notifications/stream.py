@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.common.documents import Documents, Stored
 from services.common.index_reader import BadCursorError, IndexReader, Slice
 from services.common.logs import get_logger
-from services.common.problems import Problem
+from services.common.places import Places
 from services.common.sidecar import TransientError
 from services.notifications.store import FEED
 
@@ -17,7 +17,6 @@ log = get_logger(__name__)
 
 _COALESCE = 0.2
 _RETRY_MILLISECONDS = 1000
-_RETRY_AFTER_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class EventStreams:
     def __init__(self, documents: Documents, settings: StreamSettings) -> None:
         self._settings = settings
         self._readings = _Readings(documents, settings.poll)
-        self._slots = threading.BoundedSemaphore(settings.limit)
+        self._places = Places(settings.limit, "streams")
 
     def stored(self) -> None:
         """Wake the streams: an event was kept by this process."""
@@ -127,15 +126,14 @@ class EventStreams:
 
         The caller closes it. Raises the problem 503 when too many are open, and TransientError.
         """
-        if not self._slots.acquire(blocking=False):
-            raise Problem(503, "tooManyStreams", "too many streams are open", retry_after=_RETRY_AFTER_SECONDS)
+        self._places.take(None)
         try:
             reading = self._readings.fresh()
             cursor = _start(reading, last_event_id)
         except BaseException:
-            self._slots.release()
+            self._places.leave(None)
             raise
-        return EventStream(self._readings, self._slots, self._settings, reading, cursor, order_id)
+        return EventStream(self._readings, self._places, self._settings, reading, cursor, order_id)
 
 
 class EventStream:
@@ -144,13 +142,13 @@ class EventStream:
     def __init__(
         self,
         readings: _Readings,
-        slots: threading.BoundedSemaphore,
+        places: Places,
         settings: StreamSettings,
         reading: _Reading,
         cursor: str,
         order_id: str | None,
     ) -> None:
-        self._readings, self._slots, self._settings = readings, slots, settings
+        self._readings, self._places, self._settings = readings, places, settings
         self._reading, self._cursor, self._order_id = reading, cursor, order_id
         self._closing = threading.Lock()
         self._closed = False
@@ -176,7 +174,7 @@ class EventStream:
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._slots.release()
+                self._places.leave(None)
 
     def _news(self) -> Iterator[str]:
         """Give what the current reading has behind the cursor, and move the cursor behind it."""

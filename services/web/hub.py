@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.web.places import Places
+from services.common.places import Places
 
 _RING = 5000
 _LOOK_EVERY = 1.0
@@ -43,7 +43,7 @@ class Hub:
 
     def __init__(self, limit: int, keep_alive: float = 15.0, lifetime: float = 600.0) -> None:
         self._keep_alive, self._lifetime = keep_alive, lifetime
-        self._places = Places(limit)
+        self._places = Places(limit, "pages")
         self._changed = threading.Condition()
         self._ring: deque[Message] = deque(maxlen=_RING)
         self._next = 0

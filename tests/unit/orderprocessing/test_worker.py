@@ -135,7 +135,7 @@ def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
     worker.start()
     eventually(lambda: host.shut_downs >= 2)
     asked = host.shut_downs
-    throughout(0.1, lambda: host.shut_downs <= asked + 1)
+    throughout(0.1, lambda: host.shut_downs == asked)
 
 
 def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_scheduler_is_back(

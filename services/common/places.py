@@ -1,4 +1,4 @@
-"""Places for what stays open."""
+"""Places for streams, which hold a thread of the server for as long as they are open."""
 
 import threading
 from collections import Counter
@@ -8,12 +8,14 @@ from services.common.problems import Problem, too_much
 _SHARE = 4
 """Who has logged in may take one in so many places, so that no single person keeps all others out."""
 _RETRY_AFTER_SECONDS = 5
+_CODE = "tooManyStreams"
 
 
 class Places:
-    """So many places at once. Threads may share it."""
+    """So many places at once, for what refusals call `what`. Threads may share it."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, what: str) -> None:
+        self._what = what
         self._limit, self._most_each = limit, max(limit // _SHARE, 1)
         self._guard = threading.Lock()
         self._taken: Counter[str | None] = Counter()
@@ -25,9 +27,11 @@ class Places:
         """
         with self._guard:
             if self._taken.total() >= self._limit:
-                raise Problem(503, "tooManyStreams", "too many pages are open", retry_after=_RETRY_AFTER_SECONDS)
+                raise Problem(
+                    503, "tooManyStreams", f"too many {self._what} are open", retry_after=_RETRY_AFTER_SECONDS
+                )
             if who is not None and self._taken[who] >= self._most_each:
-                raise too_much("tooManyStreams", "you have too many pages open", _RETRY_AFTER_SECONDS)
+                raise too_much(_CODE, f"you have too many {self._what} open", _RETRY_AFTER_SECONDS)
             self._taken[who] += 1
 
     def leave(self, who: str | None) -> None:
