@@ -31,10 +31,11 @@ def ensure_venv() -> None:
         system_packages.install(f"python{version}-venv", "Python's venv")
     # From nothing: what is not wanted any more may do harm where it stays, as other packages use what they find.
     run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the virtual environment", LOG)
-    pip: list[str | Path] = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Without --no-deps an old pip resolves extras outside the lock, and fails as soon as a newer release of one is out.
+    pip: list[str | Path] = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     run_logged([*pip, "--require-hashes", "-r", REQUIREMENTS[-1]], "Installing the pinned Python packages", LOG)
     # Puts the command `oms` beside the interpreter; the code stays in the checkout.
-    run_logged([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT], "Installing the command oms", LOG)
+    run_logged([*pip, "--no-build-isolation", "--editable", ROOT], "Installing the command oms", LOG)
     STAMP.write_text(want)
 
 
