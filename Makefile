@@ -12,7 +12,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory $(if $(filter output-sync,$(.FEATUR
 REPLICAS ?= 1
 KILLS ?= 510
 REQUESTS ?= 10000
-.PHONY: help setup run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
+.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
 	chaos-mutants bench bench-short lock audit clean clean-state
 
 help: ## Show this list
@@ -20,6 +20,13 @@ help: ## Show this list
 
 setup: ## Get everything that is needed onto this machine (done by run, deps and test too)
 	@$(PYTHON) -m runtime setup
+
+# All that lint and the unit tests need: they run where Redis or Dapr cannot be had.
+venv:
+	@$(PYTHON) -m runtime venv
+
+oldest-pip: venv
+	@$(BIN)/python -m tests.unit.runtime.oldest_pip
 
 run: ## Start the whole system and keep it alive; Ctrl-C stops it; REPLICAS=2 and CHAOS=1 are explained in docs/operations.md
 	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos)
@@ -33,21 +40,21 @@ deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in anoth
 zipkin: ## Start Zipkin on port 9411, to see the traces
 	@$(PYTHON) -m runtime zipkin
 
-test: setup chromium ## Run every check and test, as CI does: two parts at a time, each on ports of its own
+test: setup chromium oldest-pip ## Run every check and test, as CI does: two parts at a time, each on ports of its own
 	@echo "Two parts run at a time; what a part says is shown when it is over."
 	+@$(SIDE_BY_SIDE) lint e2e browser unit fuzz
 	+@$(SIDE_BY_SIDE) chaos-short bench-short
 
-lint: setup ## Check style and types
+lint: venv ## Check style and types
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 
-format: setup ## Format the code and fix what can be fixed by itself
+format: venv ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-unit: setup ## Run the unit tests, with coverage
+unit: oldest-pip ## Run the unit tests, with coverage
 	$(BIN)/pytest tests/unit --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 e2e: setup ## Run the end-to-end tests on a system of their own, on other ports

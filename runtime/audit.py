@@ -6,7 +6,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from runtime.build import ensure_built
+from runtime.build import PROXY_ADVICE, ensure_built
 from runtime.console import run_logged, say
 from runtime.errors import LaunchError
 from runtime.paths import cache_dir
@@ -75,5 +75,6 @@ def _govulncheck() -> Path:
     folder = cache_dir() / GOVULNCHECK.rpartition("/")[2]
     if not (folder / "govulncheck").exists():
         env = {**os.environ, "GOBIN": str(folder), "GOTOOLCHAIN": "local"}
-        run_logged([ensure_go(), "install", GOVULNCHECK], "Building govulncheck", cache_dir() / "audit.log", env=env)
+        log = cache_dir() / "audit.log"
+        run_logged([ensure_go(), "install", GOVULNCHECK], "Building govulncheck", log, env=env, advice=PROXY_ADVICE)
     return folder / "govulncheck"

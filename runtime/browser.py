@@ -10,6 +10,8 @@ from runtime.toolchain import output_of, version_of
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """What a Chromium is called on the PATH, by whoever packs it."""
 
+WITHOUT = "Only `make browser` and `make test` need it; `make run` and `make lint unit e2e fuzz` do without."
+
 
 def find_chromium() -> Path | None:
     """Return a Chromium that starts, None when there is none."""
@@ -25,8 +27,11 @@ def ensure_chromium() -> Path:
     """Return a Chromium, installed now if need be. Raises LaunchError where that cannot be done."""
     found = find_chromium()
     if found is None:
-        system_packages.install("chromium", "Chromium, which the browser tests drive,")
+        try:
+            system_packages.install("chromium", "Chromium, which the browser tests drive,", brew="--cask chromium")
+        except LaunchError as error:
+            raise LaunchError(f"{error}\n{WITHOUT}") from error
         found = find_chromium()
     if found is None:
-        raise LaunchError("The package chromium has no browser here: install Chromium or Google Chrome.")
+        raise LaunchError(f"The package chromium has no browser here: install Chromium or Google Chrome.\n{WITHOUT}")
     return found

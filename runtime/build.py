@@ -19,6 +19,8 @@ from runtime.toolchain import ensure_go
 
 DAPR_MODULE = "github.com/dapr/dapr"
 CLI_MODULE = "github.com/dapr/cli"
+PROXY_ADVICE = "Check that the Go module proxy (GOPROXY names another) can be reached, then run the command again."
+DAPR_ADVICE = f"{PROXY_ADVICE} Or install Dapr: https://docs.dapr.io/getting-started/install-dapr-selfhost/."
 CONTROL_PLANE = [f"{DAPR_MODULE}/cmd/placement", f"{DAPR_MODULE}/cmd/scheduler"]
 
 
@@ -28,11 +30,15 @@ def pins(folder: str) -> dict[str, str]:
     return dict(re.findall(r"^(?:require)?\s*([\w.-]+/\S+) v(\S+)", text, re.MULTILINE))
 
 
+def sources() -> list[Path]:
+    """Return the committed files that decide what is built."""
+    return [path for name in ("cli", "dapr") for path in (GO_MODULES / name).rglob("*") if path.is_file()]
+
+
 def built_folder() -> Path:
     """Return where the pinned versions are, or will be, in the cache."""
-    sources = [path for path in GO_MODULES.rglob("*") if path.is_file()]
     versions = f"{pins('dapr')[DAPR_MODULE]}-cli-{pins('cli')[CLI_MODULE]}"
-    return cache_dir() / f"dapr-{versions}-{digest(sources)[:8]}"
+    return cache_dir() / f"dapr-{versions}-{digest(sources())[:8]}"
 
 
 def ensure_built() -> Path:
@@ -40,22 +46,29 @@ def ensure_built() -> Path:
     folder = built_folder()
     if folder.exists():
         return folder
-    with _one_at_a_time(folder.with_suffix(folder.suffix + ".lock")):
+    with one_at_a_time(folder.with_suffix(folder.suffix + ".lock"), "building Dapr"):
         if not folder.exists():
             _build(folder)
     return folder
 
 
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    """Hold a lock between checkouts, saying so when another one is building."""
+def one_at_a_time(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock between checkouts, saying so when another one is at it."""
     with lock.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another set-up on this machine is building Dapr: waiting for it ...")
+            say(f"Another set-up on this machine is {what}: waiting for it ...")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def go_environment() -> dict[str, str]:
+    """Return the environment of a build that depends on nothing but the pinned modules."""
+    # CGO off needs no C compiler; GOTOOLCHAIN=local keeps Go from fetching another toolchain.
+    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+    return {**os.environ, **settings}
 
 
 def _build(folder: Path) -> None:
@@ -63,9 +76,7 @@ def _build(folder: Path) -> None:
     began = time.monotonic()
     say(f"No usable Dapr on this machine: building it once, in 5 to 15 minutes, into {folder}.")
     go = ensure_go()
-    # CGO off needs no C compiler; GOTOOLCHAIN=local keeps Go from fetching another toolchain.
-    settings = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
-    env = {**os.environ, **settings}
+    env = go_environment()
     with tempfile.TemporaryDirectory(prefix="dapr-build-", dir=cache_dir()) as scratch:
         made = Path(scratch) / "made"
         (made / ".dapr" / "bin").mkdir(parents=True)
@@ -89,6 +100,7 @@ def _build_runtime(go: Path, scratch: Path, target: Path, env: dict[str, str]) -
         cache_dir() / "build-runtime.log",
         cwd=source,
         env=env,
+        advice=DAPR_ADVICE,
     )
 
 
@@ -103,6 +115,7 @@ def _build_cli(go: Path, scratch: Path, target: Path, env: dict[str, str]) -> No
         cache_dir() / "build-cli.log",
         cwd=source,
         env=env,
+        advice=DAPR_ADVICE,
     )
 
 
@@ -124,13 +137,15 @@ def _complete_module(go: Path, name: str, module: str, version: str, scratch: Pa
 
 def _download(go: Path, module: str, version: str, source: Path, env: dict[str, str]) -> Path:
     """Return the folder of a module's source in Go's module cache, checked against our go.sum."""
-    log = source.with_suffix(".json")
+    # Outside the temporary folder, because a failure names it.
+    log = cache_dir() / f"fetch-{source.name}.json"
     run_logged(
         [go, "mod", "download", "-json", f"{module}@v{version}"],
         f"Fetching the Go module {module} {version}",
         log,
         cwd=source,
         env=env,
+        advice=DAPR_ADVICE,
     )
     text = log.read_text()
     return Path(str(json.loads(text[text.index("{") : text.rindex("}") + 1])["Dir"]))

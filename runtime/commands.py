@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from runtime import prerequisites, rolling
+from runtime.actionlint import check_workflows
 from runtime.audit import audit as audit_all
 from runtime.browser import ensure_chromium
 from runtime.console import elapsed, say
@@ -36,16 +37,26 @@ def set_up() -> Dapr:
     """Get everything that the system needs onto the machine."""
     ensure_venv()
     running = prerequisites.already_running(ControlPorts())
-    dapr = ensure_dapr(control_plane=not {"placement", "scheduler"} <= running)
+    # Before Dapr, whose build takes minutes: where Redis cannot be installed the user learns it at once.
     if "redis" not in running:
         ensure_redis()
-    return dapr
+    return ensure_dapr(control_plane=not {"placement", "scheduler"} <= running)
 
 
 def setup(_options: argparse.Namespace) -> None:
     """Make the virtual environment and find or build what else is needed."""
     dapr = set_up()
     say(f"Set up: .venv, Dapr CLI {dapr.cli}, Dapr runtime {dapr.binary('daprd')}.")
+
+
+def venv(_options: argparse.Namespace) -> None:
+    """Make the virtual environment, which is all that the linters and unit tests need."""
+    ensure_venv()
+
+
+def actionlint(_options: argparse.Namespace) -> None:
+    """Check the workflows of GitHub Actions."""
+    check_workflows()
 
 
 def deps(_options: argparse.Namespace) -> None:
@@ -161,6 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     functions: dict[str, Callable[[argparse.Namespace], None]] = {
         "setup": setup,
+        "venv": venv,
+        "actionlint": actionlint,
         "deps": deps,
         "run": run,
         "restart": restart,

@@ -30,15 +30,22 @@ def run_logged(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    advice: str = "",
 ) -> None:
-    """Run a command into a log file and say every few seconds that it is still at work."""
+    """Run a command into a log file and say every few seconds that it is still at work.
+
+    Raise LaunchError with `advice`, a whole sentence about what to do, when the command fails.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     say(f"{what} ...")
     with log.open("wb") as out:
-        child = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-        )
+        try:
+            child = subprocess.Popen(
+                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            )
+        except OSError as error:
+            raise LaunchError(f"{what} failed: {command[0]} cannot be started ({error.strerror}). {advice}") from error
         try:
             _wait(child, what, began)
         except BaseException:
@@ -46,7 +53,8 @@ def run_logged(
             child.wait()
             raise
     if child.returncode != 0:
-        raise LaunchError(f"{what} failed with exit code {child.returncode}; the end of {log}:\n{tail(log)}")
+        advice = f" {advice}" if advice else ""
+        raise LaunchError(f"{what} failed with exit code {child.returncode}.{advice} The end of {log}:\n{tail(log)}")
 
 
 def _wait(child: "subprocess.Popen[bytes]", what: str, began: float) -> None:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from runtime import system_packages
+from runtime.errors import LaunchError
 from runtime.paths import cache_dir
 
 # Debian's redis-tools has the server under this name, and unlike redis-server it starts no service.
@@ -14,11 +15,13 @@ def ensure_redis() -> Path:
     """Return the redis-server to start."""
     found = _find()
     if found is None:
-        system_packages.install("redis-tools", "redis-server")
+        system_packages.install("redis-tools", "redis-server", brew="redis")
         found = _find()
     if found is None:
-        system_packages.install("redis-server", "redis-server")
-        found = Path(shutil.which("redis-server") or "redis-server")
+        system_packages.install("redis-server", "redis-server", brew="redis")
+        found = _find()
+    if found is None:
+        raise LaunchError("The package redis-server has no redis-server here: install Redis 6 or newer by hand.")
     return found
 
 

