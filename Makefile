@@ -45,10 +45,11 @@ test: setup chromium oldest-pip ## Run every check and test, as CI does: two par
 	+@$(SIDE_BY_SIDE) lint e2e browser unit fuzz
 	+@$(SIDE_BY_SIDE) chaos-short bench-short
 
-lint: venv ## Check style and types
+lint: venv ## Check style, types and the workflows of GitHub Actions
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	@$(PYTHON) -m runtime actionlint
 
 format: venv ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff format $(CODE)
