@@ -45,7 +45,9 @@ def run_logged(
                 command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
             )
         except OSError as error:
-            raise LaunchError(f"{what} failed: {command[0]} cannot be started ({error.strerror}). {advice}") from error
+            raise LaunchError(
+                f"{what} failed: {command[0]} cannot be started ({error.strerror}). {advice}".rstrip()
+            ) from error
         try:
             _wait(child, what, began)
         except BaseException:
