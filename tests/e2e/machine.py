@@ -77,7 +77,7 @@ def set_up(folder: Path) -> Machine:
         check=True,
     )
     for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).exists():
+        if (ROOT / name).is_file():
             (machine.checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, machine.checkout / name)
     return machine

@@ -21,5 +21,4 @@ def test_dapr_run_works_on_a_machine_as_dapr_init_leaves_it(tmp_path: Path) -> N
     result = subprocess.run(
         pytest_there, cwd=ROOT, env=machine.environment(), capture_output=True, text=True, check=False, timeout=400
     )
-    print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
