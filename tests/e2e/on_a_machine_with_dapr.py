@@ -26,7 +26,7 @@ READY_S = 90.0
 HIGH_VALUE = 120_000
 SECTION = re.compile(r"^## Start with `dapr run`\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +141,18 @@ def test_make_run_goes_on_with_the_orders_of_dapr_run(
     assert "Using the redis that already answers on port 6379" in capsys.readouterr().out
 
 
-def test_dapr_run_goes_on_with_the_orders_of_make_run_also_with_tokens(
+def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_sidecar_is_ended(
     run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept]
 ) -> None:
     *delivered, waiting = shopper.placed
-    with running(run_command, machine, **Tokens().environment()):
+    with running(run_command, machine, **Tokens().environment()) as console:
         wait_ready(shopper.shop, stack)
         assert shopper.shop.call("inventory", "POST", "/reservations", {}).status_code == 401
         for order_id in delivered:
             assert shopper.shop.order(order_id)["status"] == "completed"
         shopper.shop.approve(waiting)
         shopper.delivers(waiting)
+        with control_plane["placement"].stopped(at_once=True):
+            eventually(lambda: "does not take the worker in, which connects again" in console.log.read_text(), 60)
+        # Nobody starts a sidecar again here: only one that was left alone can do this.
+        shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
