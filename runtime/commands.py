@@ -135,6 +135,8 @@ def clean_state(_options: argparse.Namespace) -> None:
     for names in (ROOT / ".dapr").glob("names.db*"):
         names.unlink()
     say("All orders and workflows are removed.")
+    if "redis" in prerequisites.already_running(ControlPorts()):
+        say("Not those in the Redis that answers on port 6379; docs/operations.md says how to remove them.")
 
 
 def _stop(stack: Stack) -> None:

@@ -21,7 +21,8 @@ _LOOK_EVERY = 1.0
 _CONNECT_TIMEOUT = 1.0
 _CONTROL_PLANE = re.compile(r"^\s*(placement|scheduler)HostAddress:\s*(\S+):(\d+)\s*$", re.MULTILINE)
 _REDIS = re.compile(r"name:\s*redisHost\s+value:\s*\"?([^\s\":]+):(\d+)")
-_REMEDY = "start what is missing by `dapr init` or `make deps`, and then `dapr run -f .` again"
+_REMEDY = "start what is missing by `dapr init` or `make deps`"
+_AGAIN = ", and then `dapr run -f .` again"
 
 
 class OutageReporter:
@@ -70,7 +71,10 @@ def explain(folder: Path, sidecar_up: bool, sidecar_port: int, supervised: bool)
     if not sidecar_up:
         cause = sentence or "it needs Redis, placement and scheduler, and its own log says more"
         sentence = f"the sidecar does not answer on port {sidecar_port}: {cause}"
-    return sentence if supervised else f"{sentence}; {_REMEDY}"
+    if supervised:
+        return sentence
+    # A sidecar that is up connects to the rest by itself.
+    return f"{sentence}; {_REMEDY}{'' if sidecar_up else _AGAIN}"
 
 
 def needed(folder: Path) -> list[tuple[str, str, int]]:

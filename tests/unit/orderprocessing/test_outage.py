@@ -9,7 +9,7 @@ import pytest
 from runtime.paths import ROOT
 from services.orderprocessing.outage import OutageReporter, explain, needed
 
-REMEDY = "start what is missing by `dapr init` or `make deps`, and then `dapr run -f .` again"
+REMEDY = "start what is missing by `dapr init` or `make deps`"
 
 
 class Seconds:
@@ -53,7 +53,7 @@ def test_what_does_not_answer_is_named_with_what_to_do(tmp_path: Path, listening
     folder = folder_with(tmp_path, silent, listening, silent)
     missing = f"nobody answers for Redis at 127.0.0.1:{silent} and scheduler at 127.0.0.1:{silent}"
     down = f"the sidecar does not answer on port 3500: {missing}"
-    assert explain(folder, False, 3500, supervised=False) == f"{down}; {REMEDY}"
+    assert explain(folder, False, 3500, supervised=False) == f"{down}; {REMEDY}, and then `dapr run -f .` again"
     assert explain(folder, False, 3500, supervised=True) == down
     assert explain(folder, True, 3500, supervised=False) == f"{missing}; {REMEDY}"
 
