@@ -117,6 +117,7 @@ def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> Plan:
         "APP_PORT": str(app.ports["appPort"]),
         "DAPR_HTTP_PORT": str(app.ports["daprHTTPPort"]),
         "DAPR_GRPC_PORT": str(app.ports["daprGRPCPort"]),
+        "SIDECAR_SUPERVISED": "true",
     }
     return Plan(
         name=app.name,

@@ -12,12 +12,12 @@ from runtime.actionlint import check_workflows
 from runtime.audit import audit as audit_all
 from runtime.browser import ensure_chromium
 from runtime.console import elapsed, say
-from runtime.dapr import Dapr, ensure_dapr
+from runtime.dapr import Dapr, ensure_dapr, run_command
 from runtime.errors import LaunchError
 from runtime.paths import DEFAULT_STATE, ROOT
 from runtime.ports import ControlPorts
 from runtime.redis import ensure_redis
-from runtime.stack import KEY_ID, KEYS_FILE, Stack
+from runtime.stack import Stack
 from runtime.state import StateFolder
 from runtime.venv import ensure_venv
 from runtime.zipkin import run_zipkin
@@ -46,7 +46,7 @@ def set_up() -> Dapr:
 def setup(_options: argparse.Namespace) -> None:
     """Make the virtual environment and find or build what else is needed."""
     dapr = set_up()
-    say(f"Set up: .venv, Dapr CLI {dapr.cli}, Dapr runtime {dapr.binary('daprd')}.")
+    say(f"Set up: .venv, Dapr runtime {dapr.binary('daprd')}.")
 
 
 def venv(_options: argparse.Namespace) -> None:
@@ -65,12 +65,8 @@ def deps(_options: argparse.Namespace) -> None:
     stack = Stack()
     try:
         stack.start_services()
-        env = {name: value for name, value in dapr.environment().items() if name != "PATH"}
-        if stack.keys_file.exists():
-            env |= {KEY_ID: "current", KEYS_FILE: str(stack.keys_file)}
-        command = " ".join(f"{name}={value}" for name, value in env.items())
         say("Redis, placement and scheduler run. In another terminal:")
-        say(f"  {command} {dapr.cli} run -f .")
+        say(f"  {run_command(dapr)}")
         say("Ctrl-C stops them; their data stay in .state/.")
         _watch(stack)
     finally:
@@ -150,6 +146,8 @@ def clean_state(_options: argparse.Namespace) -> None:
     for names in (ROOT / ".dapr").glob("names.db*"):
         names.unlink()
     say("All orders and workflows are removed.")
+    if "redis" in prerequisites.already_running(ControlPorts()):
+        say("Not those in the Redis that answers on port 6379; docs/operations.md says how to remove them.")
 
 
 def _stop(stack: Stack) -> None:

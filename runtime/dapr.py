@@ -1,6 +1,7 @@
-"""Finds a Dapr CLI and runtime that are new enough, or has them built."""
+"""Finds a Dapr runtime and CLI that are new enough, or has them built. `make run` needs the runtime only."""
 
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,60 +16,62 @@ RUNTIME_NEEDED = (1, 18, 0)
 
 @dataclass(frozen=True)
 class Dapr:
-    """A CLI, and the folder whose `.dapr/bin` holds daprd and, unless it runs in Docker, the control plane."""
+    """A runtime: the folder whose `.dapr/bin` holds daprd and, unless it runs in Docker, the control plane."""
 
-    cli: Path
     runtime_path: Path
 
     def binary(self, name: str) -> Path:
         """Return where daprd, placement or scheduler is."""
         return self.runtime_path / ".dapr" / "bin" / name
 
-    def environment(self) -> dict[str, str]:
-        """Return what makes a plain `dapr run` use this runtime."""
-        path = f"{self.cli.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        return {"PATH": path, "DAPR_RUNTIME_PATH": str(self.runtime_path)}
-
 
 def ensure_dapr(*, control_plane: bool = True) -> Dapr:
-    """Return the installed Dapr if it will do, else the one in the cache, built now if need be.
+    """Return the installed runtime if it will do, else the one in the cache, built now if need be.
 
     With `control_plane` an installation without placement and scheduler will not do.
     """
-    installed = _installed(control_plane)
-    if installed is not None:
-        return installed
-    folder = ensure_built()
-    return Dapr(folder / "bin" / "dapr", folder)
+    return _installed(control_plane) or Dapr(ensure_built())
+
+
+def ensure_cli() -> Path:
+    """Return the installed CLI if it will do, else the one in the cache, built now if need be."""
+    return _installed_cli() or ensure_built() / "bin" / "dapr"
+
+
+def run_command(dapr: Dapr) -> str:
+    """Return the shell command that starts the apps with this runtime: after `dapr init` just `dapr run -f .`."""
+    cli = "dapr" if _installed_cli() else shlex.quote(str(ensure_cli()))
+    # The CLI looks into the home folder by itself.
+    setting = "" if dapr.runtime_path == Path.home() else f"DAPR_RUNTIME_PATH={shlex.quote(str(dapr.runtime_path))} "
+    return f"{setting}{cli} run -f ."
+
+
+def _installed_cli() -> Path | None:
+    """Return the machine's own CLI, None when there is none that will do."""
+    cli = shutil.which("dapr")
+    return Path(cli) if cli and (version_of(output_of(cli, "--version")) or ()) >= CLI_NEEDED else None
 
 
 def _installed(control_plane: bool) -> Dapr | None:
-    """Return the machine's own Dapr, or None and a sentence when there is one that will not do."""
-    runtime_path = Path(os.environ.get("DAPR_RUNTIME_PATH") or Path.home())
-    daprd = runtime_path / ".dapr" / "bin" / "daprd"
-    cli = shutil.which("dapr")
-    if cli is None or not daprd.exists():
+    """Return the machine's own runtime, or None and a sentence when there is one that will not do."""
+    found = Dapr(Path(os.environ.get("DAPR_RUNTIME_PATH") or Path.home()))
+    if not found.binary("daprd").exists():
         return None
-    found = Dapr(Path(cli), runtime_path)
     problem = _problem(found, control_plane)
     if problem:
-        say(f"The Dapr that is installed here is not used: {problem}.")
+        say(f"The Dapr runtime that is installed here is not used: {problem}.")
         return None
     return found
 
 
 def _problem(found: Dapr, control_plane: bool) -> str:
-    """Return why an installed Dapr will not do, empty when it will."""
-    for name, command, needed in (
-        ("CLI", found.cli, CLI_NEEDED),
-        ("runtime", found.binary("daprd"), RUNTIME_NEEDED),
-    ):
-        version = version_of(output_of(command, "--version"))
-        if version is None:
-            return f"its {name} does not tell its version"
-        if version < needed:
-            is_, at_least = (".".join(map(str, number)) for number in (version, needed))
-            return f"its {name} is {is_} and {at_least} or newer is needed"
+    """Return why an installed runtime will not do, empty when it will."""
+    version = version_of(output_of(found.binary("daprd"), "--version"))
+    if version is None:
+        return "it does not tell its version"
+    if version < RUNTIME_NEEDED:
+        is_, at_least = (".".join(map(str, number)) for number in (version, RUNTIME_NEEDED))
+        return f"it is version {is_}, and {at_least} or newer is needed"
     missing = [name for name in ("placement", "scheduler") if not found.binary(name).exists()]
     if control_plane and missing:
         return f"it has no {' and no '.join(missing)} command, and none is running"

@@ -21,9 +21,9 @@ from runtime.ports import ControlPorts, require_free
 from runtime.state import StateFolder
 from runtime.template import App, read_template, with_replicas, write_shifted
 from services.common import key_file
+from services.common.key_file import CURRENT, DEFAULT_KEYS_FILE, KEY_ID, KEYS_FILE
 
 READY_TIMEOUT_S = 90.0
-KEY_ID, KEYS_FILE, SECRET_STORE = "ENCRYPTION_KEY_ID", "ENCRYPTION_KEYS_FILE", "ENCRYPTION_SECRET_STORE"
 
 
 @dataclass
@@ -204,16 +204,16 @@ class Stack:
         """
         if not self.encrypted:
             return {}
-        path, key_id = self.keys_file, os.environ.get(KEY_ID, "current")
-        if os.environ.get(SECRET_STORE):
-            return {KEY_ID: key_id}
-        if key_id == "current" and key_file.ensure(path):
+        settings = key_file.settings(os.environ, self.state_dir / "keys.json")
+        path = settings.get(KEYS_FILE)
+        if path and settings[KEY_ID] == CURRENT and key_file.ensure(Path(path)):
             say(f"A key to encrypt the data with was made: {path}. Without it they cannot be read.")
-        return {KEY_ID: key_id, KEYS_FILE: str(path)} if key_id or path.exists() else {}
+        return settings
 
     def _start_apps(self, dapr: Dapr) -> None:
         """Start what the run template describes, or its copy on other ports."""
-        path, env = self._template, self._encryption() | dict(self.env or {})
+        # The template's own default is for `dapr run`: here it is decided whether and with what to encrypt.
+        path, env = self._template, {DEFAULT_KEYS_FILE: "", **self._encryption(), **(self.env or {})}
         if self.port_offset or path.parent != self.root:
             path = write_shifted(self._template, self.root, self.state_dir, self.port_offset)
             env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))

@@ -68,6 +68,7 @@ class ServiceConfig(BaseModel):
     api_keys_secret: str = "oms-api-keys"  # noqa: S105 - the name of the secret, not the secret
     encryption_key_id: str | None = None
     encryption_keys_file: Path | None = None
+    encryption_default_keys_file: Path | None = None
     encryption_secret_store: str | None = None
     encryption_secret: str = "oms-keys"  # noqa: S105 - the name of the secret, not the secret
     accept_unencrypted: bool = True

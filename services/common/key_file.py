@@ -1,4 +1,4 @@
-"""The file of keys: made by the launcher at the first start, read by the services, rotated by `oms`.
+"""The file of keys: made at the first start on a developer's machine, read by the services, rotated by `oms`.
 
 A JSON object of strings: `current` names the key to write with, `names` hides the names of records, every other entry
 is a key id with its key; keys are 32 bytes in base64. Standard library only, as the launcher runs before anything is
@@ -9,6 +9,7 @@ import base64
 import json
 import secrets
 import stat
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from services.common import private_file
 
 KEY_BYTES = 32
 CURRENT, NAMES = "current", "names"
+KEY_ID, KEYS_FILE, SECRET_STORE = "ENCRYPTION_KEY_ID", "ENCRYPTION_KEYS_FILE", "ENCRYPTION_SECRET_STORE"
+DEFAULT_KEYS_FILE = "ENCRYPTION_DEFAULT_KEYS_FILE"
 
 
 class KeysError(Exception):
@@ -38,6 +41,18 @@ def read(path: Path) -> dict[str, str]:
     if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
         raise KeysError(f"the file of keys {path} is not a JSON object of strings")
     return entries
+
+
+def settings(environ: Mapping[str, str], default: Path) -> dict[str, str]:
+    """Return the encryption settings of a system that has a file of keys by default: `environ` takes precedence.
+
+    An empty ENCRYPTION_KEY_ID turns encryption off, but what is encrypted already can still be read.
+    """
+    key_id = environ.get(KEY_ID, CURRENT)
+    if environ.get(SECRET_STORE):
+        return {KEY_ID: key_id}
+    path = Path(environ.get(KEYS_FILE) or default).resolve()
+    return {KEY_ID: key_id, KEYS_FILE: str(path)} if key_id or path.exists() else {}
 
 
 def ensure(path: Path) -> bool:

@@ -4,23 +4,26 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from flask import Flask
 
-from services.common import chaos, chaos_calls, logs
+from services.common import chaos, chaos_calls, key_file, logs
 from services.common.access import Door, door_of
 from services.common.api_key_secret import KeySecret
 from services.common.api_keys import ApiKeys, ApiKeysError, KeyFile
 from services.common.chaos import Chaos
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.documents import DaprDocuments, Documents
-from services.common.key_file import KeysError
+from services.common.key_file import CURRENT, DEFAULT_KEYS_FILE, KeysError
 from services.common.keys import FileKeys, KeyProvider, SecretKeys, Secrets
 from services.common.sealed_documents import SealedDocuments
 from services.common.sealing import Sealer
 from services.common.server import serve
 from services.common.sidecar import Sidecar
+
+log = logs.get_logger(__name__)
 
 C = TypeVar("C", bound=ServiceConfig)
 
@@ -46,7 +49,10 @@ def configure(kind: type[C], **defaults: object) -> C:
 
     `defaults` are the service's ports. Ends the process with status 2 and a sentence for each wrong variable.
     """
-    config = read_or_exit(kind, os.environ, **defaults)
+    environ = dict(os.environ)
+    if default := environ.get(DEFAULT_KEYS_FILE):
+        environ |= key_file.settings(environ, Path(default))
+    config = read_or_exit(kind, environ, **defaults)
     logs.set_up(config.log_level, config.log_format)
     return config
 
@@ -83,6 +89,7 @@ def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
     """Return what seals by the configuration. Ends the process with status 2 like `prepare`."""
     provider: KeyProvider | None = None
     if config.encryption_keys_file:
+        _make_keys(config, config.encryption_keys_file)
         provider = FileKeys(config.encryption_keys_file)
     elif config.encryption_secret_store:
         provider = SecretKeys(sidecar, config.encryption_secret_store, config.encryption_secret)
@@ -93,6 +100,17 @@ def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
         except KeysError as error:
             refuse(str(error))
     return sealer
+
+
+def _make_keys(config: ServiceConfig, path: Path) -> None:
+    """Make the file of keys at the first start of a system that has one by default; of all its services one does it."""
+    if not config.encryption_default_keys_file or config.encryption_key_id != CURRENT:
+        return
+    try:
+        if key_file.ensure(path):
+            log.warning("a key to encrypt the data with was made; without it they cannot be read", extra={"file": path})
+    except OSError as error:
+        refuse(f"the file of keys {path} cannot be made: {error.strerror}")
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from logging import DEBUG, INFO
 
 from flask import Flask
 
@@ -46,12 +47,13 @@ def create_app(
 
 def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sleep) -> None:
     """Write the catalogue of the first start once the state store answers; `pause` waits between tries."""
-    store = InventoryStore(documents, utc_now)
+    store, level = InventoryStore(documents, utc_now), INFO
     while True:
         try:
             store.seed()
         except TransientError as error:
-            log.info("the catalogue waits for the state store", extra={"cause": str(error)})
+            log.log(level, "the catalogue waits for the state store", extra={"cause": str(error)})
+            level = DEBUG
             pause(_RETRY_AFTER)
         else:
             return

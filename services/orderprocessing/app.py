@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from flask import Flask
@@ -15,8 +16,9 @@ from services.common.launch import configure, prepare
 from services.common.sealed_events import Publisher, SealedPublisher
 from services.common.sealing import Sealer
 from services.common.server import serve
+from services.common.sidecar import Sidecar
 from services.common.web import create_base_app
-from services.orderprocessing import backlog, openapi
+from services.orderprocessing import backlog, openapi, outage
 from services.orderprocessing.access import RULES
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
@@ -32,13 +34,13 @@ from services.orderprocessing.runtime import Engine, tell_sdk
 from services.orderprocessing.service import OrderService, Workflows
 from services.orderprocessing.store import OrderStore
 from services.orderprocessing.underway import Underway
-from services.orderprocessing.worker import run_worker
+from services.orderprocessing.worker import Worker, run_worker
 
 _DISCONNECTED_WITHIN = 0.5
 
 
 class OrderProcessingConfig(ServiceConfig):
-    """The shop's rules; durations in seconds."""
+    """The shop's rules; durations in seconds. `sidecar_supervised`: somebody starts the sidecar again when it ends."""
 
     dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
     server_threads: int = Field(default=24, ge=1, le=512)
@@ -49,6 +51,7 @@ class OrderProcessingConfig(ServiceConfig):
     booking_timeout: Seconds = 30.0
     reconcile_interval: Seconds = 10.0
     backlog_limit: int = Field(default=400, ge=1, le=1_000_000)
+    sidecar_supervised: bool = False
 
     def policy(self) -> Policy:
         """Return the rules that the domain decides by."""
@@ -102,6 +105,16 @@ def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Nei
     )
 
 
+def report_outages(config: OrderProcessingConfig, sidecar: Sidecar, worker: Worker, stopping: threading.Event) -> None:
+    """Have it logged what is missing while no workflow can run."""
+
+    def explain() -> str:
+        return outage.explain(Path(), sidecar.healthy(), config.dapr_http_port, config.sidecar_supervised)
+
+    reporter = outage.OutageReporter(lambda: sidecar.healthy() and worker.alive(), explain)
+    outage.run_in_background(reporter, stopping)
+
+
 def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
@@ -113,12 +126,12 @@ def main() -> None:
     service = create_service(orders, sidecar, engine)
     underway, stopping = Underway(), threading.Event()
     tools = create_tools(config, orders, sidecar, ground.sealer)
-    worker = run_worker(
-        sidecar, WORKFLOWS, bound_activities(tools, _around(underway, unrest)), codec, ground.calm.prove
-    )
+    activities = bound_activities(tools, _around(underway, unrest))
+    worker = run_worker(sidecar, WORKFLOWS, activities, codec, ground.calm.prove, config.sidecar_supervised)
     run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
     full = backlog.Backlog(Lists(orders).waiting, config.backlog_limit)
     backlog.run_in_background(full, stopping)
+    report_outages(config, sidecar, worker, stopping)
     app = create_app(
         orders,
         service,

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from logging import DEBUG, INFO
 
 from services.common.logs import get_logger
 from services.common.problems import too_much
@@ -24,7 +25,7 @@ class Backlog:
 
     def __init__(self, count: Callable[[int], int], limit: int) -> None:
         self._count, self._limit = count, limit
-        self._full = False
+        self._full, self._known = False, True
 
     def check(self) -> None:
         """Raise the problem 429 while no new order should be accepted."""
@@ -37,8 +38,11 @@ class Backlog:
         try:
             waiting = self._count(self._limit)
         except TransientError as error:
-            log.info("the backlog is not known", extra={"cause": str(error)})
+            # Once: what is missing, the outage reporter says.
+            log.log(INFO if self._known else DEBUG, "the backlog is not known", extra={"cause": str(error)})
+            self._known = False
             return _LOOK_EVERY
+        self._known = True
         full = waiting >= self._limit
         if full != self._full:
             log.warning(

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from logging import DEBUG, INFO
 from typing import Any
 
 from dapr.conf import settings
@@ -27,13 +28,25 @@ _MOST_DEAF = 600.0
 
 
 class Worker:
-    """The worker of this process, which runs workflows and activities while the sidecar is up."""
+    """The worker of this process, which runs workflows and activities while the sidecar is up.
 
-    def __init__(self, sidecar: Host, make: Callable[[], WorkflowRuntime], pulse: Pulse, check: float = _CHECK) -> None:
+    Only a `supervised` sidecar, which is started again when it ends, is ever asked to end.
+    """
+
+    def __init__(
+        self,
+        sidecar: Host,
+        make: Callable[[], WorkflowRuntime],
+        pulse: Pulse,
+        supervised: bool = False,
+        check: float = _CHECK,
+    ) -> None:
         self._sidecar, self._make, self._pulse, self._check = sidecar, make, pulse, check
+        self._supervised = supervised
         self._runtime: WorkflowRuntime | None = None
         self._stopping = threading.Event()
         self._connected = False
+        self._waits_for = ""
         self._patience = _PATIENCE
         self._seen_at = self._renewed_at = self._connected_at = self._unscheduled_at = -math.inf
         self._deaf_for = _DEAF_FOR
@@ -59,7 +72,8 @@ class Worker:
                 if self._connected or self._sidecar.healthy():
                     self._look_after()
             except TransientError as error:
-                log.info("the workflow worker waits", extra={"cause": str(error)})
+                log.log(DEBUG if str(error) == self._waits_for else INFO, "the workflow worker waits: %s", error)
+                self._waits_for = str(error)
             except Exception:
                 log.exception("the workflow worker could not be renewed")
             self._stopping.wait(self._check)
@@ -77,7 +91,7 @@ class Worker:
             self._renew()
 
     def _wake_sidecar(self) -> None:
-        """Ask a sidecar to end that has our connection and does nothing with it; its supervisor starts it anew.
+        """Have a sidecar restarted that has our connection and does nothing with it; unsupervised, connect to it anew.
 
         Dapr 1.18 may lock itself up so when processes die while a workflow waits to be handed to its worker: then it
         knows of no worker, or knows it, and takes no workflow.
@@ -88,9 +102,13 @@ class Worker:
         if min(self._pulse.silence(), connected_for) > self._deaf_for and (
             connected_workers(self._sidecar) == 0 or self._takes_nothing(connected_for)
         ):
-            log.warning("the sidecar does not take the worker in, and is asked to end")
             self._deaf_for = min(2 * self._deaf_for, _MOST_DEAF)
-            self._sidecar.shut_down()
+            if self._supervised:
+                log.warning("the sidecar does not take the worker in, and is asked to end")
+                self._sidecar.shut_down()
+            else:
+                log.warning("the sidecar does not take the worker in, which connects again; if it stays so, restart it")
+                self._renew()
 
     def _takes_nothing(self, connected_for: float) -> bool:
         takes_nothing_for = min(self._pulse.unanswered(), connected_for)
@@ -120,10 +138,12 @@ def run_worker(
     activities: Sequence[Callable[..., Any]],
     codec: Codec,
     prove: Callable[[], None],
+    supervised: bool,
 ) -> Worker:
     """Start, in the background, the worker that runs these workflows and activities while the sidecar is up.
 
-    It goes through the codec, and connects once `prove` raises no TransientError.
+    It goes through the codec, and connects once `prove` raises no TransientError. `supervised` says that the sidecar
+    is started again when it ends.
     """
     client = Client(sidecar, codec)
     pulse = Pulse(lambda instance: client.start(PULSE_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT))
@@ -133,7 +153,7 @@ def run_worker(
         prove()
         return make()
 
-    worker = Worker(sidecar, make_when_proved, pulse)
+    worker = Worker(sidecar, make_when_proved, pulse, supervised)
     worker.start()
     return worker
 

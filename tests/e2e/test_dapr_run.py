@@ -1,48 +1,24 @@
-"""The run template also works with the Dapr CLI alone, as `make deps` tells one to use it."""
+"""`dapr run -f .` for whoever has run `dapr init`: by README's commands, beside `make run`, and with parts missing."""
 
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from runtime.apps import Tokens
-from runtime.children import Child
 from runtime.paths import ROOT
-from runtime.stack import Stack
-from runtime.template import write_shifted
-from tests.e2e.client import Shop
-from tests.e2e.collector import Collector
-from tests.e2e.launch import SHORT, make_stack
-from tests.e2e.polling import eventually
-from tests.e2e.shopper import Shopper
+from tests.e2e.machine import entrance, set_up
 
-PORT_OFFSET = 5000
+INSIDE = "tests/e2e/on_a_machine_with_dapr.py"
 
 
-@pytest.fixture
-def stack(tmp_path: Path, collector: Collector) -> Iterator[Stack]:
-    stack = make_stack(tmp_path, PORT_OFFSET, SHORT, collector.address)
-    try:
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.mark.parametrize("tokens", [None, Tokens()], ids=["without tokens", "with tokens"])
-def test_an_order_is_delivered_under_dapr_run(stack: Stack, tokens: Tokens | None) -> None:
-    dapr = stack.start_services()
-    assert stack.run_template
-    template = write_shifted(stack.run_template, ROOT, stack.state_dir, PORT_OFFSET)
-    env = {**dapr.environment(), "DAPR_HOST_IP": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-    env |= tokens.environment() if tokens else {}
-    cli = Child("dapr-run", [dapr.cli, "run", "-f", template], stack.state_dir, env=env)
-    shop = Shop(stack.address, stack.sidecar_address)
-    try:
-        for app in stack.apps():
-            eventually(lambda app=app: shop.is_ready(app.app_id), 60)
-        internal = shop.call("inventory", "POST", "/reservations", {})
-        assert internal.status_code == (401 if tokens else 422)
-        shopper = Shopper(shop)
-        shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
-    finally:
-        cli.stop()
+@pytest.mark.timeout(600)
+def test_dapr_run_works_on_a_machine_as_dapr_init_leaves_it(tmp_path: Path) -> None:
+    prefix = entrance(pytest.skip)
+    machine = set_up(tmp_path / "machine")
+    # The tests themselves run there, where the ports are.
+    pytest_there = [*prefix, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=0", INSIDE]
+    result = subprocess.run(
+        pytest_there, cwd=ROOT, env=machine.environment(), capture_output=True, text=True, check=False, timeout=580
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

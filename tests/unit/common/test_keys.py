@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,14 @@ def test_the_file_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) ->
     assert list(keys.by_id) == [keys.current]
 
 
+def test_of_seven_services_that_start_at_once_one_makes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "keys.json"
+    with ThreadPoolExecutor(7) as services:
+        made = list(services.map(lambda _number: (key_file.ensure(path), key_file.read(path)), range(7)))
+    assert sorted(was_made for was_made, _ in made) == [False] * 6 + [True]
+    assert all(entries == key_file.read(path) for _, entries in made)
+
+
 def test_a_rotation_adds_a_key_and_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     key_file.ensure(path)
@@ -59,6 +68,7 @@ def test_of_rotations_at_the_same_time_no_key_is_lost(tmp_path: Path) -> None:
 
 _ROTATE = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from services.common import key_file
 for _ in range(20):

@@ -7,9 +7,10 @@ import pytest
 from services.common import api_keys, key_file
 from services.common.api_keys import add_key, read_keys
 from services.common.config import ServiceConfig
+from services.common.keys import FileKeys
 from services.common.launch import configure, make_sealer, prepare
 from services.common.persons import Role
-from services.common.sealing import UnknownKeyError
+from services.common.sealing import USE_CURRENT, Sealer, UnknownKeyError
 from services.common.sidecar import Sidecar
 
 NOWHERE = 1
@@ -69,3 +70,60 @@ def test_a_file_of_api_keys_is_read_once_at_the_start(tmp_path: Path, monkeypatc
 def test_api_keys_in_a_secret_store_are_looked_up_in_the_background_and_waited_for() -> None:
     settings = config(api_keys_secret_store="vault", app_api_token="a", dapr_api_token="d")
     assert not prepare(settings).door.knows_keys()
+
+
+def encryption(monkeypatch: pytest.MonkeyPatch, **environ: str) -> ServiceConfig:
+    for name in ("ENCRYPTION_KEY_ID", "ENCRYPTION_KEYS_FILE", "ENCRYPTION_SECRET_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return configure(ServiceConfig, app_port=3000)
+
+
+def test_under_dapr_run_the_first_start_makes_the_keys_that_the_launcher_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state" / "keys.json"
+    settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(path))
+    sealed = make_sealer(settings, Sidecar(settings)).seal(b"{}", "x")
+    made = path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert make_sealer(settings, Sidecar(settings)).open(sealed, "x") == b"{}"
+    assert path.read_text() == made
+
+
+def test_keys_of_ones_own_take_precedence_over_the_default_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default, own = tmp_path / "default.json", tmp_path / "own.json"
+    settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(default), ENCRYPTION_KEYS_FILE=str(own))
+    assert (settings.encryption_key_id, settings.encryption_keys_file) == ("current", own)
+    make_sealer(settings, Sidecar(settings))
+    assert (default.exists(), own.exists()) == (False, True)
+    monkeypatch.delenv("ENCRYPTION_KEYS_FILE")
+    settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(default), ENCRYPTION_SECRET_STORE="vault")
+    assert (settings.encryption_key_id, settings.encryption_keys_file) == ("current", None)
+
+
+def test_with_an_empty_key_id_nothing_is_sealed_and_what_is_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "keys.json"
+    settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(path), ENCRYPTION_KEY_ID="")
+    assert make_sealer(settings, Sidecar(settings)).seal(b"{}", "x") == b"{}"
+    assert not path.exists()
+    key_file.ensure(path)
+    sealed = Sealer(FileKeys(path), USE_CURRENT).seal(b'{"a": 1}', "x")
+    settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(path), ENCRYPTION_KEY_ID="")
+    sealer = make_sealer(settings, Sidecar(settings))
+    assert (sealer.open(sealed, "x"), sealer.seal(b"{}", "x")) == (b'{"a": 1}', b"{}")
+
+
+def test_keys_that_cannot_be_made_end_the_service_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(tmp_path / "file" / "keys.json"))
+    with pytest.raises(SystemExit, match="2"):
+        make_sealer(settings, Sidecar(settings))
+    assert "keys.json cannot be made: " in capsys.readouterr().err

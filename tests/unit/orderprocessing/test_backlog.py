@@ -105,6 +105,23 @@ def test_what_cannot_be_counted_stays_as_it_was() -> None:
     assert seen == [False, False, True, True]
 
 
+def test_while_nothing_answers_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    answers: list[int | None] = [None, None, None, 1, None, None]
+
+    def count(_enough: int) -> int:
+        answer = answers.pop(0)
+        if answer is None:
+            raise TransientError("the store is away")
+        return answer
+
+    backlog, said = Backlog(count, 5), []
+    while answers:
+        backlog.look()
+        said.append(caplog.text.count("the backlog is not known"))
+    assert said == [1, 1, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("fault", [TransientError("away"), ZeroDivisionError()])
 def test_it_looks_again_and_again_whatever_happens(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.orderprocessing.backlog._LOOK_EVERY", 0.01)

@@ -1,6 +1,6 @@
 """The worker of this process: connected whenever the sidecar is up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -74,13 +74,27 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def worker(host: FakeHost, workers: Workers, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+def make_worker(
+    host: FakeHost, workers: Workers, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[bool], Worker]]:
     monkeypatch.setattr(worker_module, "_PATIENCE", 0.0)
     monkeypatch.setattr(worker_module, "_DEAF_FOR", 0.05)
     monkeypatch.setattr(pulse_module, "_HURRY", 0.01)
-    worker = Worker(host, workers, Pulse(engine, "test", interval=0.01, answer_within=0), check=0.002)
-    yield worker
-    worker.stop(1)
+    made: list[Worker] = []
+
+    def make(supervised: bool) -> Worker:
+        pulse = Pulse(engine, "test", interval=0.01, answer_within=0)
+        made.append(Worker(host, workers, pulse, supervised, check=0.002))
+        return made[-1]
+
+    yield make
+    for worker in made:
+        worker.stop(1)
+
+
+@pytest.fixture
+def worker(make_worker: Callable[[bool], Worker]) -> Worker:
+    return make_worker(True)
 
 
 def test_a_worker_connects_when_the_sidecar_is_up_and_not_before(
@@ -119,6 +133,17 @@ def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_ra
     eventually(lambda: host.shut_downs >= 3)
     asked = host.shut_downs
     throughout(0.1, lambda: host.shut_downs <= asked + 1)
+
+
+def test_a_sidecar_that_nobody_starts_again_is_never_asked_to_end_and_the_worker_goes_on_trying(
+    make_worker: Callable[[bool], Worker], host: FakeHost, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.workers = 0
+    make_worker(False).start()
+    eventually(lambda: len(workers.made) >= 3)
+    assert host.shut_downs == 0
+    assert workers.made[0].closed
+    assert "does not take the worker in, which connects again" in caplog.text
 
 
 def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_runs_here(

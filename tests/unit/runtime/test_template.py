@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.apps import _app_plan
 from runtime.errors import LaunchError
 from runtime.paths import ROOT
 from runtime.ports import ControlPorts
@@ -20,7 +21,13 @@ def test_the_template_of_this_project_is_understood() -> None:
     assert first.command == [".venv/bin/python", "-m", "services.orderprocessing.app"]
     assert (first.address, first.sidecar_address) == ("http://127.0.0.1:3000", "http://127.0.0.1:3500")
     assert template.common["schedulerHostAddress"] == "127.0.0.1:50006"
-    assert template.env == {"PYTHONUNBUFFERED": "1"}
+    assert template.env == {"PYTHONUNBUFFERED": "1", "ENCRYPTION_DEFAULT_KEYS_FILE": ".state/keys.json"}
+
+
+def test_only_the_launcher_says_that_a_sidecar_is_started_again() -> None:
+    template = read_template(OURS)
+    assert "SIDECAR_SUPERVISED" not in template.env
+    assert _app_plan(template, template.apps[0], {}).env["SIDECAR_SUPERVISED"] == "true"
 
 
 def test_no_two_processes_want_the_same_port_with_nine_replicas() -> None:

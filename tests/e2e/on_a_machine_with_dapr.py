@@ -1,0 +1,158 @@
+"""Run by `test_dapr_run.py` on a machine of its own, in this order: each test goes on with what the last one left."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runtime import prerequisites
+from runtime.apps import Tokens
+from runtime.children import Child
+from runtime.dapr import Dapr
+from runtime.ports import ControlPorts, is_free
+from runtime.stack import Stack
+from tests.e2e.client import Shop
+from tests.e2e.launch import log_ends
+from tests.e2e.machine import MACHINE, Machine
+from tests.e2e.polling import eventually, holds
+from tests.e2e.shopper import Shopper
+
+READY_S = 90.0
+HIGH_VALUE = 120_000
+SECTION = re.compile(r"^## Start with `dapr run`\n(.*?)^## ", re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Machine:
+    return Machine(Path(os.environ[MACHINE]))
+
+
+@pytest.fixture(scope="module")
+def run_command(machine: Machine) -> str:
+    """Carry out what README says comes first, and return its last command."""
+    section = SECTION.search((machine.checkout / "README.md").read_text())
+    assert section, "README has no section about dapr run"
+    *first, last = re.findall(r"^    (.+)$", section[1], re.MULTILINE)
+    for command in first:
+        subprocess.run(command, shell=True, cwd=machine.checkout, check=True)
+    assert first
+    return last
+
+
+@pytest.fixture(scope="module")
+def stack(machine: Machine) -> Stack:
+    """Return what `make run` starts once it is set up; its addresses are the usual ones."""
+    return Stack(root=machine.checkout, state_dir=machine.checkout / ".state")
+
+
+@pytest.fixture(scope="module")
+def shopper(stack: Stack) -> Shopper:
+    return Shopper(Shop(stack.address, stack.sidecar_address))
+
+
+@pytest.fixture(scope="module")
+def control_plane(machine: Machine) -> Iterator[dict[str, prerequisites.Kept]]:
+    """Run Redis, placement and scheduler as the containers of `dapr init` do: elsewhere, on the usual ports."""
+    names = list(prerequisites.SERVICES)
+    services = prerequisites.start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
+    try:
+        yield {service.name: service for service in services}
+    finally:
+        prerequisites.stop(services)
+
+
+@contextmanager
+def running(command: str, machine: Machine, **env: str) -> Iterator[Child]:
+    """Run README's command as a terminal does, and press Ctrl-C at the end."""
+    child = Child("console", ["sh", "-c", f"exec {command}"], machine.folder, cwd=machine.checkout, env=env)
+    try:
+        yield child
+        os.kill(child.pid, signal.SIGINT)
+        eventually(child.ended)
+    except Exception as error:
+        logs = log_ends(machine.folder) + log_ends(machine.checkout / ".dapr")
+        raise AssertionError(f"{error}\n{logs}") from error
+    finally:
+        child.stop()
+
+
+def wait_ready(shop: Shop, stack: Stack) -> None:
+    for app in stack.apps():
+        eventually(lambda app=app: shop.is_ready(app.app_id), READY_S)
+
+
+def orders_that_wait(shopper: Shopper) -> str:
+    order_id = shopper.orders({shopper.goods(price=HIGH_VALUE, a=2): 1})
+    shopper.sees(order_id, "approvalRequired")
+    return order_id
+
+
+def test_without_redis_placement_and_scheduler_the_console_says_once_what_is_missing(
+    run_command: str, machine: Machine
+) -> None:
+    child = Child("nothing", ["sh", "-c", f"exec {run_command}"], machine.folder, cwd=machine.checkout)
+    try:
+        eventually(lambda: "start what is missing by `dapr init`" in child.log.read_text(), 60)
+    finally:
+        # While it starts, `dapr run` does not heed Ctrl-C.
+        os.killpg(child.pid, signal.SIGKILL)
+        child.stop()
+    log = child.log.read_text()
+    assert log.count("Redis at localhost:6379 and placement at 127.0.0.1:50005 and scheduler at 127.0.0.1:50006") == 1
+    assert log.count("the backlog is not known") == 1
+    assert log.count("\n") < 15, log
+
+
+def test_the_commands_of_the_readme_start_the_system(
+    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept]
+) -> None:
+    with running(run_command, machine):
+        wait_ready(shopper.shop, stack)
+        assert shopper.shop.call("inventory", "POST", "/reservations", {}).status_code == 422
+        shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
+        orders_that_wait(shopper)
+    keys = machine.checkout / ".state" / "keys.json"
+    assert keys.stat().st_mode & 0o777 == 0o600
+    holds(lambda: assert_free(stack))
+
+
+def assert_free(stack: Stack) -> None:
+    taken = {name: port for app in stack.apps() for name, port in app.named_ports().items() if not is_free(port)}
+    assert taken == {}
+
+
+def test_make_run_goes_on_with_the_orders_of_dapr_run(
+    stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept], capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivered, waiting = shopper.placed
+    with stack:
+        assert set(stack.names()).isdisjoint(control_plane)
+        assert shopper.shop.order(delivered)["status"] == "completed"
+        shopper.shop.approve(waiting)
+        shopper.delivers(waiting)
+        orders_that_wait(shopper)
+    assert "Using the redis that already answers on port 6379" in capsys.readouterr().out
+
+
+def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_sidecar_is_ended(
+    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept]
+) -> None:
+    *delivered, waiting = shopper.placed
+    with running(run_command, machine, **Tokens().environment()) as console:
+        wait_ready(shopper.shop, stack)
+        assert shopper.shop.call("inventory", "POST", "/reservations", {}).status_code == 401
+        for order_id in delivered:
+            assert shopper.shop.order(order_id)["status"] == "completed"
+        shopper.shop.approve(waiting)
+        shopper.delivers(waiting)
+        with control_plane["placement"].stopped(at_once=True):
+            eventually(lambda: "does not take the worker in, which connects again" in console.log.read_text(), 60)
+        # Nobody starts a sidecar again here: only one that was left alone can do this.
+        shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
