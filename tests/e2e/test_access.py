@@ -185,6 +185,16 @@ def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
         assert requests.get(f"{address}/v1.0/healthz", timeout=20).ok
 
 
+@pytest.mark.parametrize("page", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
+def test_through_a_sidecar_too_a_page_of_another_site_must_declare_json(house: House, page: dict[str, str]) -> None:
+    url = f"{house.stack.sidecar_address('web')}/v1.0/invoke/fraud/method/limit"
+    caller = {"dapr-api-token": house.stack.tokens("web").sidecar, "oms-role": "manager", "oms-person": "Eve"}
+    for content_type, status in (("text/plain;charset=UTF-8", 415), ("application/json", 200)):
+        headers = caller | {"Content-Type": content_type}
+        assert requests.post(url, data='{"limit": 0}', headers=headers, timeout=20).status_code == 200
+        assert requests.post(url, data='{"limit": 0}', headers=headers | page, timeout=20).status_code == status
+
+
 def test_a_key_that_is_taken_away_opens_nothing_any_more(house: House) -> None:
     key, kept = add_key(house.path, "temporary", Role.OPERATOR)
     headers = {"Authorization": f"Bearer {key}"}
