@@ -75,8 +75,8 @@ def read_object() -> dict[str, Any]:
 def _require_json() -> None:
     """Raise the 415 unless the content type is one of JSON, or one that may be JSON and no foreign page sent it.
 
-    A browser sends application/json to another site only after that site has allowed it, and text/plain or no type
-    without asking. So from a page of another site the header is required, whatever else protects the endpoint.
+    A browser sends application/json to another site only after a preflight request, but text/plain or no type without
+    one. So from a page of another site the header is required, whatever else protects the endpoint.
     """
     if _JSON.fullmatch(request.mimetype):
         return
