@@ -22,7 +22,7 @@ _MEANINGS = {
     404: "there is no such thing",
     409: "not possible in the current state; nothing was changed",
     413: "the body is too large",
-    415: "the body is not `application/json`",
+    415: "the body is not declared as JSON, and is a form, or a page of another site sends it",
     422: "a field is wrong; `errors` names every one",
     429: "too much at once; nothing was done, the same again is welcome after `Retry-After` seconds",
     503: "temporarily unavailable; try again after `Retry-After` seconds",
@@ -34,6 +34,10 @@ _IN_PATHS: Mapping[str, Json] = {
 }
 """The shapes of ids, by the names that they have in paths."""
 _WITH_BODY = (400, 413, 415, 422)
+_JSON_AS = (
+    "A JSON object, as `application/json`. Sent as `text/plain` or without a content type it is read as JSON too, "
+    "unless a page of another site sends it; a form is a 415."
+)
 _ALWAYS = (401, 403, 429, 503)
 _LATER = {429, 503}
 
@@ -189,9 +193,14 @@ def _operation(one: Operation, schemas: _Schemas) -> Json:
         "responses": _responses(one, schemas),
     }
     if one.body is not None:
-        content = {"application/json": {"schema": schemas.of_body(one.body)}}
-        found["requestBody"] = {"required": one.body_required, "content": content}
+        found["requestBody"] = _request_body(one.body_required, schemas.of_body(one.body))
     return found
+
+
+def _request_body(required: bool, schema: Json) -> Json:
+    text = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    content = {"application/json": {"schema": schema}, "text/plain": {"schema": text}}
+    return {"description": _JSON_AS, "required": required, "content": content}
 
 
 def _responses(one: Operation, schemas: _Schemas) -> Json:

@@ -32,6 +32,19 @@ def asked_from_here() -> bool:
 
 def only_reads_or_from_here() -> bool:
     """Tell whether the current request changes nothing, or comes from no page but this service's own."""
-    origin = request.headers.get("Origin")
-    same = origin is None or origin.partition("://")[2] == request.host
+    host = _host_of_page()
+    same = host is None or host == request.host
     return request.method in _ONLY_READING or (asked_from_here() and same)
+
+
+def _host_of_page() -> str | None:
+    """Return the host of the page that sends the request, "" for one without a host, None where nothing names a page.
+
+    Some old browsers send forms of other sites with neither `Origin` nor `Sec-Fetch-Site`, but with `Referer`.
+    """
+    headers = request.headers
+    if "Origin" in headers:
+        return headers["Origin"].partition("://")[2]
+    if "Referer" in headers and "Sec-Fetch-Site" not in headers:
+        return headers["Referer"].partition("://")[2].partition("/")[0]
+    return None

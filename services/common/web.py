@@ -14,12 +14,15 @@ from werkzeug.urls import iri_to_uri
 from services.common import logs, problems, tracing
 from services.common.index_reader import BadCursorError, Slice
 from services.common.models import Request, reason
+from services.common.origins import only_reads_or_from_here
 from services.common.problems import Problem, invalid, unavailable
 from services.common.sealing import UnreadableError
 from services.common.sidecar import TransientError
 
 MAX_BODY = 256 * 1024
 _JSON = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
+_UNDECLARED_JSON = frozenset({"", "text/plain"})
+"""Content types with which clients send JSON without saying so: none, and the default of `fetch` for a string."""
 
 T = TypeVar("T", bound=Request)
 
@@ -65,9 +68,26 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
 
 def read_object() -> dict[str, Any]:
     """Return the request's JSON object. Raises the problems 400, 413 and 415."""
-    if not _JSON.fullmatch(request.mimetype or ""):
-        raise Problem(415, "unsupportedMediaType", "the body must be application/json")
+    _require_json()
     return object_from(request.get_data())
+
+
+def _require_json() -> None:
+    """Raise the 415 unless the content type is one of JSON, or one that may be JSON and no foreign page sent it.
+
+    A browser sends application/json to another site only after a preflight request, but text/plain or no type without
+    one. So from a page of another site the header is required, whatever else protects the endpoint.
+    """
+    if _JSON.fullmatch(request.mimetype):
+        return
+    if request.mimetype not in _UNDECLARED_JSON:
+        raise _unsupported("the body must be JSON; send it with the header Content-Type: application/json")
+    if not only_reads_or_from_here():
+        raise _unsupported("from a page of another site JSON needs the header Content-Type: application/json")
+
+
+def _unsupported(detail: str) -> Problem:
+    return Problem(415, "unsupportedMediaType", detail)
 
 
 def object_from(data: bytes) -> dict[str, Any]:

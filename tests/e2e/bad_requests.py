@@ -6,7 +6,10 @@ from typing import Any
 
 JSON = "application/json"
 _ORDER = {"customerId": "c", "items": [{"sku": "apples", "quantity": 1}]}
+_TAKEN = {"status": "dispatched"}
 _NUL = "\x00"
+_FORM = "application/x-www-form-urlencoded"
+_CROSS_SITE = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,11 @@ _INTAKE = [
     _orders(400, b'{"total": NaN}'),
     _orders(400, b"[" * 100_000),
     _orders(413, b'{"x": "' + b"a" * 262_144 + b'"}'),
-    _orders(415, _ORDER, content_type="text/plain"),
-    _orders(415, _ORDER, content_type=None),
+    _orders(400, b"customerId=c", content_type="text/plain"),
+    _orders(400, b"customerId=c", content_type=None),
+    _orders(415, b"customerId=c", "Content-Type: application/json", content_type=_FORM),
+    _orders(403, _ORDER, "crossOrigin", content_type="text/plain", headers=_CROSS_SITE),
+    _orders(403, _ORDER, "crossOrigin", content_type=None, headers=_CROSS_SITE),
     _orders(422, {}, "customerId", "items"),
     _orders(422, {"id": "-", "customerId": 7, "items": [], "total": "x"}, "id", "customerId", "items", "total"),
     _orders(422, _ORDER | {"id": "a" * 41}, "id"),
@@ -105,6 +111,8 @@ _ORDERS = [
     Bad(409, "orderprocessing", "POST", "/orders/{order}/approve", {"approver": "Chris", "approved": True}),
     Bad(409, "orderprocessing", "POST", "/orders/{order}/action", {"action": "amend"}),
     Bad(422, "orderprocessing", "POST", "/shipments/{order}:1/status", {"status": "booked"}, ("status",)),
+    Bad(415, "orderprocessing", "POST", "/shipments/{order}:1/status", b"status=dispatched", ("Content-Type",), _FORM),
+    Bad(403, "orderprocessing", "POST", "/shipments/{order}:1/status", _TAKEN, (), "text/plain", _CROSS_SITE),
     Bad(409, "orderprocessing", "POST", "/shipments/{order}:1/status", {"status": "delivered"}),
     Bad(404, "orderprocessing", "POST", "/shipments/{order}:2/status", {"status": "delivered"}),
 ]

@@ -9,6 +9,7 @@ from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.groups import Storyteller, System
 from tests.e2e.launch import SHORT, make_stack, running
+from tests.e2e.readme import Shell
 from tests.e2e.shopper import Shopper
 
 PORT_OFFSET = 2000
@@ -55,6 +56,13 @@ def crash_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def shop(system: System) -> Shop:
     return system.shop
+
+
+@pytest.fixture(scope="session")
+def shell(system: System, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """Where the commands of README.md are run."""
+    env = {"OMS_URL": system.stack.address("orderprocessing"), "ENCRYPTION_KEYS_FILE": str(system.stack.keys_file)}
+    return Shell(tmp_path_factory.mktemp("reader"), PORT_OFFSET, env)
 
 
 @pytest.fixture

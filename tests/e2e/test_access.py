@@ -17,8 +17,11 @@ from services.common.persons import Role
 from tests.e2e.access_table import Row, rows
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
+from tests.e2e.http_file import Sender
 from tests.e2e.launch import SHORT, log_files, make_stack, running
 from tests.e2e.polling import eventually
+from tests.e2e.readme import Shell
+from tests.e2e.test_demo_requests import CHAOS, FILE, KEYS, of_sections
 from tests.e2e.test_overload import Flood
 
 PORT_OFFSET = 11000
@@ -182,6 +185,16 @@ def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
         assert requests.get(f"{address}/v1.0/healthz", timeout=20).ok
 
 
+@pytest.mark.parametrize("page", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
+def test_through_a_sidecar_too_a_page_of_another_site_must_declare_json(house: House, page: dict[str, str]) -> None:
+    url = f"{house.stack.sidecar_address('web')}/v1.0/invoke/fraud/method/limit"
+    caller = {"dapr-api-token": house.stack.tokens("web").sidecar, "oms-role": "manager", "oms-person": "Eve"}
+    for content_type, status in (("text/plain;charset=UTF-8", 415), ("application/json", 200)):
+        headers = caller | {"Content-Type": content_type}
+        assert requests.post(url, data='{"limit": 0}', headers=headers, timeout=20).status_code == 200
+        assert requests.post(url, data='{"limit": 0}', headers=headers | page, timeout=20).status_code == status
+
+
 def test_a_key_that_is_taken_away_opens_nothing_any_more(house: House) -> None:
     key, kept = add_key(house.path, "temporary", Role.OPERATOR)
     headers = {"Authorization": f"Bearer {key}"}
@@ -231,6 +244,24 @@ def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house
     assert set(flood.statuses()) == {401, 429}
     assert flood.refusals() == {("application/problem+json", "rate")}
     assert served == [200] * 50
+
+
+@pytest.mark.parametrize("section", [CHAOS, KEYS], ids=FILE.sections.get)
+def test_the_requests_of_demo_http_that_need_chaos_or_keys_are_answered_as_their_titles_say(
+    house: House, section: int
+) -> None:
+    shell = Shell(house.stack.state_dir, PORT_OFFSET, {})
+    variables = {name: shell.moved(value) for name, value in FILE.variables.items()}
+    key = house.keys["operator"]
+    # Chaos without keys needs no key; this system has both.
+    always = {"Authorization": f"Bearer {key}"} if section == CHAOS else {}
+    sender = Sender(variables | {"key": key}, always)
+    for one in of_sections(section):
+        sender.send(one)
+    if section == CHAOS:
+        killed = house.stack.pid("billing")
+        eventually(lambda: house.stack.pid("billing") not in {None, killed})
+    eventually(lambda: house.as_("operator").is_ready("billing"))
 
 
 def test_no_log_has_a_key_or_a_token(house: House) -> None:

@@ -10,7 +10,7 @@ import requests
 
 from tests.e2e import books
 from tests.e2e.collector import Collector
-from tests.e2e.crashes import kill, power_cut
+from tests.e2e.crashes import kill_orderprocessing_as_readme_says, power_cut
 from tests.e2e.groups import System
 from tests.e2e.launch import PATIENT, make_stack, running
 from tests.e2e.polling import eventually, holds
@@ -60,7 +60,7 @@ def place_three(shopper: Shopper) -> list[str]:
 def live_through_the_kill(system: System, told: Survivors) -> None:
     """Kill the workflow host the moment after orders were accepted; it is started again by itself."""
     told.before_the_kill = place_three(told.shopper)
-    kill(system.stack, "orderprocessing")
+    kill_orderprocessing_as_readme_says(system.stack)
     with pytest.raises(requests.ConnectionError):
         system.shop.order(told.booked)
     eventually(lambda: system.shop.is_ready("orderprocessing"))

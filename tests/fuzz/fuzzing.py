@@ -1,5 +1,6 @@
 """Runs Schemathesis over a service's OpenAPI document, in all its phases: examples, limits, chance, stories."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _CHECKS: Mapping[str, dict[str, Any]] = {
     "errors_are_problems": {},
     "nothing_of_the_inside_shows": {},
     "only_maintenance_is_unavailable": {},
+    "documented_content_types_are_read": {},
 }
 _IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check")}
 _KEY = "Idempotency-Key"
@@ -53,6 +55,25 @@ def nothing_of_the_inside_shows(_ctx: Any, response: schemathesis.Response, _cas
 def only_maintenance_is_unavailable(_ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
     if response.status_code == 503 and (case.method.upper(), case.path) not in _IN_MAINTENANCE:
         raise AssertionError((response.content or b"").decode(errors="replace"))
+
+
+@schemathesis.check
+def documented_content_types_are_read(_ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
+    if response.status_code == 415 and _is_well_formed(case):
+        raise AssertionError(f"{case.media_type} is documented and refused")
+
+
+@schemathesis.hook
+def before_load_schema(_ctx: schemathesis.HookContext, document: dict[str, Any]) -> None:
+    """Have the fuzzer make text that is documented as JSON from the schema of that JSON, which it ignores."""
+    for operation in (one for item in document.get("paths", {}).values() for one in item.values()):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            content["schema"] = content["schema"].get("contentSchema", content["schema"])
+
+
+@schemathesis.serializer("text/plain")
+def json_as_text(_ctx: Any, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
 @dataclass
@@ -150,9 +171,8 @@ def settings(
 
 def map_case(_ctx: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
     """Make most well-formed bodies sensible ones, or hardly any would be accepted."""
-    body, meta = case.body, case.meta
-    well_formed = meta is not None and meta.generation.mode is schemathesis.GenerationMode.POSITIVE
-    if not well_formed or not isinstance(body, dict):
+    body = case.body
+    if not _is_well_formed(case) or not isinstance(body, dict):
         return case
     if _number(body) % 4:
         body = case.body = _sensible(body)
@@ -169,6 +189,10 @@ def map_case(_ctx: schemathesis.HookContext, case: schemathesis.Case) -> schemat
         # The fuzzer would send another body with the same key, again and again.
         case.headers = {**case.headers, _KEY: f"{_number(case.body):x}"}
     return case
+
+
+def _is_well_formed(case: schemathesis.Case) -> bool:
+    return case.meta is not None and case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE
 
 
 def _number(body: Any) -> int:

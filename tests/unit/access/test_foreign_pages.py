@@ -1,5 +1,6 @@
 """On loopback nobody needs a key, and every page that a person has open could ask in his place: it is refused."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ FOREIGN = [
     {"Origin": "null"},
 ]
 FOREIGN += [{"Host": "localhost:3004", "Origin": origin} for origin in ("http://[", "http://x]", "null", "")]
+FOREIGN += [
+    {"Host": "localhost:3004", "Referer": page} for page in ("http://evil.example/localhost:3004", "about:blank")
+]
 OWN = [
     {},
     {"Host": "localhost:3004"},
@@ -26,7 +30,15 @@ OWN = [
     {"Host": "[::1]:3004"},
     {"Host": "localhost:3004", "Origin": "http://localhost:3004", "Sec-Fetch-Site": "same-origin"},
     {"Sec-Fetch-Site": "none"},
+    {"Host": "localhost:3004", "Referer": "http://localhost:3004/docs"},
 ]
+HOST = "localhost:3005"
+ORIGINS = [None, f"http://{HOST}", "http://localhost:8080", "https://evil.example", "null", ""]
+SITES = [None, "same-origin", "none", "same-site", "cross-site", ""]
+PAGES = list(product(ORIGINS, SITES))
+"""Every combination of what a browser may say of the page that asks."""
+UNDECLARED = ["text/plain", "text/plain;charset=UTF-8", "Text/Plain; charset=utf-8", ""]
+"""What a page may send to another site without asking it first, and JSON may come as."""
 REBOUND = ["evil.example", "evil.example:3004", "127.0.0.1.evil.example", "localhost.evil.example:80", "evil@localhost"]
 
 
@@ -81,3 +93,71 @@ def test_a_name_of_this_machine_can_be_trusted() -> None:
     assert not OPEN.trusts("shop.local:3000")
     with pytest.raises(ConfigurationError, match="TRUSTED_HOSTS"):
         read(ServiceConfig, {"TRUSTED_HOSTS": " , "}, app_port=1)
+
+
+def said_by_browser(origin: str | None, site: str | None) -> dict[str, str]:
+    """Return the headers of a request to the service of fraud by a page; None is for a header that is not sent."""
+    headers = {"Host": HOST, "Origin": origin, "Sec-Fetch-Site": site}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+def is_own(origin: str | None, site: str | None) -> bool:
+    """Tell whether nothing that the browser says names a page of another site."""
+    return origin in {None, f"http://{HOST}"} and site in {None, "same-origin", "none"}
+
+
+def set_limit(app: Flask, limit: int, content_type: str, headers: dict[str, str]) -> tuple[int, str | None]:
+    """Send a limit as JSON, under any content type; return the status, and the code of a problem."""
+    body = f'{{"limit": {limit}}}'
+    answer = app.test_client().post("/limit", data=body, content_type=content_type, headers=headers)
+    return answer.status_code, answer.get_json().get("code")
+
+
+def limit_of(app: Flask, headers: dict[str, str] | None = None) -> int:
+    return int(app.test_client().get("/settings", headers=headers).get_json()["limit"])
+
+
+@pytest.mark.parametrize(("origin", "site"), PAGES)
+def test_without_keys_json_of_any_content_type_is_taken_unless_a_page_of_another_site_sends_it(
+    apps: dict[str, Flask], origin: str | None, site: str | None
+) -> None:
+    fraud = apps["fraud"]
+    for number, content_type in enumerate(["application/json", *UNDECLARED], 1):
+        fraud.test_client().post("/reset")
+        found = set_limit(fraud, number, content_type, said_by_browser(origin, site))
+        assert found == ((200, None) if is_own(origin, site) else (403, "crossOrigin")), content_type
+        assert limit_of(fraud) == (number if is_own(origin, site) else 0)
+
+
+@pytest.mark.parametrize(("origin", "site"), PAGES)
+def test_with_a_key_a_page_of_another_site_must_declare_json(
+    tmp_path: Path, origin: str | None, site: str | None
+) -> None:
+    keys = make_keys(tmp_path / "keys.json")
+    fraud, key = make_apps(tmp_path / "keys.json")["fraud"], bearer(keys[Role.MANAGER])
+    page = said_by_browser(origin, site)
+    for number, content_type in enumerate(UNDECLARED, 1):
+        assert set_limit(fraud, number, content_type, page) == (401, "notAuthenticated")
+        found = set_limit(fraud, number, content_type, page | key)
+        assert found == ((200, None) if is_own(origin, site) else (415, "unsupportedMediaType")), content_type
+        assert limit_of(fraud, key) == (number if is_own(origin, site) else 0)
+    assert set_limit(fraud, 9, "application/json", page | key) == (200, None)
+
+
+@pytest.mark.parametrize(("origin", "site"), PAGES)
+def test_through_a_sidecar_a_page_of_another_site_must_declare_json(origin: str | None, site: str | None) -> None:
+    fraud, caller = make_apps()["fraud"], through_sidecar("web", role="manager", person="a")
+    page = said_by_browser(origin, site)
+    for content_type in UNDECLARED:
+        found = set_limit(fraud, 5, content_type, page | caller)
+        assert found == ((200, None) if is_own(origin, site) else (415, "unsupportedMediaType")), content_type
+    assert set_limit(fraud, 9, "application/json", page | caller) == (200, None)
+
+
+@pytest.mark.parametrize("host", REBOUND)
+def test_a_page_whose_name_leads_here_sends_nothing_of_any_content_type(apps: dict[str, Flask], host: str) -> None:
+    apps["fraud"].test_client().post("/reset")
+    page = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    for content_type in ("application/json", *UNDECLARED):
+        assert set_limit(apps["fraud"], 5, content_type, page) == (400, "untrustedHost")
+    assert limit_of(apps["fraud"]) == 0

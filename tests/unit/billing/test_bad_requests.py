@@ -76,7 +76,8 @@ def test_the_fulfillment_must_be_the_orders(path: str) -> None:
         (b"[]", "application/json", 400),
         (b'{"amount": NaN}', "application/json", 400),
         (b"\xff", "application/json", 400),
-        (b"{}", "text/plain", 415),
+        (b"{", "text/plain", 400),
+        (b"amount=1", "application/x-www-form-urlencoded", 415),
         (b" " * 300_000, "application/json", 413),
     ],
 )

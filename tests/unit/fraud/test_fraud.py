@@ -163,7 +163,7 @@ def test_what_is_no_json_object_is_a_400(fraud: Fraud, path: str, body: bytes) -
 
 
 def test_another_content_type_is_a_415_and_too_much_a_413(fraud: Fraud) -> None:
-    assert fraud.http.post("/limit", data="limit=1").status_code == 415
+    assert fraud.http.post("/limit", data={"limit": "1"}).status_code == 415
     huge = fraud.http.post("/maintenance", data=b" " * 300_000, content_type="application/json")
     assert huge.status_code == 413
 

@@ -111,12 +111,20 @@ def test_what_is_not_a_json_object_is_a_400(world: World, data: bytes) -> None:
 
 
 def test_another_content_type_is_a_415(world: World) -> None:
-    for content_type in ("text/plain", "application/xml", "application/x-www-form-urlencoded", ""):
+    for content_type in ("application/xml", "application/x-www-form-urlencoded", "multipart/form-data", "text/html"):
         raw(world, json.dumps(FULL).encode(), 415, content_type)
-    answer = world.app.test_client().post(
-        "/orders", data=json.dumps(FULL), content_type="application/vnd.shop+json; charset=utf-8"
-    )
-    assert answer.status_code == 202
+
+
+def test_json_may_come_as_text_or_undeclared_and_as_any_type_of_json(world: World) -> None:
+    declared = "application/vnd.shop+json; charset=utf-8"
+    for content_type in ("text/plain;charset=UTF-8", "text/plain", "", declared):
+        answer = world.app.test_client().post("/orders", data=json.dumps(FULL), content_type=content_type)
+        assert (answer.status_code, answer.get_json()["id"]) == (202, FULL["id"])
+
+
+def test_text_that_is_no_json_is_a_400(world: World) -> None:
+    for content_type in ("text/plain", ""):
+        raw(world, b"customerId=1234", 400, content_type)
 
 
 def test_a_body_above_256_kib_is_a_413_and_one_of_just_that_is_not(world: World) -> None:

@@ -34,10 +34,11 @@ def waiting(world: World, *skus: str) -> World:
         (b'{"a": "\xff"}', "application/json", 400),
         (b"[" * 90_000, "application/json", 400),
         (b"{}", "application/json", 422),
-        (b"{}", "text/plain", 415),
+        (b"{", "text/plain", 400),
+        (b"action=cancel", "application/x-www-form-urlencoded", 415),
         (b" " * 300_000, "application/json", 413),
     ],
-    ids=["none", "cut", "array", "not UTF-8", "deep", "empty", "text", "large"],
+    ids=["none", "cut", "array", "not UTF-8", "deep", "empty", "text", "form", "large"],
 )
 def test_a_body_that_cannot_be_read_changes_nothing(
     world: World, path: str, data: bytes, content_type: str, status: int

@@ -53,7 +53,7 @@ def test_an_unknown_booking_is_not_found() -> None:
 def test_what_is_no_json_is_refused() -> None:
     client = Shipping().client
     assert client.post("/bookings", data="{", content_type="application/json").status_code == 400
-    assert client.post("/bookings", data="{}", content_type="text/plain").status_code == 415
+    assert client.post("/bookings", data="{}", content_type="text/xml").status_code == 415
 
 
 def test_the_switch_ignores_whatever_body_it_gets() -> None:

@@ -1,0 +1,180 @@
+"""Reads the walk-through of README.md, runs its commands in a real shell, and fails where a sentence is passed over."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from runtime.paths import ROOT
+
+CHAPTER = "## Walk through it"
+_SHELL = 'curl() { command curl --silent --show-error --dump-header "$OMS_HEADERS" "$@"; }\n'
+_PORT = re.compile(r"\blocalhost:(\d{4})\b")
+_TIMEOUT = 60
+_COMMENT = re.compile(r"\s+#\s")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command printed; of one that sent a request, the status line, the headers and the body too."""
+
+    text: str
+    status_line: str
+    headers: Mapping[str, str]
+
+    @property
+    def status(self) -> int:
+        """The status of the answer."""
+        return int(self.status_line.split()[1])
+
+    @property
+    def body(self) -> Any:
+        """The JSON of the answer; with `-i` it comes after the headers."""
+        return json.loads(self.text.replace("\r\n", "\n").rpartition("\n\n")[2] or self.text)
+
+
+class Shell:
+    """Runs commands as a reader would in the folder of the checkout, on the ports of the system that is tested."""
+
+    def __init__(self, folder: Path, port_offset: int, env: Mapping[str, str]) -> None:
+        self._headers, self._port_offset = folder / "headers", port_offset
+        self._env = {**os.environ, **env, "OMS_HEADERS": str(self._headers)}
+
+    def moved(self, text: str) -> str:
+        """Return the text with each port moved to where it is on the tested system."""
+        return _PORT.sub(lambda port: f"localhost:{int(port[1]) + self._port_offset}", text)
+
+    def run(self, command: str, before: str = "") -> Output:
+        """Run a command, after `before`, and return what came of it; it must succeed."""
+        self._headers.write_text("")
+        done = subprocess.run(
+            ["bash", "-c", f"{_SHELL}{before}\n{self.moved(command)}"],
+            cwd=ROOT,
+            env=self._env,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        # After "100 Continue" the headers of the answer come last.
+        first, *lines = self._headers.read_text().strip().rpartition("\n\n")[2].splitlines() or [""]
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return Output(done.stdout, first, headers)
+
+
+class Section:
+    """One section of the walk-through, read from its beginning to its end: leaving any of it out is a failure."""
+
+    def __init__(self, title: str, shell: Shell) -> None:
+        self._shell = shell
+        self._items = _items(_section(title))
+
+    def __enter__(self) -> Self:
+        """Begin at the first line."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """See that nothing is left of the section."""
+        if error is None:
+            assert self._items == [], f"nothing checks this: {self._items[0]}"
+
+    def commands(self) -> list[str]:
+        """Take the block of commands that comes next; what is said beside them comes after it."""
+        assert self._items, "the section is over"
+        item = self._items.pop(0)
+        assert isinstance(item, list), f"before the commands comes: {item}"
+        comments = [comment for _, comment in item if comment]
+        self._items[:0] = comments
+        return [command for command, _ in item]
+
+    def run(self) -> list[Output]:
+        """Run the block of commands that comes next."""
+        return [self._shell.run(command) for command in self.commands()]
+
+    def says(self, text: str) -> list[str]:
+        """Take the words that come next, which must be these, and return what is in backticks there."""
+        assert self._items, f"the section is over, and does not say: {text}"
+        item = self._items[0]
+        assert isinstance(item, str), f"here come commands: {item}"
+        assert item.startswith(text), f"it says: {item}"
+        rest = item.removeprefix(text).strip()
+        self._items[:1] = [rest] if rest else []
+        return re.findall(r"`([^`]+)`", text)
+
+    def leaves(self, text: str, why: str) -> None:
+        """Take the words that come next, which nothing here checks, for the reason `why`."""
+        assert why
+        self.says(text)
+
+    def leaves_commands(self, *commands: str, why: str) -> None:
+        """Take the block of commands that comes next, which is not run, for the reason `why`."""
+        assert why
+        assert self.commands() == list(commands)
+
+
+def commands_of(title: str) -> list[str]:
+    """Return all commands of a section."""
+    return [command for item in _items(_section(title)) if isinstance(item, list) for command, _ in item]
+
+
+def titles() -> list[str]:
+    """Return the titles of all sections of the walk-through, and an empty one for what comes before them."""
+    return ["", *re.findall(r"^### (.+)$", _chapter(), re.MULTILINE)]
+
+
+def _chapter() -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.split(r"^## ", text.partition(f"{CHAPTER}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def _section(title: str) -> str:
+    begin, *rest = re.split(r"^### (.+)$", _chapter(), flags=re.MULTILINE)
+    return dict([("", begin), *zip(rest[::2], rest[1::2], strict=True)])[title]
+
+
+def _items(text: str) -> list[str | list[tuple[str, str]]]:
+    """Return the prose and the blocks of commands in turn: prose in one line, commands each with its comment."""
+    items: list[str | list[tuple[str, str]]] = []
+    for is_block, lines in _runs(text.splitlines()):
+        if is_block:
+            items.append([_command(one) for one in _continued(lines)])
+        else:
+            items.append(" ".join(" ".join(lines).split()))
+    return items
+
+
+def _runs(lines: list[str]) -> list[tuple[bool, list[str]]]:
+    """Return what belongs together: indented lines are a block, and all others between two blocks are prose."""
+    found: list[tuple[bool, list[str]]] = []
+    for line in filter(str.strip, lines):
+        is_block = line.startswith("    ")
+        if not found or found[-1][0] != is_block:
+            found.append((is_block, []))
+        found[-1][1].append(line[4:] if is_block else line)
+    return found
+
+
+def _continued(lines: list[str]) -> list[str]:
+    """Return whole commands: a line that ends in a backslash goes on in the next."""
+    commands: list[str] = []
+    goes_on = False
+    for line in lines:
+        if goes_on:
+            commands[-1] += f"\n{line}"
+        else:
+            commands.append(line)
+        goes_on = line.endswith("\\")
+    return commands
+
+
+def _command(text: str) -> tuple[str, str]:
+    command, *comment = _COMMENT.split(text, maxsplit=1)
+    return command.strip(), comment[0].strip() if comment else ""
