@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response, request
 
+from services.common.channel import client_disconnected
 from services.common.origins import asked_from_here
 from services.common.problems import Problem
-from services.common.server import listener_gone
 from services.web.access import may, me
 from services.web.backend import Backend
 from services.web.hub import Hub
@@ -27,7 +27,7 @@ def live_routes(hub: Hub, backend: Backend) -> Blueprint:
             backend.order(order_id)
         # A browser that reconnects keeps the address, so its header is the newer of the two.
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
-        gone, somebody = listener_gone(request.environ), me()
+        gone, somebody = client_disconnected(request.environ), me()
         figures, who = sees_all and "figures" in request.args, somebody.name if somebody else None
         stream = hub.open(last_id, order_id, figures, gone, hints=not sees_all, who=who)
         answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
