@@ -35,3 +35,8 @@ def only_reads_or_from_here() -> bool:
     origin = request.headers.get("Origin")
     same = origin is None or origin.partition("://")[2] == request.host
     return request.method in _ONLY_READING or (asked_from_here() and same)
+
+
+def fetched_by_other_site() -> bool:
+    """Tell whether a page of another site fetches something by a script or as a part of itself; links may lead here."""
+    return not asked_from_here() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from services.common import problems
 from services.common.logs import get_logger
-from services.common.origins import host_name, only_reads_or_from_here
+from services.common.origins import fetched_by_other_site, host_name, only_reads_or_from_here
 from services.common.problems import Problem, not_found, unavailable
 from services.common.sidecar import RefusedError, TransientError
 from services.common.web import content_policy
@@ -109,8 +109,8 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
     def _refuse_strangers() -> None:
         if host_name(request.host) not in trusted_hosts:
             raise Problem(400, "untrustedHost", "the console does not go by this name; TRUSTED_HOSTS says its names")
-        if not only_reads_or_from_here():
-            raise Problem(403, "crossOrigin", "forms of other sites are not taken")
+        if not only_reads_or_from_here() or fetched_by_other_site():
+            raise Problem(403, "crossOrigin", "pages of other sites cannot ask for that")
 
     @app.after_request
     def _protect(answer: Response) -> Response:
