@@ -47,6 +47,8 @@ _SERVICES: Mapping[str | None, str] = {
 _SOMEBODY = "A service that this page needs"
 
 _SAID = "said"
+STAYS_ON = "Oms-Stays-On"
+"""The header by which a form's script names the page, path and query, that it would rather update than load anew."""
 _LONGEST_SAID = 300
 """Characters: each may take nine bytes of a cookie, which has four kilobytes."""
 
@@ -148,10 +150,14 @@ def wants_page() -> bool:
 
 def done(location: str, message: str) -> AnyResponse:
     """Answer a form that succeeded: the page behind it goes on to `location`, where the message is shown once."""
-    answer = jsonify(location=location, message=message) if _wants_json() else redirect(location, 303)
-    # A script that stays on its page says it itself, and takes this away.
-    secure = current_app.config["SESSION_COOKIE_SECURE"]
-    answer.set_cookie(_SAID, quote(message[:_LONGEST_SAID], safe=""), max_age=60, samesite="Lax", secure=secure)
+    # A script that stays on its page shows the message itself.
+    stays = _wants_json() and request.headers.get(STAYS_ON) == location
+    body = {"location": location, "message": message}
+    answer = jsonify(body | {"stays": True} if stays else body) if _wants_json() else redirect(location, 303)
+    if not stays:
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        text = quote(message[:_LONGEST_SAID], safe="")
+        answer.set_cookie(_SAID, text, max_age=60, httponly=True, samesite="Lax", secure=secure)
     return answer
 
 
