@@ -15,6 +15,7 @@ from runtime.dapr import Dapr
 from runtime.errors import LaunchError
 from runtime.keeper import Kept, Plan, stop_kept
 from runtime.ports import http_ok
+from runtime.probe import Probe
 from runtime.template import App, Template
 
 POLL_S = 0.2
@@ -119,10 +120,13 @@ def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> Plan:
         "DAPR_GRPC_PORT": str(app.ports["daprGRPCPort"]),
         "SIDECAR_SUPERVISED": "true",
     }
+    # Not over the app's port: there supervision would stand in line with clients, who may keep others waiting.
+    probe = Probe()
     return Plan(
         name=app.name,
         command=list(app.command),
-        answers=lambda: http_ok(f"{app.address}/healthz"),
+        answers=probe.answers,
+        probe=probe,
         env=template.env | told | dict(env),
         cwd=template.path.parent,
         hopeless=BAD_CONFIGURATION,

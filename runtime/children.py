@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from runtime.processes import MARK, descendants, end
@@ -22,8 +22,12 @@ class Child:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        descriptors: Collection[int] = (),
     ) -> None:
-        """Start the program, with its output appended to its file among the state folder's logs."""
+        """Start the program, with its output appended to its file among the state folder's logs.
+
+        Of the launcher's open files it gets those whose `descriptors` are given.
+        """
         self.log = log_file(state_dir, name)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
@@ -32,6 +36,7 @@ class Child:
                 cwd=cwd or state_dir,
                 # The mark finds the program again even after its launcher was killed.
                 env={**os.environ, **(env or {}), MARK: str(state_dir.resolve())},
+                pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

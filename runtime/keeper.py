@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.children import Child
 from runtime.console import say, tail
 from runtime.errors import LaunchError
+from runtime.probe import PROBE_FD, Probe
 from runtime.processes import end
 
 TRIES = 8
@@ -36,6 +37,8 @@ class Plan:
     """Exit code that says: trying again would change nothing."""
     once_started: Callable[[], None] | None = None
     """What helps it up, done beside it after each start."""
+    probe: Probe | None = None
+    """Over what `answers` asks, if that is to be made anew at each start."""
 
 
 class Kept:
@@ -107,11 +110,15 @@ class Kept:
         """Stop keeping: the process, if it runs, is the caller's to end."""
         self._leaving.set()
         self._thread.join()
+        if self._plan.probe is not None:
+            self._plan.probe.close()
 
     def _start(self) -> Child:
         self.started_at = time.monotonic()
         plan = self._plan
-        child = Child(plan.name, plan.command, self._state_dir, env=plan.env, cwd=plan.cwd)
+        with plan.probe.opened() if plan.probe else nullcontext() as end:
+            ends, env = ([], plan.env) if end is None else ([end], {**plan.env, PROBE_FD: str(end)})
+            child = Child(plan.name, plan.command, self._state_dir, env=env, cwd=plan.cwd, descriptors=ends)
         if plan.once_started is not None:
             threading.Thread(target=plan.once_started, name=f"helper of {plan.name}", daemon=True).start()
         return child

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from flask import Flask, g, request
 
-from services.common.api_keys import ApiKeys
+from services.common.api_keys import ApiKey, ApiKeys
 from services.common.config import ServiceConfig
-from services.common.origins import host_name, is_loopback, only_reads_or_from_here
+from services.common.origins import fetched_by_other_site, host_name, is_loopback, only_reads_or_from_here
 from services.common.persons import Person, Role, named_in
 from services.common.problems import Problem
 from services.common.sidecar import TOKEN_HEADER
@@ -72,11 +72,15 @@ COMMON: Rules = {
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: by the sidecar a service or, without `app`, the sidecar itself; else a person, or nobody knows who."""
+    """Who calls: by the sidecar a service or, without `app`, the sidecar itself; else a person, or nobody knows who.
+
+    `key` is what a person has shown here.
+    """
 
     by_sidecar: bool = False
     app: str | None = None
     person: Person | None = None
+    key: ApiKey | None = None
 
 
 class Door:
@@ -106,7 +110,8 @@ class Door:
             return Caller(app=header(CALLER_HEADER))
         shown = header(TOKEN_HEADER)
         if shown is None:
-            return Caller(person=self._person(header("Authorization")))
+            key = self._key(header("Authorization"))
+            return Caller(person=key.person if key else None, key=key)
         if not hmac.compare_digest(shown.encode(), self._token.encode()):
             raise _unknown("this is not the token of this service's sidecar", _SIDECAR)
         app = header(CALLER_HEADER)
@@ -114,6 +119,10 @@ class Door:
             return Caller(by_sidecar=True, app=app, person=named_in(header) if app == CONSOLE else None)
         except ValueError as error:
             raise _forbidden("there is no such role") from error
+
+    def knows(self, key: ApiKey) -> bool:
+        """Tell whether a key that was shown before is still there."""
+        return self._keys is not None and self._keys.has(key)
 
     def knows_keys(self) -> bool:
         """Tell whether persons can be told from each other now, as far as they need to be."""
@@ -142,14 +151,14 @@ class Door:
             raise _unknown("send an API key, as Authorization: Bearer", _BEARER)
         _admit_role(caller.person.role, rule)
 
-    def _person(self, authorization: str | None) -> Person | None:
+    def _key(self, authorization: str | None) -> ApiKey | None:
         if self._keys is None or authorization is None:
             return None
         scheme, _, key = authorization.partition(" ")
         found = self._keys.find(key.strip()) if scheme.lower() == "bearer" else None
         if found is None:
             raise _unknown("this API key is not known", f'{_BEARER}, error="invalid_token"')
-        return found.person
+        return found
 
 
 OPEN = Door()
@@ -177,7 +186,7 @@ def guard(app: Flask, rules: Rules, door: Door) -> None:
             raise _forbidden("nobody may ask for that: it has no rule")
         if rule.everybody:
             return
-        g.caller = door.caller(request.headers.get)
+        g.door, g.caller = door, door.caller(request.headers.get)
         if door.asks_nothing_of(g.caller):
             _refuse_foreign_pages(door)
         door.admit(g.caller, rule)
@@ -187,7 +196,7 @@ def _refuse_foreign_pages(door: Door) -> None:
     """Keep pages of other sites, which a person at this machine has open, from asking in his place."""
     if not door.trusts(request.host):
         raise Problem(400, "untrustedHost", "this service does not go by this name; TRUSTED_HOSTS says its names")
-    if not only_reads_or_from_here():
+    if not only_reads_or_from_here() or fetched_by_other_site():
         raise Problem(403, "crossOrigin", "pages of other sites may not ask for that")
 
 
@@ -201,6 +210,16 @@ def person() -> Person | None:
     """Return the person who makes the current request, None where no keys are used and for services."""
     caller: Caller | None = g.get("caller")
     return caller.person if caller else None
+
+
+def key_removed() -> Callable[[], bool]:
+    """Return what tells, also after the current request, whether the key that was shown with it is gone."""
+    caller: Caller | None = g.get("caller")
+    key = caller.key if caller else None
+    if key is None:
+        return lambda: False
+    door: Door = g.door
+    return lambda: not door.knows(key)
 
 
 def only_customer() -> str | None:

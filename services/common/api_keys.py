@@ -19,6 +19,7 @@ from services.common.clock import rfc3339, utc_now
 from services.common.logs import get_logger
 from services.common.models import Name, reason
 from services.common.persons import Person, Role
+from services.common.sidecar import TransientError
 
 log = get_logger(__name__)
 
@@ -73,6 +74,13 @@ class ApiKeys(ABC):
     def get(self, key_id: str) -> ApiKey | None:
         """Return the key with this id, None when it is gone; raises as `current`."""
         return next((one for one in self.current() if one.id == key_id), None)
+
+    def has(self, key: ApiKey) -> bool:
+        """Tell whether a key is still there, as it was; also False while nobody knows the keys."""
+        try:
+            return self.get(key.id) == key
+        except TransientError:
+            return False
 
 
 class KeyFile(ApiKeys):

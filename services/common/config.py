@@ -58,6 +58,8 @@ class ServiceConfig(BaseModel):
     connection_limit: int = Field(default=500, ge=10, le=10_000)
     request_timeout: Seconds = 20.0
     answer_timeout: Seconds = 60.0
+    idle_timeout: Seconds = 120.0
+    probe_fd: int | None = Field(default=None, ge=3)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     chaos_enabled: bool = False

@@ -37,6 +37,11 @@ def only_reads_or_from_here() -> bool:
     return request.method in _ONLY_READING or (asked_from_here() and same)
 
 
+def fetched_by_other_site() -> bool:
+    """Tell whether a page of another site fetches something by a script or as a part of itself; links may lead here."""
+    return not asked_from_here() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+
+
 def _host_of_page() -> str | None:
     """Return the host of the page that sends the request, "" for one without a host, None where nothing names a page.
 

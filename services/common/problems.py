@@ -17,6 +17,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     409: "Conflict with the current state",
+    412: "Precondition failed",
     413: "Request too large",
     415: "Unsupported media type",
     422: "Invalid field",
@@ -109,6 +110,14 @@ def register(app: Flask) -> None:
         allowed = error.get_headers() if status == 405 else []
         answer.headers.extend([(name, value) for name, value in allowed if name == "Allow"])
         return answer
+
+    @app.after_request
+    def _precondition(answer: Response) -> Response:
+        # Werkzeug answers a condition on a file that does not hold without raising anything.
+        if answer.status_code != 412 or answer.mimetype == PROBLEM_JSON:
+            return answer
+        answer.close()
+        return respond(Problem(412, "http412", "the file is not, or not any more, as the request expects it"))
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:

@@ -1,7 +1,6 @@
 """The HTTP server of a service, and its orderly end: what was asked is answered, what is new is refused."""
 
 import ctypes
-import json
 import logging
 import os
 import select
@@ -10,20 +9,18 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 from flask import Flask
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, WSGITask
 
+from services.common.channel import Channel
 from services.common.config import ServiceConfig
+from services.common.descriptors import allow_descriptors
 from services.common.logs import get_logger
-from services.common.problems import PROBLEM_JSON, Problem
-from services.common.request_parser import RequestParser
 from services.common.throttle import throttle
 
 log = get_logger(__name__)
@@ -32,18 +29,18 @@ _STOP_BOUND = 10.0
 """After these seconds the process ends, whatever is still under way."""
 _LEAST_FOR_THE_REST = 1.0
 """What is left for the rest of the process, in seconds, even when requests took all the time."""
-_LINGER = 0.5
-"""A kept connection must be silent for these seconds: a request that is on its way would get no answer."""
-_FIRST_LINGER = 1.0
-"""The same for a connection that has not said anything yet, which nobody opens for nothing."""
 _HANDSHAKE = 0.01
 _HANDSHAKES = 0.2
 _TICK = 0.05
 _MAX_BODY = 16 * 1024 * 1024
 MAX_HEADERS = 64 * 1024
-_MOST_AT_ONCE = 4
-"""Requests that one connection may send without waiting for answers; no client of ours sends two."""
 _LOOK_AT_SLOW = 1.0
+_LOOK_FOR_ROOM = 0.1
+"""When no connection can give way to another, the server looks again after these seconds."""
+_SAY_AGAIN = 10.0
+"""After these seconds it is logged again that there is no room."""
+_DEAF = 30.0
+"""A process that could accept no connection for these seconds answers supervision no more, to be started again."""
 _AT_STOP = "oms.at_stop"
 
 _SO_ATTACH_FILTER = 26
@@ -55,12 +52,6 @@ _DROP_SYN = (
     (0x06, 0, 0, 0xFFFFFFFF),  # else let it pass
 )
 """A classic BPF program: operation, jumps if true and if false, operand."""
-
-
-def listener_gone(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return what tells whether the client of a request has hung up; always False where the server cannot know."""
-    gone: Callable[[], bool] = environ.get("waitress.client_disconnected", lambda: False)
-    return gone
 
 
 def at_stop(app: Flask, action: Callable[[], None]) -> None:
@@ -80,7 +71,7 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
             host=config.app_host,
             port=config.app_port,
             threads=config.server_threads,
-            connection_limit=config.connection_limit,
+            connection_limit=allow_descriptors(config.connection_limit),
             max_request_body_size=_MAX_BODY,
             max_request_header_size=MAX_HEADERS,
             clear_untrusted_proxy_headers=True,
@@ -90,6 +81,9 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
         ),
     )
     server.request_timeout, server.answer_timeout = config.request_timeout, config.answer_timeout
+    server.idle_timeout = config.idle_timeout
+    if config.probe_fd is not None:
+        server.serve_probe(config.probe_fd)
     throttle(app, config, lambda: len(server.task_dispatcher.queue))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
@@ -114,92 +108,20 @@ def _finish(finish: Callable[[float], None] | None, seconds: float) -> None:
         log.exception("stopping went wrong; the process ends all the same")
 
 
-class _Task(WSGITask):  # type: ignore[misc]
-    """One request; once the server is stopping, its answer tells the client that the connection ends with it."""
-
-    def build_response_header(self) -> bytes:
-        # Of several requests that came at once, the last answer is the one that ends the connection.
-        if self.channel.server.stopping and len(self.channel.requests) <= 1:
-            self.request.headers["CONNECTION"] = "close"
-        header: bytes = super().build_response_header()
-        return header
-
-
-class _Refusal(ErrorTask):  # type: ignore[misc]
-    """The answer to what never becomes a request, in the form of every other error."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        body = json.dumps(Problem(error.code, f"http{error.code}", error.body).body()).encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers.append(("Content-Type", PROBLEM_JSON))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection."""
-
-    task_class = _Task
-    error_task_class = _Refusal
-    parser_class = RequestParser
-    _arriving_since: float | None = None
-    _unread_since: float | None = None
-
-    def received(self, data: bytes) -> bool:
-        before = self.request
-        taken: bool = super().received(data)
-        if self.request is None:
-            self._arriving_since = None
-        elif self.request is not before:
-            self._arriving_since = time.monotonic()
-        if len(self.requests) > _MOST_AT_ONCE:
-            self.handle_close()  # answers that nobody reads would pile up
-        return taken
-
-    def _flush_outbufs_below_high_watermark(self) -> None:
-        """Hold no thread until a slow client has read: what it was answered waits in a file, until it is cut off."""
-
-    def _flush_some(self, do_close: bool = True) -> bool:
-        flushed: bool = super()._flush_some(do_close)
-        if not self.total_outbufs_len:
-            self._unread_since = None
-        return flushed
-
-    def is_too_slow(self, now: float, request_timeout: float, answer_timeout: float) -> bool:
-        """Tell whether the client takes too long to send a request, or to read its answer; `now` is monotonic."""
-        if self.requests or self.total_outbufs_len:
-            # The next request is not read before this one is answered: that is not the client's fault.
-            self._arriving_since = self._arriving_since and now
-        if self.total_outbufs_len and self._unread_since is None:
-            self._unread_since = now
-        sends_slowly = self._arriving_since is not None and now - self._arriving_since > request_timeout
-        reads_slowly = self._unread_since is not None and now - self._unread_since > answer_timeout
-        return sends_slowly or reads_slowly
-
-    def is_over(self, now: float, stopping_since: float) -> bool:
-        """Tell whether the connection has been silent for so long that nobody is about to ask something on it."""
-        # Nothing asked, nothing half received, nothing to send.
-        if self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed:
-            return False
-        linger = _FIRST_LINGER if self.last_activity == self.creation_time else _LINGER
-        return now - max(self.last_activity, stopping_since) >= linger and not self._was_just_asked()
-
-    def _was_just_asked(self) -> bool:
-        try:
-            return bool(self.socket.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
-
-
 class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
-    """Waitress, ended in order: its own way to end drops the requests that wait for a thread."""
+    """Waitress, ended in order: its own way to end drops the requests that wait for a thread.
 
-    channel_class = _Channel
+    When all places for connections are taken, those that only hold theirs give way to new ones.
+    """
+
+    channel_class = Channel
     stopping = False
-    request_timeout, answer_timeout = 20.0, 60.0
+    request_timeout, answer_timeout, idle_timeout = 20.0, 60.0, 120.0
+    _probe: Channel | None = None
     _looked_at_slow = 0.0
+    _no_room_until = 0.0
+    _deaf_since: float | None = None
+    _said_at = float("-inf")
 
     def stop(self) -> None:
         """Make `run` return; may be called by a signal handler, and again."""
@@ -209,9 +131,94 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until `stop` is called."""
         while not self.stopping:
+            timeout = _LOOK_FOR_ROOM if self.is_full or self._no_room_until else self.adj.asyncore_loop_timeout
             # Not select(), which cannot watch more than a thousand connections.
-            wasyncore.poll2(self.adj.asyncore_loop_timeout, self._map)
+            wasyncore.poll2(timeout, self._map)
             self._drop_slow(time.monotonic())
+
+    def serve_probe(self, descriptor: int) -> None:
+        """Answer supervision over an open socket of its own, which takes no client's place and is never cut off."""
+        try:
+            end = socket.socket(fileno=descriptor)
+        except OSError as error:
+            log.error("PROBE_FD is no open socket", extra={"cause": str(error)})
+            return
+        end.set_inheritable(False)
+        self._probe = self.channel_class(self, end, ("127.0.0.1", 0), self.adj, map=self._map)
+        self._probe.counted = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether clients have as many connections as they may have."""
+        probes = 1 if self._probe is not None and self._probe.connected else 0
+        return bool(len(self.active_channels) - probes >= self.adj.connection_limit)
+
+    @property
+    def others_wait(self) -> bool:
+        """Whether clients wait in the kernel because all places are taken."""
+        if not self.is_full:
+            return False
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        return bool(waiting.poll(0))
+
+    def readable(self) -> bool:
+        """Tell whether to accept a connection when one comes."""
+        if not self.accepting or time.monotonic() < self._no_room_until:
+            return False
+        self._no_room_until = 0.0
+        if self.is_full and self._next_to_give_way() is None:
+            self._pause("all connections are taken" if self.others_wait else "")
+            return False
+        return True
+
+    def handle_accept(self) -> None:
+        """Accept a connection, in the place of another one where all places are taken."""
+        # What the kernel has accepted before the end is served, however much it is.
+        if self.is_full and not self.stopping and not self._make_room():
+            return
+        try:
+            end, address = self.socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:  # no descriptor or no memory is left
+            self._make_room()
+            self._pause(f"a connection cannot be accepted: {error.strerror}")
+            self._is_deaf(time.monotonic())
+            return
+        self._deaf_since = None
+        try:
+            self.set_socket_options(end)
+        except OSError:  # macOS: the client has gone already
+            end.close()
+            return
+        self.channel_class(self, end, address, self.adj, map=self._map)
+
+    def _next_to_give_way(self) -> Channel | None:
+        now = time.monotonic()
+        ranked = [(rank, one) for one in list(self.active_channels.values()) if (rank := one.rank_to_give_way(now))]
+        ranked.sort(key=lambda each: each[0])
+        return next((one for (stalls, _), one in ranked if stalls or not one.has_something_to_read()), None)
+
+    def _make_room(self) -> bool:
+        found = self._next_to_give_way()
+        if found is not None:
+            found.handle_close()
+        return found is not None
+
+    def _pause(self, why: str) -> None:
+        """Accept nothing for a moment; log why, not too often, if that is not empty."""
+        now = time.monotonic()
+        self._no_room_until = now + _LOOK_FOR_ROOM
+        if why and now - self._said_at > _SAY_AGAIN:
+            self._said_at = now
+            log.warning("no room for more connections", extra={"cause": why})
+
+    def _is_deaf(self, now: float) -> None:
+        self._deaf_since = self._deaf_since or now
+        if self._probe is not None and self._probe.connected and now - self._deaf_since > _DEAF:
+            log.error("no connection could be accepted for too long; supervision is answered no more")
+            self._probe.handle_close()
 
     def _drop_slow(self, now: float) -> None:
         """Close connections that are too slow: each takes one of the places that there are."""
@@ -219,7 +226,7 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
             return
         self._looked_at_slow = now
         for channel in list(self.active_channels.values()):
-            if channel.is_too_slow(now, self.request_timeout, self.answer_timeout):
+            if channel.counted and channel.is_too_slow(now):
                 log.info("a connection was too slow")
                 channel.handle_close()
 

@@ -6,7 +6,10 @@ from datetime import datetime
 from dapr.ext.flask import DaprApp
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
+from services.common.access import key_removed, person
+from services.common.channel import client_disconnected
 from services.common.clock import Clock
+from services.common.event_stream import refuse_other_sites, stream_response
 from services.common.index_reader import BadCursorError, Slice
 from services.common.logs import get_logger
 from services.common.problems import Problem, invalid
@@ -121,16 +124,15 @@ def _list(read: Callable[[int, str | None], Slice], wrong: list[tuple[str, str]]
 def _register_stream(feed: Blueprint, streams: EventStreams) -> None:
     @feed.get("/events/stream")
     def _stream() -> Response:
+        refuse_other_sites()
         order_id = request.args.get("orderId")
         if wrong := _wrong_order_id(order_id):
             raise invalid(*wrong)
         # A browser that reconnects keeps the address, so its header is the newer of the two.
-        stream = streams.open(request.headers.get("Last-Event-ID") or request.args.get("lastEventId"), order_id)
-        answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
-        answer.call_on_close(stream.close)
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Accel-Buffering"] = "no"
-        return answer
+        last_id = request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
+        disconnected, removed, somebody = client_disconnected(request.environ), key_removed(), person()
+        who = somebody.name if somebody else None
+        return stream_response(streams.open(last_id, order_id, lambda: disconnected() or removed(), who))
 
 
 def _register_page(feed: Blueprint) -> None:

@@ -3,8 +3,9 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from services.common.documents import Documents, Stored
 from services.common.index_reader import BadCursorError, IndexReader, Slice
@@ -17,6 +18,8 @@ log = get_logger(__name__)
 
 _COALESCE = 0.2
 _RETRY_MILLISECONDS = 1000
+_LOOK_EVERY = 1.0
+"""Seconds: so often a stream looks whether it is still wanted; its place is needed by others."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,15 @@ class _Readings:
         with self._changed:
             return self._renew()
 
-    def after(self, seen: _Reading) -> _Reading | None:
-        """Wait for a later reading than `seen`, for one poll at most; None once there are no more."""
+    def after(self, seen: _Reading, wait: float) -> _Reading | None:
+        """Wait for a later reading than `seen`, for so many seconds at most; None once there are no more."""
+        until = time.monotonic() + wait
         with self._changed:
-            while self._current is seen and not self._ended:
+            while self._current is seen and not self._ended and (left := until - time.monotonic()) > 0:
                 # Events that come in a burst are read together: not each of them may wake every stream.
                 due = self._read_at + (min(_COALESCE, self._poll) if self._stored else self._poll)
-                if (wait := due - time.monotonic()) > 0:
-                    self._changed.wait(wait)
+                if (early := due - time.monotonic()) > 0:
+                    self._changed.wait(min(early, left))
                 else:
                     self._renew()
             return None if self._ended else self._current
@@ -121,19 +125,35 @@ class EventStreams:
         """End all streams and those that are opened from now on; a client resumes elsewhere, or here when it can."""
         self._readings.end()
 
-    def open(self, last_event_id: str | None, order_id: str | None) -> "EventStream":
+    def open(
+        self,
+        last_event_id: str | None,
+        order_id: str | None,
+        gone: Callable[[], bool] = lambda: False,
+        who: str | None = None,
+    ) -> "EventStream":
         """Open a stream behind `last_event_id`, or behind the newest event where that is missing or unknown.
 
-        The caller closes it. Raises the problem 503 when too many are open, and TransientError.
+        It ends when its client is `gone`. The caller closes it. Raises the problem 503 when too many are open, 429
+        when too many are for `who`, and TransientError.
         """
-        self._places.take(None)
+        self._places.take(who)
         try:
             reading = self._readings.fresh()
             cursor = _start(reading, last_event_id)
         except BaseException:
-            self._places.leave(None)
+            self._places.leave(who)
             raise
-        return EventStream(self._readings, self._places, self._settings, reading, cursor, order_id)
+        leave = partial(self._places.leave, who)
+        return EventStream(self._readings, self._settings, _Start(reading, cursor), order_id, gone, leave)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a stream begins."""
+
+    reading: _Reading
+    cursor: str
 
 
 class EventStream:
@@ -142,14 +162,15 @@ class EventStream:
     def __init__(
         self,
         readings: _Readings,
-        places: Places,
         settings: StreamSettings,
-        reading: _Reading,
-        cursor: str,
+        start: _Start,
         order_id: str | None,
+        gone: Callable[[], bool],
+        leave: Callable[[], None],
     ) -> None:
-        self._readings, self._places, self._settings = readings, places, settings
-        self._reading, self._cursor, self._order_id = reading, cursor, order_id
+        self._readings, self._settings, self._order_id = readings, settings, order_id
+        self._reading, self._cursor = start.reading, start.cursor
+        self._gone, self._leave = gone, leave
         self._closing = threading.Lock()
         self._closed = False
 
@@ -158,14 +179,17 @@ class EventStream:
         # A browser remembers an id without data, so even a stream that breaks before its first event resumes.
         yield f"retry: {_RETRY_MILLISECONDS}\nid: {self._cursor}\n\n"
         spoke = time.monotonic()
-        while time.monotonic() < ends:
-            for text in self._news():
-                yield text
-                spoke = time.monotonic()
+        seen: _Reading | None = None
+        while time.monotonic() < ends and not self._gone():
+            if self._reading is not seen:
+                for text in self._news():
+                    yield text
+                    spoke = time.monotonic()
+                seen = self._reading
             if time.monotonic() - spoke >= self._settings.keep_alive:
                 yield f": still here\nid: {self._cursor}\n\n"
                 spoke = time.monotonic()
-            if (reading := self._readings.after(self._reading)) is None:
+            if (reading := self._readings.after(self._reading, _LOOK_EVERY)) is None:
                 return
             self._reading = reading
 
@@ -174,7 +198,7 @@ class EventStream:
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._places.leave(None)
+                self._leave()
 
     def _news(self) -> Iterator[str]:
         """Give what the current reading has behind the cursor, and move the cursor behind it."""

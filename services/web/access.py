@@ -3,7 +3,7 @@
 Without API keys, which is for loopback only, everybody may see every page and nobody needs to log in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -93,7 +93,7 @@ class Gate:
             raise Problem(401, "notAuthenticated", "log in first", challenge='Session realm="oms"')
         if known.role not in PAGES.get(group or "", ()):
             raise Problem(403, "forbidden", f"this page is not for the role {known.role}")
-        g.me = known.person
+        g.me, g.key, g.keys = known.person, known, self.keys
         g.acting = ExitStack()
         g.acting.enter_context(acting_for(known.person))
         return None
@@ -111,6 +111,15 @@ def me() -> Person | None:
     """Return who has logged in, None where nobody needs to."""
     somebody: Person | None = g.get("me")
     return somebody
+
+
+def key_removed() -> Callable[[], bool]:
+    """Return what tells, also after the current request, whether the key of its session is gone."""
+    keys: ApiKeys | None = g.get("keys")
+    key: ApiKey | None = g.get("key")
+    if keys is None or key is None:
+        return lambda: False
+    return lambda: not keys.has(key)
 
 
 def may(group: str) -> bool:

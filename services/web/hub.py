@@ -1,6 +1,7 @@
 """What is new, for every open page: one ring of messages, which each stream follows at its own pace."""
 
 import json
+import re
 import secrets
 import threading
 import time
@@ -115,8 +116,10 @@ class Hub:
         if not last_id:
             return self._next
         name, _, number = last_id.partition("-")
-        known = name == self._name and number.isdecimal() and self._next - len(self._ring) <= int(number) <= self._next
-        return int(number) if known else None
+        # Bounded: int() raises ValueError for thousands of digits.
+        if name != self._name or not re.fullmatch(r"[0-9]{1,15}", number):
+            return None
+        return int(number) if self._next - len(self._ring) <= int(number) <= self._next else None
 
     def after(self, position: int, wait: float) -> tuple[list[Message], int, bool]:
         """Wait for what comes at `position` for so long; return it, the next position, and whether anything is missed.

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from services.common import problems
 from services.common.logs import get_logger
-from services.common.origins import host_name, only_reads_or_from_here
+from services.common.origins import fetched_by_other_site, host_name, only_reads_or_from_here
 from services.common.problems import Problem, not_found, unavailable
 from services.common.sidecar import RefusedError, TransientError
 from services.common.web import content_policy
@@ -47,6 +47,8 @@ _SERVICES: Mapping[str | None, str] = {
 _SOMEBODY = "A service that this page needs"
 
 _SAID = "said"
+STAYS_ON = "Oms-Stays-On"
+"""The header by which a form's script names the page, path and query, that it would rather update than load anew."""
 _LONGEST_SAID = 300
 """Characters: each may take nine bytes of a cookie, which has four kilobytes."""
 
@@ -109,8 +111,8 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
     def _refuse_strangers() -> None:
         if host_name(request.host) not in trusted_hosts:
             raise Problem(400, "untrustedHost", "the console does not go by this name; TRUSTED_HOSTS says its names")
-        if not only_reads_or_from_here():
-            raise Problem(403, "crossOrigin", "forms of other sites are not taken")
+        if not only_reads_or_from_here() or fetched_by_other_site():
+            raise Problem(403, "crossOrigin", "pages of other sites cannot ask for that")
 
     @app.after_request
     def _protect(answer: Response) -> Response:
@@ -148,10 +150,14 @@ def wants_page() -> bool:
 
 def done(location: str, message: str) -> AnyResponse:
     """Answer a form that succeeded: the page behind it goes on to `location`, where the message is shown once."""
-    answer = jsonify(location=location, message=message) if _wants_json() else redirect(location, 303)
-    # A script that stays on its page says it itself, and takes this away.
-    secure = current_app.config["SESSION_COOKIE_SECURE"]
-    answer.set_cookie(_SAID, quote(message[:_LONGEST_SAID], safe=""), max_age=60, samesite="Lax", secure=secure)
+    # A script that stays on its page shows the message itself.
+    stays = _wants_json() and request.headers.get(STAYS_ON) == location
+    body = {"location": location, "message": message}
+    answer = jsonify(body | {"stays": True} if stays else body) if _wants_json() else redirect(location, 303)
+    if not stays:
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        text = quote(message[:_LONGEST_SAID], safe="")
+        answer.set_cookie(_SAID, text, max_age=60, httponly=True, samesite="Lax", secure=secure)
     return answer
 
 

@@ -2,10 +2,9 @@
 
 from flask import Blueprint, Response, request
 
-from services.common.origins import asked_from_here
-from services.common.problems import Problem
-from services.common.server import listener_gone
-from services.web.access import may, me
+from services.common.channel import client_disconnected
+from services.common.event_stream import refuse_other_sites, stream_response
+from services.web.access import key_removed, may, me
 from services.web.backend import Backend
 from services.web.hub import Hub
 
@@ -19,21 +18,16 @@ def live_routes(hub: Hub, backend: Backend) -> Blueprint:
 
     @routes.get("/live")
     def live() -> Response:
-        # There are only so many places, and pages of other sites must not take them.
-        if not asked_from_here():
-            raise Problem(403, "crossOrigin", "other sites cannot follow what happens here")
+        refuse_other_sites()
         order_id, sees_all = request.args.get("order"), may("operator")
         if order_id and not sees_all:
             backend.order(order_id)
         # A browser that reconnects keeps the address, so its header is the newer of the two.
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
-        gone, somebody = listener_gone(request.environ), me()
+        disconnected, removed, somebody = client_disconnected(request.environ), key_removed(), me()
         figures, who = sees_all and "figures" in request.args, somebody.name if somebody else None
-        stream = hub.open(last_id, order_id, figures, gone, hints=not sees_all, who=who)
-        answer = Response(iter(stream), content_type="text/event-stream; charset=utf-8")
-        answer.call_on_close(stream.close)
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["X-Accel-Buffering"] = "no"
-        return answer
+        return stream_response(
+            hub.open(last_id, order_id, figures, lambda: disconnected() or removed(), hints=not sees_all, who=who)
+        )
 
     return routes

@@ -30,7 +30,9 @@ function refuse(problem, form, status) {
 async function send(form, fields) {
   try {
     const action = form.getAttribute("action");
-    const answer = await fetch(action, { method: "POST", headers: { Accept: "application/json" }, body: fields });
+    const headers = { Accept: "application/json" };
+    if (form.closest("#live")) headers["Oms-Stays-On"] = location.pathname + location.search;
+    const answer = await fetch(action, { method: "POST", headers, body: fields });
     const body = await answer.json();
     if (answer.ok) return body;
     refuse(body, form, answer.status);
@@ -54,9 +56,8 @@ async function submit(event) {
   if (!done) return;
   const target = new URL(done.location, location.href);
   if (target.pathname + target.search !== location.pathname + location.search) location.assign(target);
-  else if (form.closest("#live")) {
+  else if (done.stays) {
     say(done.message);
-    document.cookie = "said=; Max-Age=0; path=/";
     if (form.dataset.live === "clear") clear(form);
     refresh();
   } else {

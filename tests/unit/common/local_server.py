@@ -17,12 +17,13 @@ PATIENCE = 15.0
 class Local:
     """A server in a thread of the test, stopped as a signal would stop it."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection_limit: int = 100) -> None:
         app = create_app()
         settings = Adjustments(
             host=HOST,
             port=free_port(),
             threads=4,
+            connection_limit=connection_limit,
             max_request_header_size=MAX_HEADERS,
             channel_request_lookahead=1,
             ident=None,

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.common import documentation
 from services.common.web import create_base_app
 
 
@@ -12,3 +13,12 @@ def test_an_id_that_begins_with_a_slash_is_of_nothing_and_leads_to_nothing_else(
     answer = app.test_client().get(path)
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert app.test_client().get("/things/x").text == "x"
+
+
+def test_a_condition_on_a_file_that_does_not_hold_is_answered_with_a_problem() -> None:
+    app = create_base_app("shop", lambda: True)
+    documentation.register(app, lambda: {"info": {"title": "Shop"}})
+    answer = app.test_client().get("/docs/static/docs.js", headers={"If-Match": '"x"'})
+    assert (answer.status_code, answer.mimetype) == (412, "application/problem+json")
+    assert answer.get_json()["status"] == 412
+    assert "ETag" not in answer.headers

@@ -41,6 +41,44 @@ def test_of_a_body_with_two_ends_neither_is_believed(local: Local, head: bytes) 
     assert answer.count(b"HTTP/1.") == 1, "what comes behind is no request"
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Transfer-Encoding:\r\nContent-Length: 5\r\n",
+        b"Content-Length: 5\r\nTransfer-Encoding: \t\r\n",
+        b"Transfer-Encoding: ,chunked\r\n",
+        b"Transfer-Encoding: chunked, chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding:\r\n chunked\r\n",
+        b"X: y\r\n Content-Length: 5\r\n",
+        b" Content-Length: 5\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Content-Length: +5\r\n",
+        b"Content-Length: " + b"5" * 5000 + b"\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Transfer-Encoding\x0b: chunked\r\n",
+        b"X: y\nTransfer-Encoding: chunked\r\n",
+        b"Host: y\r\n",
+    ],
+)
+def test_headers_that_two_programs_may_read_differently_are_refused(local: Local, lines: bytes) -> None:
+    answer = ask(local, POST % 1 + lines + b"\r\n0\r\n\r\n" + QUICK)
+    assert b" 400 " in answer.splitlines()[0]
+    assert answer.count(b"HTTP/1.") == 1, "what comes behind is no request"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\r\n\x16\x03\x01", b"\x80\x2e\x01", b"\x00", b"{", b"\xff" * 9],
+)
+def test_who_speaks_no_http_at_all_is_told_so_at_once(local: Local, begun: bytes) -> None:
+    began = time.monotonic()
+    answer = ask(local, begun)
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"application/problem+json" in answer
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("address", [b"http://[x/", b"http://]/", "http://a\N{ACCOUNT OF}b/".encode()])
 def test_an_address_that_is_none_is_answered_400_and_not_logged_as_a_fault(
     local: Local, address: bytes, caplog: pytest.LogCaptureFixture
@@ -99,6 +137,15 @@ def test_a_line_between_chunks_that_never_ends_is_cut_off_early(local: Local, be
         connection.sendall(QUICK)
         assert b"alive" in read_answer(connection)
         assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("begun", [b"2;a=", b"2\r\nok\r\n0\r\nX: "])
+def test_a_line_between_chunks_that_is_too_long_is_refused_even_if_it_ends_in_the_same_packet(
+    local: Local, begun: bytes
+) -> None:
+    answer = ask(local, CHUNKED + b"\r\n" + begun + b"b" * 17_000 + b"\r\n\r\nok\r\n0\r\n\r\n")
+    assert b" 400 " in answer.splitlines()[0]
+    assert b"too long" in answer
 
 
 class Sender(threading.Thread):

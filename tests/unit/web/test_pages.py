@@ -72,6 +72,21 @@ def test_what_a_form_did_is_said_once_on_the_page_that_follows(shop: FakeShop) -
     assert said not in browser.get("/shop/orders/A1").text
 
 
+def test_no_script_can_read_what_a_form_did(shop: FakeShop) -> None:
+    shop.on("orderprocessing", "POST", "orders/A1/action", order("A1"))
+    answer = console(shop).post("/shop/orders/A1/action", data={"action": "cancel"})
+    assert "; HttpOnly" in answer.headers["Set-Cookie"]
+
+
+def test_a_script_that_stays_on_its_page_says_by_itself_what_the_form_did(shop: FakeShop) -> None:
+    shop.on("orderprocessing", "POST", "orders/A1/action", order("A1"))
+    for page, stays in {"/shop/orders/A1": True, "/shop/": None}.items():
+        headers = JSON | {"Oms-Stays-On": page}
+        answer = console(shop).post("/shop/orders/A1/action", data={"action": "cancel"}, headers=headers)
+        assert answer.get_json().get("stays") is stays
+        assert ("Set-Cookie" in answer.headers) is (stays is None)
+
+
 def test_foreign_text_in_what_is_said_is_text(shop: FakeShop) -> None:
     browser = console(shop)
     browser.post("/shop/customer", data={"customer": "<b>Riley</b>"})
