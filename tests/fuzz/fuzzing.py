@@ -28,7 +28,7 @@ _CHECKS: Mapping[str, dict[str, Any]] = {
     "nothing_of_the_inside_shows": {},
     "only_maintenance_is_unavailable": {},
 }
-_IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check")}
+_IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check"), ("POST", "/check/{chargeId}")}
 _KEY = "Idempotency-Key"
 _INSIDE = ("Traceback", "services/", "site-packages", 'File "')
 _GOODS = ("Vans Old Skool", "milk", "iPhone", "Adidas Classic", "Puma Suede Classic")
