@@ -205,31 +205,31 @@ class Records(Generic[M]):
         """Write the record if there is none yet; tell whether it was written. `ttl` in seconds."""
         return self._saved(self._key(record_id), record, None, ttl)
 
-    def update(self, record_id: str, change: Callable[[M | None], M]) -> M:
-        """Apply `change` to the record as it is now and return the result.
+    def update(self, record_id: str, change: Callable[[M | None], M], ttl: int | None = None) -> M:
+        """Apply `change` to the record as it is now and return the result; `ttl` in seconds.
 
         `change` runs again whenever another writer was first, so it decides by what it is given; returning its
         argument writes nothing.
         """
         key = self._key(record_id)
         known: _Read[M] | None = getattr(self._thread, "read", {}).pop(key, None)
-        if known is not None and (after := self._changed_since(key, known, change)) is not None:
+        if known is not None and (after := self._changed_since(key, known, change, ttl)) is not None:
             return after
         for _ in range(_MAX_ATTEMPTS):
             read = self._made_whole(key, self._documents.load(key))
             after = change(read.record)
-            if after is read.record or self._saved(key, after, read.etag):
+            if after is read.record or self._saved(key, after, read.etag, ttl):
                 return after
         # Without the id, which may be a customer's.
         raise TransientError(f"a record of kind {self._kind!r} is being changed by too many at once")
 
-    def _changed_since(self, key: str, known: _Read[M], change: Callable[[M | None], M]) -> M | None:
+    def _changed_since(self, key: str, known: _Read[M], change: Callable[[M | None], M], ttl: int | None) -> M | None:
         """Change what was read before; None when that cannot be or would decide by what may be old."""
         try:
             after = change(known.record)
         except Exception:  # noqa: BLE001 - whatever it is, it is raised again if the record is still the same
             return None
-        return after if after is not known.record and self._saved(key, after, known.etag) else None
+        return after if after is not known.record and self._saved(key, after, known.etag, ttl) else None
 
     def _saved(self, key: str, record: M, etag: str | None, ttl: int | None = None) -> bool:
         data = record.model_dump_json().encode()

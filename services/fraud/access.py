@@ -11,7 +11,8 @@ RULES: Rules = {
     "POST /limit": _MANAGER,
     "POST /maintenance": _MANAGER,
     "POST /reset": _MANAGER,
-    "POST /check": people(Role.MANAGER, apps=("orderprocessing",)),
+    "POST /check": _MANAGER,
+    "POST /check/<charge_id>": _ORDERS,
     "POST /check/<charge_id>/reverse": _ORDERS,
     "GET /tally/<customer_id>": _MANAGER,
 }

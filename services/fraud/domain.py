@@ -59,7 +59,7 @@ def taken_off(tally: Tally, check: Check) -> tuple[Tally, Did]:
 
 
 def new_check(request: CheckRequest, charge_id: str) -> Check:
-    """Return the check under way."""
+    """Return the check of a charge under way."""
     return Check(charge_id=charge_id, customer_id=request.customer_id, charge=request.charge)
 
 

@@ -37,15 +37,14 @@ class MaintenanceRequest(Request):
 
 
 class CheckRequest(Request):
-    """The body of `POST /check`; without a charge id every call counts by itself."""
+    """The body of a check."""
 
     customer_id: Name
     charge: Amount
-    charge_id: ChargeId | None = None
 
 
-class ReversePath(Request):
-    """The charge id in the path of a reversal."""
+class ChargePath(Request):
+    """The charge id in the path of a charge's check and of its reversal."""
 
     charge_id: ChargeId
 

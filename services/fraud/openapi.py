@@ -45,11 +45,21 @@ def _checks() -> list[Operation]:
             "Ask whether a customer may be charged; what is not declined counts",
             CheckAnswer,
             body=CheckRequest,
-            refusals=[409],
+            links=[Link("showTally", {"customerId": "$request.body#/customerId"})],
+        ),
+        Operation(
+            "POST",
+            "/check/{chargeId}",
+            "checkCharge",
+            "Ask whether a customer may be charged; what is not declined counts once for the charge id",
+            CheckAnswer,
+            body=CheckRequest,
+            refusals=[404, 409],
             links=[
-                Link("reverse", {"chargeId": "$request.body#/chargeId"}),
+                Link("reverse", {"chargeId": "$request.path.chargeId"}),
                 Link("showTally", {"customerId": "$request.body#/customerId"}),
             ],
+            internal=True,
         ),
         Operation(
             "POST",

@@ -5,10 +5,11 @@ from flask import Flask, Response, jsonify
 from services.common.web import parse, read_body, read_optional_object
 from services.fraud import domain
 from services.fraud.models import (
+    ChargePath,
+    CheckAnswer,
     CheckRequest,
     LimitRequest,
     MaintenanceRequest,
-    ReversePath,
     Settings,
     TallyPath,
 )
@@ -35,13 +36,22 @@ def register(app: Flask, store: FraudStore) -> None:
     def _reset() -> Response:
         return _answer(store.reset())
 
+    _register_checks(app, store)
+
+
+def _register_checks(app: Flask, store: FraudStore) -> None:
     @app.post("/check")
     def _check() -> Response:
-        return jsonify(domain.answer(store.check(read_body(CheckRequest))).wire())
+        return jsonify(CheckAnswer(declined=store.check(read_body(CheckRequest))).wire())
+
+    @app.post("/check/<charge_id>")
+    def _check_charge(charge_id: str) -> Response:
+        path = parse(ChargePath, {"chargeId": charge_id})
+        return jsonify(domain.answer(store.check_charge(read_body(CheckRequest), path.charge_id)).wire())
 
     @app.post("/check/<charge_id>/reverse")
     def _reverse(charge_id: str) -> Response:
-        path = parse(ReversePath, {"chargeId": charge_id})
+        path = parse(ChargePath, {"chargeId": charge_id})
         return jsonify(domain.reversal_answer(store.reverse(path.charge_id)).wire())
 
     @app.get("/tally/<customer_id>")

@@ -49,19 +49,26 @@ class FraudStore:
         """Return the customer's tally, or None, and the settings that say whether it still counts."""
         return self._tallies.get(customer_id), self.settings()
 
-    def check(self, request: CheckRequest) -> Check:
-        """Judge a charge and count it if it is accepted; with a charge id, once.
+    def check(self, request: CheckRequest) -> bool:
+        """Count a charge unless it is declined, and return whether it is; every call counts by itself.
+
+        Has no charge id, so it can neither read nor change what `check_charge` keeps. Raises the 503 in maintenance.
+        """
+        settings = self._open_settings()
+        did = self._counted.apply(
+            request.customer_id, None, lambda tally: domain.charged(tally, settings, request.charge)
+        )
+        return did is None or not did["accepted"]
+
+    def check_charge(self, request: CheckRequest, charge_id: str) -> Check:
+        """Judge the charge with this id, and count it once if it is accepted.
 
         Raises the 503 in maintenance, and the 409 for a charge id with other content.
         """
-        settings = self.settings()
-        domain.check_open(settings)
-        if request.charge_id is None:
-            return self._check_uncounted(request, settings)
-        asked = domain.new_check(request, request.charge_id)
-        check = asked
-        if not self._checks.create(request.charge_id, asked):
-            check = domain.same_check(self._checks.get(request.charge_id) or asked, asked)
+        settings = self._open_settings()
+        check = asked = domain.new_check(request, charge_id)
+        if not self._checks.create(charge_id, asked):
+            check = domain.same_check(self._checks.get(charge_id) or asked, asked)
         return self._judge(check, settings)
 
     def reverse(self, charge_id: str) -> Check:
@@ -92,11 +99,10 @@ class FraudStore:
         self._counted.forget(customer_id, mark)
         return check
 
-    def _check_uncounted(self, request: CheckRequest, settings: Settings) -> Check:
-        did = self._counted.apply(
-            request.customer_id, None, lambda tally: domain.charged(tally, settings, request.charge)
-        )
-        return domain.judged(domain.new_check(request, ""), did or {"accepted": 0, "epoch": 0})
+    def _open_settings(self) -> Settings:
+        settings = self.settings()
+        domain.check_open(settings)
+        return settings
 
     def _change(self, charge_id: str, change: Callable[[Check], Check]) -> Check:
         """Change a check that exists; none is ever deleted."""

@@ -99,12 +99,16 @@ class Fraud:
 
     def declines(self, customer_id: str, fulfillment_id: str, amount: int) -> bool:
         """Ask whether the charge is too much for the customer; an accepted one counts from then on."""
-        body = {"customerId": customer_id, "charge": amount, "chargeId": charge_key(fulfillment_id)}
-        return bool(self._invoker.invoke("fraud", "POST", "check", body)["declined"])
+        body = {"customerId": customer_id, "charge": amount}
+        return bool(self._invoker.invoke("fraud", "POST", _check_path(fulfillment_id), body)["declined"])
 
     def reverse(self, fulfillment_id: str) -> None:
         """Stop counting a charge. The undo of `declines`."""
-        self._invoker.invoke("fraud", "POST", f"check/{quote(charge_key(fulfillment_id))}/reverse", {})
+        self._invoker.invoke("fraud", "POST", f"{_check_path(fulfillment_id)}/reverse", {})
+
+
+def _check_path(fulfillment_id: str) -> str:
+    return f"check/{quote(charge_key(fulfillment_id))}"
 
 
 class Shipping:

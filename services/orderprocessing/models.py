@@ -180,10 +180,11 @@ class Order(Wire):
 
 
 class IdempotencyRecord(Wire):
-    """What an Idempotency-Key was used for."""
+    """What an Idempotency-Key is bound to, since `at`; older records do not have the time."""
 
     fingerprint: str
     order_id: str
+    at: str | None = None
 
 
 JsonObject = dict[str, Any]

@@ -4,8 +4,6 @@ A decision is one compare-and-set on the order's record, which settles every rac
 it comes after, and is made up for by the reconciler where a crash comes between.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +14,7 @@ from services.common.logs import get_logger
 from services.common.money import CURRENCY
 from services.common.problems import Problem, conflict, invalid, not_found
 from services.orderprocessing import domain, fulfilling
+from services.orderprocessing.idempotency import IdempotencyKeys, belongs_to
 from services.orderprocessing.ids import (
     charge_workflow_id,
     new_order_id,
@@ -23,7 +22,7 @@ from services.orderprocessing.ids import (
     shipment_workflow_id,
 )
 from services.orderprocessing.intake import Catalogue, Draft
-from services.orderprocessing.models import Fulfillment, IdempotencyRecord, Line, Order, Shipment
+from services.orderprocessing.models import Fulfillment, Line, Order, Shipment
 from services.orderprocessing.record import CUSTOMER, NotAllowedError, note, ring
 from services.orderprocessing.states import OrderStatus, ShipmentStatus, is_final
 from services.orderprocessing.store import OrderStore
@@ -83,21 +82,22 @@ class OrderService:
 
     def __init__(self, orders: OrderStore, catalogue: Catalogue, workflows: Workflows) -> None:
         self._orders, self._catalogue, self._workflows = orders, catalogue, workflows
+        self._keys = IdempotencyKeys(orders)
 
     def accept(self, draft: Draft, now: datetime, key: str | None) -> Order:
         """Take an order in, once; return it when no crash can lose it any more.
 
         Raises the problems 409 and 422, and TransientError when nothing was accepted.
         """
-        claim = self._orders.claimed_key(key) if key is not None else None
-        order_id = claim.order_id if claim else draft.id or new_order_id(now)
-        known = self._orders.get(order_id) if claim or draft.id else None
+        binding = self._keys.find(key, draft, now) if key is not None else None
+        order_id = binding.order_id if binding else draft.id or new_order_id(now)
+        known = self._orders.get(order_id) if binding or draft.id else None
         # What was accepted once stays accepted, whatever happened to the catalogue since.
         lines = known.items if known else self._catalogue.price(draft)
         if key is not None:
-            if known and not claim:
+            if known and not binding:
                 _check_same(known, draft)
-            order_id = self._claim(key, draft, order_id)
+            order_id = self._bind(key, draft, order_id, now)
             known = self._orders.get(order_id)
         if known is None:
             order = new_order(order_id, draft, lines, rfc3339(now))
@@ -190,13 +190,11 @@ class OrderService:
         self._workflows.ring_soon(bells)
         return order
 
-    def _claim(self, key: str, draft: Draft, order_id: str) -> str:
-        meaning = json.dumps([draft.id, draft.fingerprint])
-        fingerprint = hashlib.sha256(meaning.encode()).hexdigest()
-        claim = self._orders.claim_key(key, IdempotencyRecord(fingerprint=fingerprint, order_id=order_id))
-        if claim.fingerprint != fingerprint:
+    def _bind(self, key: str, draft: Draft, order_id: str, now: datetime) -> str:
+        binding = self._keys.bind(key, draft, order_id, now)
+        if not belongs_to(binding, draft):
             raise Problem(422, "idempotencyKeyReused", "this Idempotency-Key came with other content before")
-        return claim.order_id
+        return binding.order_id
 
 
 def _all_sleepers(order: Order) -> list[str]:

@@ -99,15 +99,13 @@ class OrderStore:
         """Return ids of a customer's orders, newest first."""
         return IndexReader(self._documents, _customer_key(customer_id)).read(limit, cursor)
 
-    def claimed_key(self, key: str) -> IdempotencyRecord | None:
-        """Return what an Idempotency-Key is bound to, or None."""
+    def find_key(self, key: str) -> IdempotencyRecord | None:
+        """Return the last binding of an Idempotency-Key, or None."""
         return self._keys.get(_key_id(key))
 
-    def claim_key(self, key: str, claim: IdempotencyRecord) -> IdempotencyRecord:
-        """Bind an Idempotency-Key to an order for a day, and return what it is bound to."""
-        if self._keys.create(_key_id(key), claim, ttl=_IDEMPOTENCY_TTL):
-            return claim
-        return self._keys.get(_key_id(key)) or claim
+    def bind_key(self, key: str, change: Callable[[IdempotencyRecord | None], IdempotencyRecord]) -> IdempotencyRecord:
+        """Change the binding of an Idempotency-Key, which is kept for a day, and return it."""
+        return self._keys.update(_key_id(key), change, ttl=_IDEMPOTENCY_TTL)
 
     def drop_line(self, entry: Entry, of_shipments: bool) -> None:
         """Take a line that points nowhere off the list of orders, or of shipments."""

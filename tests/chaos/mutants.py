@@ -124,8 +124,8 @@ KEYS = (
         "key-check",
         "fraud is given one key for all tries of a check",
         _CLIENTS,
-        '"chargeId": charge_key(fulfillment_id)',
-        f'"chargeId": charge_key(fulfillment_id) + {_RANDOM}',
+        '"POST", _check_path(fulfillment_id), body',
+        f'"POST", _check_path(fulfillment_id + {_RANDOM}), body',
     ),
     _mutant(
         "key-event",
@@ -159,8 +159,10 @@ KEYS = (
         "known-check",
         "fraud knows a check again by its key",
         _FRAUD,
-        "        if request.charge_id is None:\n",
-        "        if request:\n",
+        "        check = asked = domain.new_check(request, charge_id)\n",
+        "        check = asked = domain.new_check(request, charge_id)\n"
+        "        if request:\n"
+        "            return domain.judged(asked, {'accepted': not self.check(request), 'epoch': settings.epoch})\n",
     ),
     _mutant(
         "known-booking",

@@ -10,7 +10,7 @@ from runtime.apps import Tokens
 
 Json = dict[str, Any]
 
-_INTERNAL = ("/reservations", "/invoices", "/charges", "/refunds", "/check", "/bookings")
+_INTERNAL = ("/reservations", "/invoices", "/charges", "/refunds", "/check/", "/bookings")
 _TIMEOUT = (3.0, 20.0)
 
 

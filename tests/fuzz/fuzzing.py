@@ -30,7 +30,7 @@ _CHECKS: Mapping[str, dict[str, Any]] = {
     "only_maintenance_is_unavailable": {},
     "documented_content_types_are_read": {},
 }
-_IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check")}
+_IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check"), ("POST", "/check/{chargeId}")}
 _KEY = "Idempotency-Key"
 _INSIDE = ("Traceback", "services/", "site-packages", 'File "')
 _GOODS = ("Vans Old Skool", "milk", "iPhone", "Adidas Classic", "Puma Suede Classic")

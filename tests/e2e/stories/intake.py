@@ -78,6 +78,28 @@ def the_same_idempotency_key_ten_times_at_once_is_one_order(shopper: Shopper) ->
 
 
 @TOGETHER.story
+def an_order_that_loses_the_race_for_its_id_does_not_use_its_idempotency_key_up(shopper: Shopper) -> None:
+    sku = shopper.goods(a=100)
+    for number in range(3):
+        keys = [{"Idempotency-Key": f"{shopper.customer_id}-{number}-{key}"} for key in range(4)]
+        order_id = shopper.new_id()
+
+        def send(quantity: int, order_id: str = order_id, keys: list[dict[str, str]] = keys) -> int:
+            body = shopper.request({sku: quantity + 1}, id=order_id)
+            return shopper.shop.call("orderprocessing", "POST", "/orders", body, headers=keys[quantity]).status_code
+
+        with ThreadPoolExecutor(4) as pool:
+            statuses = list(pool.map(send, range(4)))
+        assert sorted(statuses) == [202, 409, 409, 409]
+        shopper.sends(shopper.request({sku: statuses.index(202) + 1}, id=order_id))
+        losers = [key for key, status in zip(keys, statuses, strict=True) if status == 409]
+        for key in losers:
+            shopper.sends(shopper.request({sku: 5}, id=shopper.new_id()), headers=key)
+    for order_id in shopper.placed:
+        shopper.delivers(order_id)
+
+
+@TOGETHER.story
 def an_order_of_a_hundred_lines_comes_to_the_right_totals(shopper: Shopper) -> None:
     with ThreadPoolExecutor(8) as pool:
         skus = list(pool.map(lambda n: shopper.goods(price=301 + n, **{"ab"[n % 2]: 3}), range(100)))

@@ -36,6 +36,15 @@ def a_payment_that_the_card_network_declines_fails_the_order(shopper: Shopper) -
 
 
 @TOGETHER.story
+def a_public_fraud_check_of_a_coming_charge_does_no_harm_to_its_order(shopper: Shopper) -> None:
+    order_id = shopper.new_id()
+    somebody = {"customerId": f"not {shopper.customer_id}", "charge": 1, "chargeId": f"charge-{order_id}:1"}
+    assert shopper.shop.post("fraud", "/check", somebody) == {"declined": False}
+    assert shopper.shop.call("fraud", "POST", f"/check/charge-{order_id}:1", somebody).status_code == 401
+    shopper.delivers(shopper.orders({shopper.goods(a=1): 1}, id=order_id))
+
+
+@TOGETHER.story
 def a_fulfillment_that_cannot_be_paid_fails_alone(shopper: Shopper) -> None:
     dear, cheap = shopper.goods(price=TOO_DEAR, a=1), shopper.goods(b=1)
     order_id = shopper.orders({dear: 1, cheap: 1})

@@ -146,9 +146,9 @@ def test_a_service_works_on_sealed_documents_as_on_others() -> None:
     store = FakeDocuments()
     fraud = FraudStore(SealedDocuments(store, sealer()), FakeClock())
     fraud.set_limit(1_000)
-    request = CheckRequest(customer_id=CUSTOMER, charge=800, charge_id="charge-A1:1")
+    request = CheckRequest(customer_id=CUSTOMER, charge=800)
     for _ in range(2):
-        fraud.check(request)
+        fraud.check_charge(request, "charge-A1:1")
     tally, _ = fraud.tally(CUSTOMER)
     assert tally is not None
     assert tally.tally == 800

@@ -25,8 +25,8 @@ class Fraud:
         return self.http.post(path, json=body) if body else self.http.post(path)
 
     def check(self, charge: int, charge_id: str | None = None, customer: str = "1234") -> TestResponse:
-        body = {"customerId": customer, "charge": charge} | ({"chargeId": charge_id} if charge_id else {})
-        return self.http.post("/check", json=body)
+        path = f"/check/{charge_id}" if charge_id else "/check"
+        return self.http.post(path, json={"customerId": customer, "charge": charge})
 
     def declined(self, charge: int, charge_id: str | None = None, customer: str = "1234") -> bool:
         answer = self.check(charge, charge_id, customer)

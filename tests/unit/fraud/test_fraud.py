@@ -61,6 +61,21 @@ def test_a_charge_id_with_other_content_is_a_conflict(fraud: Fraud) -> None:
     assert (fraud.tally(), fraud.tally("other")) == (5, 0)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_public_check_can_neither_take_nor_change_what_a_charge_id_stands_for(fraud: Fraud, when: str) -> None:
+    fraud.post("/limit", limit=1000)
+    public = {"customerId": "other", "charge": 7, "chargeId": "charge-A1:1"}
+    if when == "before":
+        assert fraud.http.post("/check", json=public).get_json() == {"declined": False}
+    assert fraud.declined(600, "charge-A1:1") is False
+    if when == "after":
+        assert fraud.http.post("/check", json=public).get_json() == {"declined": False}
+    assert fraud.declined(600, "charge-A1:1") is False
+    assert (fraud.tally(), fraud.tally("other")) == (600, 7)
+    assert fraud.reverse("charge-A1:1").get_json()["outcome"] == "reversed"
+    assert (fraud.tally(), fraud.tally("other")) == (0, 7)
+
+
 def test_a_reversal_takes_the_charge_off_once_and_forbids_it(fraud: Fraud) -> None:
     fraud.declined(5, "c0")
     fraud.declined(600, "c1")
@@ -150,13 +165,14 @@ def test_a_wrong_maintenance_switch_is_refused(fraud: Fraud, value: Any) -> None
 @pytest.mark.parametrize("charge", WRONG)
 @pytest.mark.parametrize("text", ["", " ", "\ud800", "\x00", "x" * 101, 5])
 def test_a_wrong_check_names_everything_wrong(fraud: Fraud, charge: Any, text: Any) -> None:
-    answer = fraud.http.post("/check", json={"customerId": text, "charge": charge, "chargeId": text})
-    assert answer.status_code == 422
-    assert {error["field"] for error in answer.get_json()["errors"]} == {"customerId", "charge", "chargeId"}
+    for path in ("/check", "/check/c1"):
+        answer = fraud.http.post(path, json={"customerId": text, "charge": charge})
+        assert answer.status_code == 422
+        assert {error["field"] for error in answer.get_json()["errors"]} == {"customerId", "charge"}
     assert fraud.documents.kept == {}
 
 
-@pytest.mark.parametrize("path", ["/limit", "/check", "/maintenance"])
+@pytest.mark.parametrize("path", ["/limit", "/check", "/check/c1", "/maintenance"])
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'{"limit":NaN}', b"\xff", b"[" * 100_000])
 def test_what_is_no_json_object_is_a_400(fraud: Fraud, path: str, body: bytes) -> None:
     assert fraud.http.post(path, data=body, content_type="application/json").status_code == 400
@@ -171,5 +187,6 @@ def test_another_content_type_is_a_415_and_too_much_a_413(fraud: Fraud) -> None:
 @pytest.mark.parametrize("text", ["%00", "%FF", "x" * 5000, "%20", "%0A", "..", "a%2Fb", "a b"])
 def test_odd_paths_are_never_a_server_error(fraud: Fraud, text: str) -> None:
     assert fraud.http.post(f"/check/{text}/reverse").status_code in (404, 422)
+    assert fraud.check(5, text).status_code in (404, 422)
     assert fraud.http.get(f"/tally/{text}").status_code in (200, 404, 422)
     assert fraud.documents.kept == {}

@@ -47,6 +47,13 @@ def test_a_card_that_is_declined_does_not_count_against_the_spending_limit(world
     check_over(world)
 
 
+def test_the_public_fraud_check_of_a_coming_charge_does_no_harm_to_its_order(world: World) -> None:
+    world.settle("fraud", "check", customerId="other", charge=1, chargeId="charge-A1:1")
+    world.place(AT_A)
+    assert world.finish().status == OrderStatus.COMPLETED
+    check_over(world)
+
+
 def test_a_charge_waits_for_fraud_in_maintenance_and_happens_once(world: World) -> None:
     world.settle("fraud", "maintenance")
     world.place(AT_A)

@@ -219,3 +219,10 @@ def test_too_many_open_pages_are_refused(shop: FakeShop) -> None:
     assert browser.get("/live", headers=JSON).status_code == 503
     first.close()
     assert browser.get("/live").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["." * 300, "a" * 64 + ".localhost", "a..localhost"])
+@pytest.mark.parametrize("path", ["/", "/shop/orders/A1", "/nowhere"])
+def test_a_host_that_is_no_name_is_a_400(shop: FakeShop, host: str, path: str) -> None:
+    answer = console(shop).get(path, headers={"Host": host, **HTML})
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
