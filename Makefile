@@ -13,7 +13,7 @@ REPLICAS ?= 1
 KILLS ?= 510
 REQUESTS ?= 10000
 .PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
-	chaos-mutants bench bench-short lock audit clean clean-state
+	chaos-mutants engine bench bench-short lock audit clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -87,6 +87,9 @@ bench-short: setup ## The benchmark in short, to see that it works; part of `mak
 
 chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (one to two hours)
 	$(BIN)/python -m tests.chaos.mutate
+
+engine: setup ## Reproduce the faults of Dapr that we work around, after an upgrade of Dapr (two minutes)
+	$(BIN)/pytest tests/engine
 
 lock: setup ## Pin what requirements.in and requirements-dev.in name, and what that needs, by version and hash
 	$(LOCK) requirements.in --output-file requirements.txt

@@ -286,4 +286,66 @@ TOMBSTONES = (
     ),
 )
 
-MUTANTS = (*UNDOS, *KEYS, *MARKS, *TOMBSTONES)
+ENGINE_FAULTS = (
+    _mutant(
+        "engine-lost-result",
+        "a workflow whose activity result the engine has lost is ended and starts anew",
+        _OPERATIONS / "healing.py",
+        "    if passed_over & scheduled.keys():\n",
+        "    if len(passed_over & scheduled.keys()) < 0:\n",
+        "    return any(one.timestamp < limit for one in waited_for)\n",
+        "    return any(one.timestamp < limit for one in waited_for[:0])\n",
+    ),
+    _mutant(
+        "engine-no-workflow",
+        "an order whose workflow does not run gets one",
+        _OPERATIONS / "service.py",
+        "        if not self._workflows.runs(order.id):\n",
+        "        if not order.id:\n",
+    ),
+    _mutant(
+        "engine-sidecar-restart",
+        "a sidecar that takes no workflow is asked to end",
+        _OPERATIONS / "worker.py",
+        "            self._sidecar.shut_down()\n",
+        "",
+    ),
+    _mutant(
+        "engine-idle-sidecar",
+        "a sidecar is asked to end too that knows its worker and takes no workflow",
+        _OPERATIONS / "worker.py",
+        "            connected_workers(self._sidecar) == 0 or self._takes_nothing(connected_for)\n",
+        "            connected_workers(self._sidecar) == 0\n",
+    ),
+    _mutant(
+        "engine-liveness",
+        "a worker is not ready while nothing runs in it",
+        _OPERATIONS / "pulse.py",
+        "        return self._last is not None and self.silence() < _LOST_AFTER\n",
+        "        return True\n",
+    ),
+    _mutant(
+        "engine-lease",
+        "the lease of a killed scheduler is revoked",
+        Path("runtime") / "prerequisites.py",
+        "        once_started=lambda: revoke_stale_lease(ports.etcd_client),\n",
+        "",
+    ),
+    _mutant(
+        "engine-signal-repeat",
+        "a signal that the engine did not take is repeated within a second",
+        _OPERATIONS / "messenger.py",
+        "            if self._repeating or self._stopping.is_set():\n",
+        "            if self._kept:\n",
+    ),
+    _mutant(
+        "engine-signal-scan",
+        "the reconciler finds signals that nobody acknowledged",
+        _OPERATIONS / "service.py",
+        "        self._workflows.ring(sorted(order.bells) or _all_sleepers(order))\n",
+        "",
+    ),
+)
+"""Precautions against faults of the engine; docs/upstream/README.md says what notices each."""
+
+MUTANTS = (*UNDOS, *KEYS, *MARKS, *TOMBSTONES, *ENGINE_FAULTS)
