@@ -17,6 +17,7 @@ from flask import (
     request,
     send_file,
 )
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -216,7 +217,8 @@ def _passed_on(status: int, body: dict[str, object], service: str) -> Problem:
 
 def _answer(found: Problem) -> AnyResponse:
     problem = complaints.readable(found)
-    if _wants_json() or wants_part():
+    # Where the request's host is no host at all, Flask knows no addresses, which a page has links to.
+    if _wants_json() or wants_part() or request_ctx.url_adapter is None:
         return problems.respond(problem)
     answer = Response(render_template("problem.html", layout="base.html", problem=problem), problem.status)
     for name in ("Retry-After", "WWW-Authenticate"):

@@ -219,3 +219,10 @@ def test_too_many_open_pages_are_refused(shop: FakeShop) -> None:
     assert browser.get("/live", headers=JSON).status_code == 503
     first.close()
     assert browser.get("/live").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["9" * 64, "a" * 5000, "x.." * 9])
+@pytest.mark.parametrize("path", ["/", "/live", "/nowhere", "/static/console.css"])
+def test_who_asks_by_what_is_no_name_of_a_host_is_told_so(shop: FakeShop, host: str, path: str) -> None:
+    answer = console(shop).get(path, headers=HTML | {"Host": host})
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
