@@ -99,6 +99,18 @@ def test_hundreds_of_slow_clients_keep_nobody_out(shop: Shop) -> None:
         shopper.sees_shipments(order_id, "booked")
 
 
+def test_more_silent_connections_than_there_are_places_keep_nobody_out(shop: Shop) -> None:
+    shopper = Shopper(shop)
+    sku = shopper.goods(a=10)
+    address = urlsplit(shop.address_of("orderprocessing"))
+    with ExitStack() as stack:
+        for _ in range(600):
+            stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
+        for _ in range(3):
+            order_id = eventually(lambda: placed(shop, shopper.request({sku: 1})), seconds=15)
+            shopper.sees_shipments(order_id, "booked")
+
+
 def placed(shop: Shop, body: dict[str, Any]) -> str | None:
     """Place an order; return its id, None when it is refused for now."""
     answer = shop.call("orderprocessing", "POST", "/orders", body)

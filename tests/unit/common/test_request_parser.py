@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from services.common import logs
+from services.common.request_parser import RequestParser
 from services.common.server import MAX_HEADERS
 from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
 
@@ -93,6 +94,13 @@ def test_an_address_that_is_none_is_answered_400_and_not_logged_as_a_fault(
     ("request_", "status"),
     [
         (b"nonsense\r\n\r\n", 400),
+        (b"GET /healthz\r\n\r\n", 400),
+        (b"GET /healthz HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (CHUNKED + b"\r\n" + b"F" * 40 + b"\r\na", 413),
+        (CHUNKED + b"\r\n\r\n1\r\na\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"\r\n" + b"1\r\na\r\n" * 10_001, 400),
+        (CHUNKED + b"\r\n1\r\na\r\n\r\n1\r\na\r\n0\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * MAX_HEADERS + b"\r\n\r\n", 431),
         (POST % 1 + b"Content-Length: 99999999999\r\n\r\n", 413),
         (POST % 1 + b"Transfer-Encoding: gzip\r\n\r\n", 501),
@@ -146,6 +154,18 @@ def test_a_line_between_chunks_that_is_too_long_is_refused_even_if_it_ends_in_th
     answer = ask(local, CHUNKED + b"\r\n" + begun + b"b" * 17_000 + b"\r\n\r\nok\r\n0\r\n\r\n")
     assert b" 400 " in answer.splitlines()[0]
     assert b"too long" in answer
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_a_body_in_chunks_is_put_together_however_it_is_cut_on_its_way(local: Local, size: int) -> None:
+    parser = RequestParser(local.server.adj)
+    whole = CHUNKED + b"\r\n" + b"5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"
+    sent = whole + QUICK
+    taken = 0
+    while not parser.completed:
+        taken += parser.received(sent[taken : taken + size])
+    assert (parser.error, parser.get_body_stream().read(), taken) == (None, b"hello!", len(whole))
+    parser.close()
 
 
 class Sender(threading.Thread):
