@@ -50,10 +50,17 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+def _one_line(text: str) -> str:
+    """Escape what would end the line or steer a terminal: some of the text may be a stranger's."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        line = f"{rfc3339(utc_now())} {record.levelname:<7} {record.getMessage()}{fields}"
+        line = _one_line(f"{rfc3339(utc_now())} {record.levelname:<7} {record.getMessage()}{fields}")
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

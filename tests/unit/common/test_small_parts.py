@@ -185,6 +185,18 @@ def test_a_text_line_carries_the_same(root_logger: logging.Logger, capsys: pytes
     assert "inner cause" in output
 
 
+def test_nobody_can_put_lines_of_his_own_into_a_text_log(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.set_up("INFO", "text")
+    forged = "x\r\n2026-11-26T04:00:00.000Z INFO    forged\x1b[2J\u2028\u202e é"
+    logs.get_logger("shop").warning("dropped %s", forged, extra={"cause": forged})
+    output = capsys.readouterr().out
+    assert output.count("\n") == 1
+    assert output.rstrip("\n").isprintable()
+    assert output.count("x\\r\\n2026-11-26T04:00:00.000Z INFO    forged\\x1b[2J\\u2028\\u202e é") == 2
+
+
 def test_a_trace_goes_out_as_it_came_in_and_ends_with_its_request() -> None:
     app = Flask("shop")
     tracing.register(app)
