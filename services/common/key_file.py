@@ -53,10 +53,13 @@ def ensure(path: Path) -> bool:
 
 def rotate(path: Path) -> str:
     """Add a key and make it the current one; return its id. The old ones stay, to read what they sealed."""
-    new = _new_id()
     try:
         with private_file.alone_with(path):
-            _write(path, read(path) | {CURRENT: new, new: _new_key()})
+            entries = read(path)
+            # A key that is replaced takes what it has sealed with it.
+            while (new := _new_id()) in entries:
+                pass
+            _write(path, entries | {CURRENT: new, new: _new_key()})
     except OSError as error:
         raise KeysError(f"the file of keys {path} cannot be written: {error.__class__.__name__}") from error
     return new

@@ -86,6 +86,22 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(api: Api, capsys: pyt
     assert capsys.readouterr().err == "oms: nobody answers at http://127.0.0.1:1\n"
 
 
+def test_a_rotation_never_replaces_a_key_whose_id_is_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["aaaaaa", "aaaaaa", "bbbbbb"])
+    monkeypatch.setattr("secrets.token_hex", lambda _size: next(drawn))
+    path = tmp_path / "keys.json"
+    key_file.ensure(path)
+    before = key_file.read(path)
+    assert main(["keys", "rotate", "--file", str(path)]) == 0
+    after = key_file.read(path)
+    assert after[CURRENT].endswith("bbbbbb")
+    assert {name: after[name] for name in before.keys() - {CURRENT}} == {
+        name: before[name] for name in before.keys() - {CURRENT}
+    }
+
+
 def test_keys_are_rotated_and_listed_without_being_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keys.json"
     assert main(["keys", "rotate", "--file", str(path)]) == 1
