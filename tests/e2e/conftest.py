@@ -9,6 +9,7 @@ from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.groups import Storyteller, System
 from tests.e2e.launch import SHORT, make_stack, running
+from tests.e2e.open_orders import end_all_orders_but, ids_of_orders
 from tests.e2e.readme import Shell
 from tests.e2e.shopper import Shopper
 
@@ -63,6 +64,17 @@ def shell(system: System, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """Where the commands of README.md are run."""
     env = {"OMS_URL": system.stack.address("orderprocessing"), "ENCRYPTION_KEYS_FILE": str(system.stack.keys_file)}
     return Shell(tmp_path_factory.mktemp("reader"), PORT_OFFSET, env)
+
+
+@pytest.fixture(scope="module")
+def leaves_nothing_open(shop: Shop) -> Iterator[None]:
+    """End what a module leaves of customers and goods that others use too: orders, tallies, switches."""
+    before = ids_of_orders(shop)
+    yield
+    shop.post("fraud", "/reset", {})
+    shop.post("shipping", "/shipping/activate", {})
+    end_all_orders_but(shop, before)
+    shop.post("fraud", "/reset", {})
 
 
 @pytest.fixture

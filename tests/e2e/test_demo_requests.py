@@ -23,11 +23,9 @@ TOKEN = "the token of the codec server"
 
 
 @pytest.fixture(scope="module")
-def sender(shell: Shell, shop: Shop) -> Iterator[Sender]:
+def sender(shell: Shell, leaves_nothing_open: None) -> Sender:
     variables = {name: shell.moved(value) for name, value in FILE.variables.items()}
-    yield Sender(variables | {"codecToken": TOKEN})
-    shop.post("fraud", "/reset", {})
-    shop.post("shipping", "/shipping/activate", {})
+    return Sender(variables | {"codecToken": TOKEN})
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from tests.e2e.polling import holds
 from tests.e2e.readme import Section, Shell, titles
 from tests.e2e.shopper import Shopper
 
+pytestmark = pytest.mark.usefixtures("leaves_nothing_open")
+
 DEFAULTS = OrderProcessingConfig(app_port=3000)
 SHOES = {"customerId": "1234", "items": ["Vans Old Skool"]}
 SHORT_OF_ONE = {"customerId": "1234", "items": ["Vans Old Skool", "Adidas Classic"]}
@@ -21,7 +23,7 @@ FIRST = "An order, from accepted to delivered"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def unanswered(shop: Shop) -> dict[str, str]:
+def unanswered(shop: Shop, leaves_nothing_open: None) -> dict[str, str]:
     """Orders that nobody answers, placed at once so that no test has to wait long for their ends."""
     return {"customer": shop.place(SHORT_OF_ONE)["id"], "approver": shop.place(WORTH_1289)["id"]}
 

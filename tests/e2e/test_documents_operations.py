@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from services.common import key_file
 from tests.e2e.groups import System
 from tests.e2e.readme import Section, Shell, commands_of
 from tests.e2e.test_documents import FIRST
+
+pytestmark = pytest.mark.usefixtures("leaves_nothing_open")
 
 
 def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -> None:
