@@ -103,9 +103,8 @@ def stream_of_workflows(engine: Engine) -> Iterator[None]:
     try:
         yield
     finally:
+        # Not waited for: a sidecar that is locked up may never answer them.
         over.set()
-        for thread in threads:
-            thread.join()
 
 
 def connects_again(engine: Engine) -> bool:
@@ -117,7 +116,7 @@ def connects_again(engine: Engine) -> bool:
 
 
 def test_a_sidecar_whose_only_worker_is_killed_under_load_locks_the_next_ones_out(engine: Engine) -> None:
-    """A matter of chance, seen at the twelfth kill; a draft of the report is docs/upstream/worker-locked-out.md."""
+    """A matter of chance, after 12 and some 30 kills: docs/upstream/worker-locked-out.md, dapr/dapr#10408."""
     with stream_of_workflows(engine):
         for _ in range(KILLS):
             time.sleep(1.5)  # not for something to happen: workflows are to be under way
