@@ -88,7 +88,7 @@ bench-short: setup ## The benchmark in short, to see that it works; part of `mak
 chaos-mutants: setup ## Take each undo and idempotency key away in turn, and check that the crash matrix notices (one to two hours)
 	$(BIN)/python -m tests.chaos.mutate
 
-engine: setup ## Reproduce the faults of Dapr that we work around, after an upgrade of Dapr (two minutes)
+engine: setup ## Reproduce the faults of Dapr that we work around, after an upgrade of Dapr (two to five minutes)
 	$(BIN)/pytest tests/engine
 
 lock: setup ## Pin what requirements.in and requirements-dev.in name, and what that needs, by version and hash

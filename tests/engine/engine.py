@@ -105,18 +105,9 @@ class Engine:
 
     def start_workflow(self, name: str, instance: str) -> None:
         """Start an instance of a workflow of `worker.py`, again and again until the engine takes it."""
-        wait_until(lambda: self.try_to_start(name, instance), _UP_WITHIN)
-
-    def try_to_start(self, name: str, instance: str) -> bool:
-        """Ask once for an instance of a workflow of `worker.py`; tell whether the engine has taken it."""
         client = self.client()
-        try:
-            client.schedule_new_workflow(_named(name), input=instance, instance_id=instance)
-        except grpc.RpcError:
-            return False
-        finally:
-            client.close()  # type: ignore[no-untyped-call]
-        return True
+        wait_until(lambda: try_to_start(client, name, instance), _UP_WITHIN)
+        client.close()  # type: ignore[no-untyped-call]
 
     def status(self, instance: str) -> str:
         """Return the name of an instance's status, empty while the engine does not tell."""
@@ -160,6 +151,15 @@ class Engine:
             *("--scheduler-host-address", f"{HOST}:{self._port('scheduler')}"),
             *("--log-level", os.environ.get("ENGINE_LOG_LEVEL", "info")),
         ]
+
+
+def try_to_start(client: DaprWorkflowClient, name: str, instance: str) -> bool:
+    """Ask once for an instance of a workflow of `worker.py`; tell whether the engine has taken it."""
+    try:
+        client.schedule_new_workflow(_named(name), input=instance, instance_id=instance)
+    except grpc.RpcError:
+        return False
+    return True
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> float:
