@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import reaper
+from runtime import commands, reaper
 from runtime.paths import ROOT
 from tests.commands import Command
 from tests.e2e.polling import eventually
@@ -113,6 +113,19 @@ def test_the_reaper_of_one_command_leaves_those_of_others_alone() -> None:
 def _held_by(command: Command) -> set[int]:
     """Return the processes of a command but for the passing `sleep 1` of one of them."""
     return {process.pid for process in command.processes() if process.arguments != ["sleep", "1"]}
+
+
+@pytest.mark.parametrize(("before", "heeded"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
+def test_a_launcher_under_nohup_does_not_heed_the_end_of_its_terminal(before: signal.Handlers, heeded: bool) -> None:
+    known = {number: signal.getsignal(number) for number in commands.STOP_SIGNALS}
+    try:
+        signal.signal(signal.SIGHUP, before)
+        commands._catch_signals()
+        assert (signal.getsignal(signal.SIGHUP) == commands._request_stop) == heeded
+        assert signal.getsignal(signal.SIGTERM) == commands._request_stop
+    finally:
+        for number, handler in known.items():
+            signal.signal(number, handler)
 
 
 def test_this_test_session_has_a_reaper() -> None:
