@@ -8,6 +8,12 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy 
 # Two parts at a time, each with its output in one piece; an old make, as macOS has it, does one after the other.
 SIDE_BY_SIDE := $(MAKE) --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--jobs=2 --output-sync=target)
 
+# What a command starts ends with the make that a person started, even when that one is killed (runtime/reaper.py).
+ifndef OMS_MAKE_PID
+export OMS_MAKE_PID := $(shell echo $$PPID)
+endif
+ENDING_WITH_MAKE := $(PYTHON) -m runtime exec
+
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
 KILLS ?= 510
@@ -29,7 +35,7 @@ oldest-pip: venv
 	@$(BIN)/python -m tests.unit.runtime.oldest_pip
 
 run: ## Start the whole system and keep it alive; Ctrl-C stops it; REPLICAS=2 and CHAOS=1 are explained in docs/operations.md
-	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos)
+	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos) $(OPTIONS)
 
 restart: ## Restart the apps of the running system one by one, as after a change of code
 	@$(PYTHON) -m runtime restart $(if $(APP),--app $(APP))
@@ -46,9 +52,9 @@ test: setup chromium oldest-pip ## Run every check and test, as CI does: two par
 	+@$(SIDE_BY_SIDE) chaos-short bench-short
 
 lint: venv ## Check style, types and the workflows of GitHub Actions
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/mypy
+	$(ENDING_WITH_MAKE) $(BIN)/ruff check $(CODE)
+	$(ENDING_WITH_MAKE) $(BIN)/ruff format --check $(CODE)
+	$(ENDING_WITH_MAKE) $(BIN)/mypy
 	@$(PYTHON) -m runtime actionlint
 
 format: venv ## Format the code and fix what can be fixed by itself

@@ -20,7 +20,8 @@ from runtime.template import App, Template
 
 POLL_S = 0.2
 READY_S = 60.0
-STOP_GRACE_S = 12.0
+STOP_GRACE_S = 6.0
+SIDECAR_STOP_GRACE_S = 2.0
 BAD_CONFIGURATION = 2
 """Exit code of our services when they cannot run with their configuration; Go's panics have the same number."""
 SIDECAR = "{} sidecar"
@@ -105,7 +106,7 @@ class Apps:
         """End the apps, then the sidecars, each with time to finish what it does."""
         names = [app.name for app in self.apps]
         stop_kept([self.kept[name] for name in names], STOP_GRACE_S)
-        stop_kept([self.kept[SIDECAR.format(name)] for name in names], STOP_GRACE_S)
+        stop_kept([self.kept[SIDECAR.format(name)] for name in names], SIDECAR_STOP_GRACE_S)
 
     def _is_ready(self, app: App) -> bool:
         # Asked only when it is up, so that what an earlier process said does not count.

@@ -2,12 +2,14 @@
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
-from runtime import prerequisites, rolling
+from runtime import prerequisites, reaper, rolling
 from runtime.actionlint import check_workflows
 from runtime.audit import audit as audit_all
 from runtime.browser import ensure_chromium
@@ -78,7 +80,13 @@ def run(options: argparse.Namespace) -> None:
     began = time.monotonic()
     set_up()
     env = {"CHAOS_ENABLED": "true"} if options.chaos else {}
-    stack = Stack(console=True, env=env, replicas={"orderprocessing": options.replicas})
+    stack = Stack(
+        state_dir=options.state_dir,
+        port_offset=options.port_offset,
+        console=True,
+        env=env,
+        replicas={"orderprocessing": options.replicas},
+    )
     try:
         say("Starting Redis, placement, scheduler and the apps ...")
         stack.start()
@@ -86,11 +94,15 @@ def run(options: argparse.Namespace) -> None:
         for app in stack.apps():
             say(f"  {app.name:<18} {app.address}")
         say(f"Open {stack.address(CONSOLE)} in a browser: the console.")
-        say("What ends by itself is started again; logs are in .state/logs/.")
-        say("Ctrl-C stops everything; the orders stay in .state/.\n")
+        say(f"What ends by itself is started again; logs are in {_short(stack.logs)}.")
+        say(f"Ctrl-C stops everything; the orders stay in {_short(stack.state_dir)}.\n")
         _watch(stack)
     finally:
         _stop(stack)
+
+
+def _short(folder: Path) -> str:
+    return f"{folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}/"
 
 
 def restart(options: argparse.Namespace) -> None:
@@ -150,6 +162,18 @@ def clean_state(_options: argparse.Namespace) -> None:
         say("Not those in the Redis that answers on port 6379; docs/operations.md says how to remove them.")
 
 
+def execute(options: argparse.Namespace) -> None:
+    """Run a program that ends with this command, however that ends."""
+    child = subprocess.Popen(options.program)
+    try:
+        code = child.wait()
+    except BaseException:
+        child.terminate()
+        child.wait()
+        raise
+    sys.exit(code if code >= 0 else 128 - code)
+
+
 def _stop(stack: Stack) -> None:
     """Stop everything; from here on a second signal changes nothing."""
     for number in STOP_SIGNALS:
@@ -160,8 +184,16 @@ def _stop(stack: Stack) -> None:
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> None:
-    """Turn a signal into an exception, so that what was started is stopped on the way out."""
+    """Turn a signal into an exception, so that what was started is stopped on the way out, but not for ever."""
+    signal.alarm(int(reaper.STOP_WITHIN_S))
     raise StopRequested
+
+
+def _catch_signals() -> None:
+    for number in STOP_SIGNALS:
+        # `nohup` has the system run on when its terminal is closed.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _request_stop)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,12 +211,16 @@ def _parser() -> argparse.ArgumentParser:
         "browser": browser,
         "audit": audit,
         "clean-state": clean_state,
+        "exec": execute,
     }
     for name, function in functions.items():
         commands.add_parser(name, help=(function.__doc__ or "").partition("\n")[0]).set_defaults(function=function)
     running = commands.choices["run"]
     running.add_argument("--replicas", type=int, default=1, choices=range(1, MOST_REPLICAS + 1), metavar="N")
+    running.add_argument("--port-offset", type=int, default=0, help="move every port, for a second system")
+    running.add_argument("--state-dir", type=Path, default=DEFAULT_STATE, help="where that one keeps its data")
     running.add_argument("--chaos", action="store_true", help="let PUT /chaos make the services fail at random")
+    commands.choices["exec"].add_argument("program", nargs=argparse.REMAINDER)
     commands.choices["restart"].add_argument("--app", default=rolling.ALL, help="an app id")
     return parser
 
@@ -192,9 +228,9 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run one command and return the exit code."""
     options = _parser().parse_args()
-    for number in STOP_SIGNALS:
-        signal.signal(number, _request_stop)
+    _catch_signals()
     try:
+        reaper.ensure()
         options.function(options)
     except StopRequested:
         say("Stopped; nothing is left running.")

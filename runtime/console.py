@@ -3,17 +3,21 @@
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runtime.errors import LaunchError
 
 REPORT_EVERY_S = 10.0
 TAIL_LINES = 15
+STOP_GRACE_S = 5.0
 
 
 def say(text: str) -> None:
-    """Print one line at once, so that it is seen without a terminal too."""
-    print(text, flush=True)
+    """Print one line at once, so that it is seen without a terminal too; to nobody when the terminal was closed."""
+    # What a closed terminal ends must end in order, and that says things too.
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
@@ -52,7 +56,10 @@ def run_logged(
             _wait(child, what, began)
         except BaseException:
             child.terminate()
-            child.wait()
+            try:
+                child.wait(STOP_GRACE_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
             raise
     if child.returncode != 0:
         advice = f" {advice}" if advice else ""

@@ -51,7 +51,7 @@ class Kept:
         self._may_run = threading.Event()
         self._may_run.set()
         self._asked = False
-        self._is_up = False
+        self._is_up = self._failed = False
         self._begin()
 
     def _begin(self) -> None:
@@ -132,6 +132,7 @@ class Kept:
                 if self._is_hopeless(failures):
                     return
                 pause = min(FIRST_PAUSE_S * 2.0 ** max(failures - 1, 0), LONGEST_PAUSE_S)
+                self._failed = True
                 say(f"{self.name} {self._child.how_it_ended()}; starting it again in {pause:g} s.")
                 if self._leaving.wait(pause):
                     return
@@ -150,7 +151,9 @@ class Kept:
             now = time.monotonic()
             if now >= next_probe:
                 if self._plan.answers():
-                    self._is_up, heard = True, time.monotonic()
+                    if self._failed and not self._is_up:
+                        say(f"{self.name} runs again.")
+                    self._is_up, self._failed, heard = True, False, time.monotonic()
                 elif now - heard > SILENT_S:
                     say(f"{self.name} has not answered for {SILENT_S:.0f} s and is killed.")
                     self._child.kill()

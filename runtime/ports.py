@@ -98,7 +98,9 @@ def grpc_answers(port: int) -> bool:
 def http_ok(url: str) -> bool:
     """Tell whether a GET is answered well; any status from 400 on is an exception here."""
     try:
-        with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S):
+        with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S) as answer:
+            # Unread, the answer would make the server log that its client has hung up.
+            answer.read()
             return True
     except (OSError, http.client.HTTPException):
         return False

@@ -12,7 +12,7 @@ from runtime.redis import ensure_redis
 SERVICES = ("redis", "placement", "scheduler")
 _CHANGES_KEPT, _CHANGES_UNTIL_SNAPSHOT = 50_000, 20_000
 START_TIMEOUT_S = 30.0
-STOP_GRACE_S = 8.0
+STOP_GRACE_S = 2.0
 
 
 def already_running(ports: ControlPorts) -> set[str]:

@@ -78,6 +78,45 @@ def marked(state_dir: Path) -> list[Process]:
     return [process for process in running() if process.environment.get(MARK) == mark]
 
 
+def marked_by(variable: str, mark: str) -> list[Process]:
+    """Return the processes whose environment variable has this mark among those that colons separate."""
+    return [process for process in running() if mark in process.environment.get(variable, "").split(":")]
+
+
+def ancestors(pid: int) -> list[int]:
+    """Return the parent of a process, the parent of that one, and so on."""
+    parents = {} if (PROC / "self").exists() else _parents_by_ps()
+    found: list[int] = []
+    while pid > 1 and pid not in found:
+        found.append(pid)
+        pid = parents.get(pid, 0) if parents else _parent(pid)
+    return [*found[1:], pid]
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _parents_by_ps() -> dict[int, int]:
+    listing = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
+    pairs = (line.split() for line in listing.splitlines())
+    return {int(pid): int(parent) for pid, parent in pairs}
+
+
+def neither_catches_nor_ignores(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a signal would end a process; False where that cannot be seen, as on macOS."""
+    try:
+        status = (PROC / str(pid) / "status").read_text()
+    except OSError:
+        return False
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    handled = int(fields["SigCgt"], 16) | int(fields["SigIgn"], 16)
+    return not handled & (1 << (number - 1))
+
+
 def alive(pid: int) -> bool:
     """Tell whether a process still runs; a zombie does not."""
     try:

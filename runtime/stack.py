@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runtime import prerequisites
+from runtime import prerequisites, reaper
 from runtime.apps import Apps, Tokens
 from runtime.children import log_file
 from runtime.console import say
@@ -92,6 +92,7 @@ class Stack:
 
     def start_services(self, also_free: Mapping[str, int] | None = None) -> Dapr:
         """Start Redis, placement and scheduler where they do not run yet, after a look at every port."""
+        reaper.ensure()
         self._state.take()
         # Only at the usual ports may somebody else's services be used: a test wants its own.
         running = prerequisites.already_running(self.ports) if self.port_offset == 0 else set()
@@ -129,7 +130,7 @@ class Stack:
             self._apps.roll(app_ids)
 
     def stop(self) -> None:
-        """Stop everything that this object started, the apps first; the data stay."""
+        """Stop everything that this object started, the apps first, within about ten seconds; the data stay."""
         if self._apps is not None:
             self._apps.stop()
             self._apps = None
@@ -218,7 +219,9 @@ class Stack:
             path = write_shifted(self._template, self.root, self.state_dir, self.port_offset)
             env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
         if self.console:
-            self._follower = Follower({app.name: self.log_of(app.name) for app in self.apps()})
+            logs = {app.name: self.log_of(app.name) for app in self.apps()}
+            level = env.get("LOG_LEVEL") or os.environ.get("LOG_LEVEL")
+            self._follower = Follower(logs, everything=level == "DEBUG")
         # Where the sidecars keep each other's addresses, by components/config.yaml.
         (path.parent / ".dapr").mkdir(exist_ok=True)
         template = read_template(path)

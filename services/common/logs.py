@@ -69,6 +69,10 @@ def _without_path(record: logging.LogRecord) -> bool:
     return True
 
 
+def _is_no_probe(record: logging.LogRecord) -> bool:
+    return "'pulse_workflow'" not in record.getMessage()
+
+
 def set_up(level: str, form: str) -> None:
     """Send every log line of the process to standard output, as `text` or `json`."""
     handler = logging.StreamHandler(sys.stdout)
@@ -77,7 +81,9 @@ def set_up(level: str, form: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # The workflow SDK logs two lines for each step of each workflow; its warnings say something.
-    logging.getLogger("durabletask-worker").setLevel(logging.WARNING)
+    logging.getLogger("durabletask-worker").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
+    # An idle worker starts a probe every ten seconds, and its client logs each.
+    logging.getLogger("durabletask-client").addFilter(lambda line: level == "DEBUG" or _is_no_probe(line))
     # What the workflow client logs as an error it also raises, and its caller deals with it.
     logging.getLogger("DaprWorkflowClient").setLevel(logging.CRITICAL)
     # A failing activity is logged by the registry, with the order's id.

@@ -30,3 +30,8 @@ class Recent(Generic[V]):
             if len(self._values) > self._size:
                 self._values.popitem(last=False)
         return value
+
+    def drop(self, key: str) -> None:
+        """Forget the value of a key."""
+        with self._guard:
+            self._values.pop(key, None)

@@ -17,6 +17,11 @@ UNTIL_DONE = RetryPolicy(
 """For every activity: what keeps failing is tried again until it works."""
 
 
+def pause_before_retry(tries: int) -> float:
+    """Return the seconds between this many tries of an activity and the next, as UNTIL_DONE has it."""
+    return min(0.5 * 2.0 ** min(tries - 1, 30), 60.0)
+
+
 @dataclass(frozen=True)
 class Backoff:
     """Growing pauses between tries, in seconds."""

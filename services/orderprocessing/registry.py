@@ -11,6 +11,7 @@ from services.common.sidecar import RefusedError, TransientError
 from services.orderprocessing import contracts
 from services.orderprocessing.activities import order, payment, shipment
 from services.orderprocessing.activities.tools import Tools
+from services.orderprocessing.milestones import forget_tries, log_retry
 from services.orderprocessing.workflows.charge import charge_workflow
 from services.orderprocessing.workflows.order import order_workflow
 from services.orderprocessing.workflows.shipment import shipment_workflow
@@ -59,7 +60,7 @@ def _bind(
 ) -> Activity:
     def activity(_ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
         request = call.takes.model_validate(payload)
-        with about_order(request.order_id), _told(call.name):
+        with about_order(request.order_id), _told(call.name, request):
             answer: dict[str, Any] = around(lambda: act(tools, request)).wire()
             return answer
 
@@ -68,12 +69,14 @@ def _bind(
 
 
 @contextmanager
-def _told(activity: str) -> Iterator[None]:
+def _told(activity: str, request: Any) -> Iterator[None]:
     """Log why an activity fails: the engine only tries it again, however long that is of no use."""
+    subject = getattr(request, "fulfillment_id", request.order_id)
     try:
         yield
+        forget_tries(activity, subject)
     except (TransientError, RefusedError) as error:
-        log.warning("an activity did not succeed, it is tried again", extra={"activity": activity, "cause": str(error)})
+        log_retry(activity, request.order_id, subject, error)
         raise
     except Exception:
         log.exception("an activity failed, it is tried again", extra={"activity": activity})

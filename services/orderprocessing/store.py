@@ -9,6 +9,7 @@ from services.common.index import Entry, Index, Place
 from services.common.index_reader import IndexReader, Slice
 from services.common.recent import Recent
 from services.orderprocessing.domain import summary
+from services.orderprocessing.milestones import log_new_steps
 from services.orderprocessing.models import Fulfillment, IdempotencyRecord, JsonObject, Order
 from services.orderprocessing.states import ShipmentStatus, is_final
 
@@ -69,6 +70,7 @@ class OrderStore:
         order = order.model_copy(update={"place": place})
         if not self._orders.create(order.id, order):
             return None
+        log_new_steps(0, order)
         self._remember(order)
         return order
 
@@ -77,13 +79,17 @@ class OrderStore:
 
         Raises LookupError for an unknown order, TransientError, and whatever `change` raises.
         """
+        known_steps = 0
 
         def applied(order: Order | None) -> Order:
+            nonlocal known_steps
             if order is None:
                 raise LookupError(f"there is no order {order_id}")
+            known_steps = len(order.timeline)
             return change(order)
 
         order = self._orders.update(order_id, applied)
+        log_new_steps(known_steps, order)
         self._list(order)
         return order
 

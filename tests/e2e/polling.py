@@ -35,3 +35,19 @@ def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
 def holds(check: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until `check` raises no AssertionError any more."""
     eventually(lambda: (check(), True)[1], seconds)
+
+
+def stays(look: Callable[[], T], seconds: float) -> None:
+    """Check that something remains as it is for so long, once it has come to rest. Raises AssertionError."""
+    eventually(lambda: _unchanged(look, 1.0))
+    before = look()
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert look() == before
+        time.sleep(_LONGEST_PAUSE)
+
+
+def _unchanged(look: Callable[[], object], seconds: float) -> bool:
+    before = look()
+    time.sleep(seconds)
+    return look() == before

@@ -103,7 +103,7 @@ def while_away(system: System, patron: Patron) -> None:
     with system.stack.without("fraud", "billing"):
         order_id = patron.orders({SKU: 1})
         log = system.stack.log_of("orderprocessing")
-        eventually(lambda: "charge not possible now" in log.read_text())
+        eventually(lambda: f"could not charge order {order_id}" in log.read_text())
     patron.delivers(order_id)
 
 

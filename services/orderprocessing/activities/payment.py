@@ -1,16 +1,14 @@
 """The steps of a fulfillment's payment."""
 
-from services.common.logs import get_logger
 from services.common.sidecar import RefusedError, TransientError
 from services.orderprocessing import fulfilling
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
 from services.orderprocessing.fulfilling import Invoice, Outcome
 from services.orderprocessing.ids import charge_workflow_id
+from services.orderprocessing.milestones import log_retried_soon
 from services.orderprocessing.models import Order
 from services.orderprocessing.states import PaymentStatus, Reason
-
-log = get_logger(__name__)
 
 
 def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
@@ -24,7 +22,7 @@ def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
         try:
             order = _charge(tools, order, request.fulfillment_id)
         except (TransientError, RefusedError) as error:
-            log.warning("charge not possible now", extra={"fulfillmentId": request.fulfillment_id, "cause": str(error)})
+            log_retried_soon("charge", order.id, error)
             return FulfillmentProgress(outcome=Outcome.UNAVAILABLE)
     return _progress(tools, request, order)
 

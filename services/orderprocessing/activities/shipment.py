@@ -1,16 +1,14 @@
 """The steps of a fulfillment's shipment, and of giving it back."""
 
-from services.common.logs import get_logger
 from services.common.sidecar import RefusedError, TransientError
 from services.orderprocessing import domain, fulfilling
 from services.orderprocessing.activities.tools import Tools
 from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
 from services.orderprocessing.fulfilling import Outcome, undo_scope
 from services.orderprocessing.ids import charge_workflow_id, shipment_workflow_id
+from services.orderprocessing.milestones import log_retried_soon
 from services.orderprocessing.models import Fulfillment, Order
 from services.orderprocessing.states import ShipmentStatus, is_final
-
-log = get_logger(__name__)
 
 
 def book(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
@@ -35,7 +33,7 @@ def _try_to_book(tools: Tools, order: Order, one: Fulfillment) -> tuple[Outcome 
     try:
         reference = tools.shipping.book(order.id, one)
     except (TransientError, RefusedError) as error:
-        log.warning("booking not possible now", extra={"fulfillmentId": one.id, "cause": str(error)})
+        log_retried_soon("book", order.id, error)
         return Outcome.UNAVAILABLE, None
     # Called off already: only an undo does that, and there is none without a cancellation.
     return (None, reference) if reference else (Outcome.CANCELLED, None)

@@ -197,6 +197,21 @@ def test_nobody_can_put_lines_of_his_own_into_a_text_log(
     assert output.count("x\\r\\n2026-11-26T04:00:00.000Z INFO    forged\\x1b[2J\\u2028\\u202e é") == 2
 
 
+@pytest.mark.parametrize(
+    ("level", "shown"), [("INFO", ["order_workflow"]), ("DEBUG", ["pulse_workflow", "order_workflow"])]
+)
+def test_the_probes_of_an_idle_worker_are_logged_at_debug_only(
+    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str], level: str, shown: list[str]
+) -> None:
+    client = logging.getLogger("durabletask-client")
+    client.filters.clear()
+    logs.set_up(level, "text")
+    for workflow in ("pulse_workflow", "order_workflow"):
+        client.info("Starting new '%s' instance with ID = 'x'.", workflow)
+    client.filters.clear()
+    assert [line.split("'")[1] for line in capsys.readouterr().out.splitlines()] == shown
+
+
 def test_a_trace_goes_out_as_it_came_in_and_ends_with_its_request() -> None:
     app = Flask("shop")
     tracing.register(app)

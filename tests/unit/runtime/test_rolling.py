@@ -65,7 +65,7 @@ def test_whole_lines_that_are_written_from_now_on_are_shown_behind_the_name(
 ) -> None:
     log = tmp_path / "app.log"
     log.write_text("of yesterday\n")
-    follower = Follower({"app": log, "another": tmp_path / "another.log"})
+    follower = Follower({"app": log, "another": tmp_path / "another.log"}, everything=True)
     with log.open("a") as file:
         file.write("first\nsec")
         file.flush()
