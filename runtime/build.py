@@ -19,7 +19,8 @@ from runtime.toolchain import ensure_go
 
 DAPR_MODULE = "github.com/dapr/dapr"
 CLI_MODULE = "github.com/dapr/cli"
-CONTROL_PLANE = [f"{DAPR_MODULE}/cmd/placement", f"{DAPR_MODULE}/cmd/scheduler"]
+OUR_COMMANDS = ["./daprd", "./scheduler"]
+PLACEMENT = f"{DAPR_MODULE}/cmd/placement"
 
 
 def pins(folder: str) -> dict[str, str]:
@@ -84,7 +85,7 @@ def _build_runtime(go: Path, scratch: Path, target: Path, env: dict[str, str]) -
     flags = f"-s -w -X {DAPR_MODULE}/pkg/buildinfo.version={version}"
     build = ["build", "-mod=mod", "-trimpath", "-tags", "stablecomponents", "-ldflags", flags]
     run_logged(
-        [go, *build, "-o", f"{target}/", "./daprd", *CONTROL_PLANE],
+        [go, *build, "-o", f"{target}/", *OUR_COMMANDS, PLACEMENT],
         f"Building Dapr's runtime {version}",
         cache_dir() / "build-runtime.log",
         cwd=source,

@@ -34,8 +34,6 @@ class Plan:
     cwd: Path | None = None
     hopeless: int | None = None
     """Exit code that says: trying again would change nothing."""
-    once_started: Callable[[], None] | None = None
-    """What helps it up, done beside it after each start."""
 
 
 class Kept:
@@ -111,10 +109,7 @@ class Kept:
     def _start(self) -> Child:
         self.started_at = time.monotonic()
         plan = self._plan
-        child = Child(plan.name, plan.command, self._state_dir, env=plan.env, cwd=plan.cwd)
-        if plan.once_started is not None:
-            threading.Thread(target=plan.once_started, name=f"helper of {plan.name}", daemon=True).start()
-        return child
+        return Child(plan.name, plan.command, self._state_dir, env=plan.env, cwd=plan.cwd)
 
     def _keep(self) -> None:
         failures = 0
