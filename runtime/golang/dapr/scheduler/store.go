@@ -28,6 +28,9 @@ const (
 	startTimeout = 60 * time.Second
 	callTimeout  = 5 * time.Second
 	defragEvery  = 10 * time.Minute
+	// etcd writes its log in files of 64 MiB, and fails where there is no room for the next.
+	spaceNeeded = 80 << 20
+	lookForRoom = time.Second
 )
 
 // store is the embedded etcd. The settings are those of Dapr's pkg/scheduler/server/internal/etcd.
@@ -56,6 +59,9 @@ func openStore(folder string, opts *options.Options) (*store, error) {
 	if err := os.Chdir(folder); err != nil {
 		return nil, err
 	}
+	if err := awaitSpace(folder); err != nil {
+		return nil, err
+	}
 	server, err := embed.StartEtcd(config)
 	if err != nil {
 		return nil, err
@@ -69,6 +75,23 @@ func openStore(folder string, opts *options.Options) (*store, error) {
 	}
 	opened := &store{server}
 	return opened, opened.revokeLeases()
+}
+
+// awaitSpace waits until the disk has room. Who ends again and again meanwhile is given up by supervision.
+func awaitSpace(folder string) error {
+	for told := false; ; time.Sleep(lookForRoom) {
+		var disk syscall.Statfs_t
+		if err := syscall.Statfs(folder, &disk); err != nil {
+			return err
+		}
+		if uint64(disk.Bavail)*uint64(disk.Bsize) >= spaceNeeded {
+			return nil
+		}
+		if !told {
+			log.Errorf("the disk of %s is full: waiting until %d MiB are free", folder, spaceNeeded>>20)
+			told = true
+		}
+	}
 }
 
 func configuration(folder string, opts *options.Options) (*embed.Config, error) {

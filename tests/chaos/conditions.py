@@ -1,0 +1,95 @@
+"""What may go wrong around the processes: their jobs are deleted, the disk is full, the clock jumps.
+
+The clock jumps forward only. Deadlines are moments: one that was set before the clock went back comes that much later.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.etcd import JOBS, delete_keys
+
+JOBS_DELETED = "the scheduler's jobs (deleted)"
+DISK_FULL = "the disk (full)"
+CLOCK_JUMP = "the services' clock (an hour on)"
+
+_DISK_SIZE = "768m"
+_FULL_FOR_S = 6.0
+_WIPES, _BETWEEN_WIPES_S = 20, 0.1
+"""Many in a row also hit the jobs that live for milliseconds, such as those of activities."""
+_POLL_S = 0.05
+_CHUNK = bytes(1 << 20)
+_LIBRARIES = ("/usr/lib", "/usr/local/lib")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Brings such conditions about for a system whose state lies in a folder, and ends them again."""
+
+    folder: Path
+
+    def bring(self, name: str) -> None:
+        """Bring a condition about, and return when it is over; only the clock stays where it has jumped to."""
+        {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk, CLOCK_JUMP: self._jump}[name]()
+
+    def _delete_jobs(self) -> None:
+        for _ in range(_WIPES):
+            delete_keys(self.folder, JOBS)
+            time.sleep(_BETWEEN_WIPES_S)
+
+    def _fill_disk(self) -> None:
+        filler = self.folder / "filler"
+        try:
+            with filler.open("wb", buffering=0) as file:
+                full_since: float | None = None
+                while full_since is None or time.monotonic() < full_since + _FULL_FOR_S:
+                    try:
+                        file.write(_CHUNK)
+                    except OSError:
+                        full_since = full_since or time.monotonic()
+                        time.sleep(_POLL_S)
+        finally:
+            filler.unlink()
+
+    def _jump(self) -> None:
+        _clock_file(self.folder).write_text("+3600")
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Mount a small disk on a folder, which only root may do. Raises CalledProcessError where it cannot be done."""
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={_DISK_SIZE}", "tmpfs", folder], check=True, capture_output=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def faketime() -> Path | None:
+    """Return the library that shows programs another time, None where it is not installed."""
+    found = (path for root in _LIBRARIES for path in Path(root).glob("**/faketime/libfaketime.so.1"))
+    return next(found, None)
+
+
+def movable_clock(folder: Path, library: Path) -> dict[str, str]:
+    """Return the environment in which a program sees a clock that can be moved.
+
+    It is for the services. Programs in Go ask the kernel by themselves, so sidecars, placement and scheduler keep the
+    machine's time, and so does Redis, whose memory allocator the library does not get on with.
+    """
+    _clock_file(folder).write_text("+0")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(_clock_file(folder)),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def _clock_file(folder: Path) -> Path:
+    return folder / "clock"
