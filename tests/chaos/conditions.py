@@ -1,6 +1,6 @@
 """What may go wrong around the processes: their jobs are deleted, the disk is full, the clock jumps.
 
-The clock jumps forward only. Deadlines are moments: one that was set before the clock went back comes that much later.
+The clock jumps back first, and then on: a deadline that is set before a clock goes back for good comes that much later.
 """
 
 import subprocess
@@ -14,10 +14,11 @@ from tests.chaos.etcd import JOBS, delete_keys
 
 JOBS_DELETED = "the scheduler's jobs (deleted)"
 DISK_FULL = "the disk (full)"
-CLOCK_JUMP = "the services' clock (an hour on)"
+CLOCK_JUMP = "the services' clock (an hour back, and on again)"
 
 _DISK_SIZE = "768m"
 _FULL_FOR_S = 6.0
+_JUMPED_FOR_S = 6.0
 _WIPES, _BETWEEN_WIPES_S = 20, 0.1
 """Many in a row also hit the jobs that live for milliseconds, such as those of activities."""
 _POLL_S = 0.05
@@ -32,7 +33,7 @@ class Conditions:
     folder: Path
 
     def bring(self, name: str) -> None:
-        """Bring a condition about, and return when it is over; only the clock stays where it has jumped to."""
+        """Bring a condition about, and return when it is over."""
         {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk, CLOCK_JUMP: self._jump}[name]()
 
     def _delete_jobs(self) -> None:
@@ -55,7 +56,12 @@ class Conditions:
             filler.unlink()
 
     def _jump(self) -> None:
-        _clock_file(self.folder).write_text("+3600")
+        clock = _clock_file(self.folder)
+        clock.write_text("-3600")
+        try:
+            time.sleep(_JUMPED_FOR_S)
+        finally:
+            clock.write_text("+0")
 
 
 @contextmanager
