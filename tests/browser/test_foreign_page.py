@@ -43,6 +43,13 @@ def open_ports(system: System) -> list[Listener]:
     return listeners(system.stack)
 
 
+@pytest.fixture(scope="module")
+def before(system: System) -> Json:
+    """Return an order that has come as far as the courier before the attacks."""
+    shopper = Shopper(system.shop)
+    return shopper.sees(shopper.orders({shopper.goods(a=5): 1}), "processing")
+
+
 def test_the_documents_list_every_port_and_who_may_reach_it(open_ports: list[Listener]) -> None:
     text = (ROOT / "docs" / "security.md").read_text()
     listed: dict[int, str] = {}
@@ -52,9 +59,8 @@ def test_the_documents_list_every_port_and_who_may_reach_it(open_ports: list[Lis
 
 
 def test_a_page_of_another_site_reads_nothing_from_any_port_and_changes_nothing(
-    foreign: Page, open_ports: list[Listener], system: System, shopper: Shopper
+    foreign: Page, open_ports: list[Listener], system: System, before: Json
 ) -> None:
-    before = orders_something(shopper)
     with careless_site() as careless:
         found = attack(foreign, [careless, *(one.moved_to for one in open_ports)])
     # The attack works: it reads from a port that answers every page.
@@ -65,9 +71,8 @@ def test_a_page_of_another_site_reads_nothing_from_any_port_and_changes_nothing(
 
 
 def test_dns_rebinding_gets_a_page_health_documents_and_counters_and_changes_nothing(
-    open_ports: list[Listener], system: System, shopper: Shopper
+    open_ports: list[Listener], system: System, before: Json
 ) -> None:
-    before = orders_something(shopper)
     for one in open_ports:
         if one.port in COUNTERS:
             counters = requests.get(f"http://127.0.0.1:{one.moved_to}/metrics", timeout=10).text
@@ -76,11 +81,6 @@ def test_dns_rebinding_gets_a_page_health_documents_and_counters_and_changes_not
         else:
             assert set(attack_rebound(one.moved_to)) <= PUBLIC, one
     changes_nothing(system, before)
-
-
-def orders_something(shopper: Shopper) -> Json:
-    """Place an order that comes as far as the courier, and return it."""
-    return shopper.sees(shopper.orders({shopper.goods(a=5): 1}), "processing")
 
 
 def changes_nothing(system: System, before: Json) -> None:

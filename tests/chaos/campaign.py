@@ -82,9 +82,9 @@ class Storm:
     ready_at: float
 
 
-def make_stack(folder: Path, settings: Settings, more: Mapping[str, str] | None = None) -> Stack:
-    """Return the system of a run, not started; `more` is added to the services' environment."""
-    env = SETTINGS | ({"CHAOS_ENABLED": "true"} if settings.chaos else {}) | dict(more or {})
+def make_stack(folder: Path, settings: Settings) -> Stack:
+    """Return the system of a run, not started."""
+    env = SETTINGS | ({"CHAOS_ENABLED": "true"} if settings.chaos else {})
     if settings.patience is not None:
         env |= dict.fromkeys(("CHARGE_TIMEOUT", "BOOKING_TIMEOUT"), str(settings.patience))
     replicas = {"orderprocessing": settings.replicas}

@@ -1,7 +1,4 @@
-"""What may go wrong around the processes: their jobs are deleted, the disk is full, the clock jumps.
-
-The clock jumps back first, and then on: a deadline that is set before a clock goes back for good comes that much later.
-"""
+"""What may go wrong around the processes: their jobs are deleted, the disk is full."""
 
 import subprocess
 import time
@@ -14,16 +11,13 @@ from tests.chaos.etcd import JOBS, delete_keys
 
 JOBS_DELETED = "the scheduler's jobs (deleted)"
 DISK_FULL = "the disk (full)"
-CLOCK_JUMP = "the services' clock (an hour back, and on again)"
 
 _DISK_SIZE = "768m"
 _FULL_FOR_S = 6.0
-_JUMPED_FOR_S = 6.0
 _WIPES, _BETWEEN_WIPES_S = 20, 0.1
 """Many in a row also hit the jobs that live for milliseconds, such as those of activities."""
 _POLL_S = 0.05
 _CHUNK = bytes(1 << 20)
-_LIBRARIES = ("/usr/lib", "/usr/local/lib")
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class Conditions:
 
     def bring(self, name: str) -> None:
         """Bring a condition about, and return when it is over."""
-        {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk, CLOCK_JUMP: self._jump}[name]()
+        {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk}[name]()
 
     def _delete_jobs(self) -> None:
         for _ in range(_WIPES):
@@ -55,14 +49,6 @@ class Conditions:
         finally:
             filler.unlink()
 
-    def _jump(self) -> None:
-        clock = _clock_file(self.folder)
-        clock.write_text("-3600")
-        try:
-            time.sleep(_JUMPED_FOR_S)
-        finally:
-            clock.write_text("+0")
-
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
@@ -74,28 +60,3 @@ def small_disk(folder: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def faketime() -> Path | None:
-    """Return the library that shows programs another time, None where it is not installed."""
-    found = (path for root in _LIBRARIES for path in Path(root).glob("**/faketime/libfaketime.so.1"))
-    return next(found, None)
-
-
-def movable_clock(folder: Path, library: Path) -> dict[str, str]:
-    """Return the environment in which a program sees a clock that can be moved.
-
-    It is for the services. Programs in Go ask the kernel by themselves, so sidecars, placement and scheduler keep the
-    machine's time, and so does Redis, whose memory allocator the library does not get on with.
-    """
-    _clock_file(folder).write_text("+0")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(_clock_file(folder)),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-
-
-def _clock_file(folder: Path) -> Path:
-    return folder / "clock"

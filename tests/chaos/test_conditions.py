@@ -1,4 +1,4 @@
-"""The crash matrix goes on: no order suffers when all jobs are deleted, the disk is full, or the clock jumps."""
+"""The crash matrix goes on: no order suffers when all jobs are deleted or the disk is full."""
 
 import os
 import subprocess
@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from runtime.console import say
-from runtime.errors import LaunchError
-from runtime.system_packages import install
 from tests.chaos.campaign import Campaign, Settings, make_stack
-from tests.chaos.conditions import CLOCK_JUMP, DISK_FULL, JOBS_DELETED, faketime, movable_clock, small_disk
+from tests.chaos.conditions import DISK_FULL, JOBS_DELETED, small_disk
 from tests.chaos.report import Tally, table
 from tests.e2e.launch import log_ends
 
@@ -34,10 +32,10 @@ def missing() -> dict[str, str]:
 def tally(tmp_path_factory: pytest.TempPathFactory, missing: dict[str, str]) -> Iterator[Tally]:
     folder = tmp_path_factory.mktemp("conditions")
     with ExitStack() as prepared:
-        clock = _prepare(prepared, folder, missing)
-        conditions = tuple(one for one in (JOBS_DELETED, DISK_FULL, CLOCK_JUMP) if one not in missing)
+        _prepare(prepared, folder, missing)
+        conditions = tuple(one for one in (JOBS_DELETED, DISK_FULL) if one not in missing)
         settings = Settings(kills=0, port_offset=PORT_OFFSET, conditions=conditions)
-        stack = prepared.enter_context(make_stack(folder, settings, clock))
+        stack = prepared.enter_context(make_stack(folder, settings))
         try:
             tally = Campaign(stack, SEED, settings, say).run()
         except Exception as error:
@@ -46,24 +44,17 @@ def tally(tmp_path_factory: pytest.TempPathFactory, missing: dict[str, str]) -> 
         yield tally
 
 
-def _prepare(prepared: ExitStack, folder: Path, missing: dict[str, str]) -> dict[str, str]:
-    """Put the folder on a small disk, and return the environment with a movable clock, as far as that can be done."""
+def _prepare(prepared: ExitStack, folder: Path, missing: dict[str, str]) -> None:
+    """Put the folder on a small disk, if that can be done here."""
     try:
         if os.geteuid() != 0:
             raise PermissionError("only root may mount a small disk")
         prepared.enter_context(small_disk(folder))
     except (OSError, subprocess.CalledProcessError) as error:
         missing[DISK_FULL] = f"no small disk: {error}"
-    try:
-        if faketime() is None:
-            install("libfaketime", "libfaketime, with which the tests move the clock,")
-    except LaunchError as error:
-        missing[CLOCK_JUMP] = str(error)
-    library = faketime()
-    return movable_clock(folder, library) if library else {}
 
 
-@pytest.mark.parametrize("condition", [JOBS_DELETED, DISK_FULL, CLOCK_JUMP])
+@pytest.mark.parametrize("condition", [JOBS_DELETED, DISK_FULL])
 def test_each_condition_was_brought_about_while_orders_were_under_way(
     tally: Tally, missing: dict[str, str], condition: str
 ) -> None:
