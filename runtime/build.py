@@ -21,7 +21,8 @@ DAPR_MODULE = "github.com/dapr/dapr"
 CLI_MODULE = "github.com/dapr/cli"
 PROXY_ADVICE = "Check that the Go module proxy (GOPROXY names another) can be reached, then run the command again."
 DAPR_ADVICE = f"{PROXY_ADVICE} Or install Dapr: https://docs.dapr.io/getting-started/install-dapr-selfhost/."
-CONTROL_PLANE = [f"{DAPR_MODULE}/cmd/placement", f"{DAPR_MODULE}/cmd/scheduler"]
+OUR_COMMANDS = ["./daprd", "./scheduler"]
+PLACEMENT = f"{DAPR_MODULE}/cmd/placement"
 
 
 def pins(folder: str) -> dict[str, str]:
@@ -95,7 +96,7 @@ def _build_runtime(go: Path, scratch: Path, target: Path, env: dict[str, str]) -
     flags = f"-s -w -X {DAPR_MODULE}/pkg/buildinfo.version={version}"
     build = ["build", "-mod=mod", "-trimpath", "-tags", "stablecomponents", "-ldflags", flags]
     run_logged(
-        [go, *build, "-o", f"{target}/", "./daprd", *CONTROL_PLANE],
+        [go, *build, "-o", f"{target}/", *OUR_COMMANDS, PLACEMENT],
         f"Building Dapr's runtime {version}",
         cache_dir() / "build-runtime.log",
         cwd=source,

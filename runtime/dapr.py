@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.build import ensure_built
+from runtime.build import built_folder, ensure_built
 from runtime.console import say
 from runtime.toolchain import output_of, version_of
 
@@ -28,7 +28,7 @@ class Dapr:
 def ensure_dapr(*, control_plane: bool = True) -> Dapr:
     """Return the installed runtime if it will do, else the one in the cache, built now if need be.
 
-    With `control_plane` an installation without placement and scheduler will not do.
+    With `control_plane`, where the launcher starts the scheduler itself, only the one in the cache will do.
     """
     return _installed(control_plane) or Dapr(ensure_built())
 
@@ -72,7 +72,6 @@ def _problem(found: Dapr, control_plane: bool) -> str:
     if version < RUNTIME_NEEDED:
         is_, at_least = (".".join(map(str, number)) for number in (version, RUNTIME_NEEDED))
         return f"it is version {is_}, and {at_least} or newer is needed"
-    missing = [name for name in ("placement", "scheduler") if not found.binary(name).exists()]
-    if control_plane and missing:
-        return f"it has no {' and no '.join(missing)} command, and none is running"
+    if control_plane and found.runtime_path.resolve() != built_folder().resolve():
+        return "no scheduler runs, and every web page could read and delete the jobs of the stock one"
     return ""

@@ -35,8 +35,6 @@ class Plan:
     cwd: Path | None = None
     hopeless: int | None = None
     """Exit code that says: trying again would change nothing."""
-    once_started: Callable[[], None] | None = None
-    """What helps it up, done beside it after each start."""
     probe: Probe | None = None
     """Over what `answers` asks, if that is to be made anew at each start."""
 
@@ -118,10 +116,7 @@ class Kept:
         plan = self._plan
         with plan.probe.opened() if plan.probe else nullcontext() as end:
             ends, env = ([], plan.env) if end is None else ([end], {**plan.env, PROBE_FD: str(end)})
-            child = Child(plan.name, plan.command, self._state_dir, env=env, cwd=plan.cwd, descriptors=ends)
-        if plan.once_started is not None:
-            threading.Thread(target=plan.once_started, name=f"helper of {plan.name}", daemon=True).start()
-        return child
+            return Child(plan.name, plan.command, self._state_dir, env=env, cwd=plan.cwd, descriptors=ends)
 
     def _keep(self) -> None:
         failures = 0

@@ -28,8 +28,6 @@ class ControlPorts:
     placement_raft: int = 19803
     scheduler_health: int = 19811
     scheduler_metrics: int = 19812
-    etcd_client: int = 19813
-    etcd_peer: int = 19814
 
     def shifted(self, offset: int) -> "ControlPorts":
         """Return the same ports moved by an offset, which leaves them outside the range of outgoing connections."""
@@ -41,9 +39,7 @@ class ControlPorts:
 
     def of(self, service: str) -> dict[str, int]:
         """Return the ports that one of the services listens on, each by what it is called to a person."""
-        # etcd runs inside the scheduler.
-        prefixes = (service, "etcd") if service == "scheduler" else (service,)
-        mine = {name: port for name, port in asdict(self).items() if name.startswith(prefixes)}
+        mine = {name: port for name, port in asdict(self).items() if name.startswith(service)}
         return {name.replace("_", " "): port for name, port in mine.items()}
 
 

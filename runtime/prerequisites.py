@@ -5,7 +5,6 @@ from pathlib import Path
 from runtime.console import say
 from runtime.dapr import Dapr
 from runtime.keeper import Kept, Plan, stop_kept
-from runtime.lease import revoke_stale_lease
 from runtime.ports import HOST, ControlPorts, grpc_answers, http_ok, redis_answers, redis_setting
 from runtime.redis import ensure_redis
 
@@ -32,6 +31,8 @@ def say_what_is_used(names: set[str], ports: ControlPorts) -> None:
         say(f"Using the {name} that already answers on port {port}; it is left running at the end.")
     if "redis" in names and redis_setting(ports.redis, "appendonly") == "no":
         say("  That Redis keeps no append-only file: orders may be lost when it is killed.")
+    if "scheduler" in names:
+        say("  If it is Dapr's own, every web page may read and delete its jobs: see docs/security.md.")
     if ("redis" in names) != ("scheduler" in names):
         say("  Redis and scheduler hold two halves of the workflows: remove the data of both or of neither.")
 
@@ -66,12 +67,7 @@ def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> Plan:
         url = f"http://{HOST}:{ports.placement_health}/healthz"
         return Plan(name, _placement_command(dapr, ports), lambda: http_ok(url))
     url = f"http://{HOST}:{ports.scheduler_health}/healthz"
-    return Plan(
-        name,
-        _scheduler_command(dapr, ports, folder),
-        lambda: http_ok(url),
-        once_started=lambda: revoke_stale_lease(ports.etcd_client),
-    )
+    return Plan(name, _scheduler_command(dapr, ports, folder), lambda: http_ok(url))
 
 
 def _redis_command(ports: ControlPorts, folder: Path) -> list[str | Path]:
@@ -95,16 +91,13 @@ def _placement_command(dapr: Dapr, ports: ControlPorts) -> list[str | Path]:
 
 
 def _scheduler_command(dapr: Dapr, ports: ControlPorts, folder: Path) -> list[str | Path]:
-    """Return the scheduler's command with its embedded etcd on the state folder."""
+    """Return the scheduler's command with its embedded etcd on the state folder, where no port leads to it."""
     return [
         dapr.binary("scheduler"),
         *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
         # Sidecars are told this address; without it they would be told the machine's outward one.
         f"--override-broadcast-host-port={HOST}:{ports.scheduler}",
         f"--etcd-data-dir={folder}",
-        f"--etcd-client-port={ports.etcd_client}",
-        f"--etcd-client-listen-address={HOST}",
-        f"--etcd-initial-cluster=dapr-scheduler-server-0=http://{HOST}:{ports.etcd_peer}",
         # By default etcd remembers the last million changes: the memory of 20,000 orders, some 700 MB.
         f"--etcd-compaction-retention={_CHANGES_KEPT}",
         f"--etcd-snapshot-count={_CHANGES_UNTIL_SNAPSHOT}",

@@ -35,6 +35,8 @@ def run_zipkin() -> None:
         "--armeria.ports[0].ip=127.0.0.1",
         f"--armeria.ports[0].port={PORT}",
         "--armeria.ports[0].protocols=http",
+        # By default every web page may read the traces. Its own pages need no permission.
+        f"--zipkin.query.allowed-origins=http://127.0.0.1:{PORT}",
     ]
     command: list[str | Path] = ["java", "-Xmx256m", "-jar", jar, *settings]
     child = subprocess.Popen(command, env={**os.environ, "STORAGE_TYPE": "mem"}, process_group=0)

@@ -113,7 +113,7 @@ class Driver:
         instance = self.instances.get(order_workflow_id(order_id))
         return instance is not None and instance.status is None
 
-    def waits_for_ever(self, instance: str) -> bool:
+    def waits_for_ever(self, instance: str, children: Sequence[str] = ()) -> bool:
         """Tell whether results of an instance's activities were thrown away."""
         self._check_reachable()
         return instance in self.stuck

@@ -37,6 +37,8 @@ _STANDSTILL = timedelta(minutes=2)
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between a list's line and the record that it points to."""
 _MOST_WATCHED = 1000
+_NEWEST = 200
+"""Of the newest orders, so many are looked at for a workflow that goes on though its order has ended."""
 _MOST_UNHEARD = 3
 """In a row: then it is not those orders, the engine is away."""
 
@@ -64,6 +66,7 @@ class Reconciler:
         self._young: set[str] = set()
         self._told: dict[str, _Told] = {}
         self._unheard = 0
+        self._found_lost = False
 
     def run_once(self, now: datetime) -> int:
         """Mend what a crash left behind some seconds before `now`; return how much that was.
@@ -71,6 +74,8 @@ class Reconciler:
         Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
         """
         self._healer.begin(now)
+        if self._found_lost:
+            self._watch_ended()
         mended = self._mend_orders(now) + self._mend_shipments(now)
         self._turns.end_round(now)
         return mended
@@ -140,12 +145,12 @@ class Reconciler:
             return self._see_off(order, now)
         if not _overdue(order, self._ago(_BELL_GRACE, now), self._ago(_GRACE, now)):
             if order.bells:
-                self._watch(order)
+                self._watch(order.id)
             return not _waits_for_somebody(order) and self._look_after(order, now)
         if self._revive(order, now):
             return True
         # It was told and has not moved.
-        self._watch(order)
+        self._watch(order.id)
         return self._heal(order, now)
 
     def _revive(self, order: Order, now: datetime) -> bool:
@@ -156,18 +161,19 @@ class Reconciler:
             return False
         # In a long round it may have moved on since it was read.
         if [one.rev for one in self._passing_over.read([order.id]).orders] != [order.rev]:
-            self._watch(order)
+            self._watch(order.id)
             return False
         if not self._tell(self._service.revive, order):
             return False
         log.warning("the workflow should have moved on, revived it", extra={"bells": sorted(order.bells)})
         pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
         self._told[order.id] = _Told(order.rev, now + pause, pause)
+        self._found_lost = True
         return True
 
     def _look_after(self, order: Order, now: datetime) -> bool:
         """See that an order moves which waits for nobody."""
-        self._watch(order)
+        self._watch(order.id)
         if order.updated_at > self._ago(_STANDING, now):
             return False
         if self._heal(order, now):
@@ -181,17 +187,27 @@ class Reconciler:
     def _see_off(self, order: Order, now: datetime) -> bool:
         """See that the workflow of an order that has ended ends too, for one that was looked after until then."""
         if order.updated_at > rfc3339(now - _STANDING):
-            self._watch(order)
+            self._watch(order.id)
             return False
         return self._heal(order, now)
 
-    def _heal(self, order: Order, now: datetime) -> bool:
-        return self._tell(lambda order: self._healer.heal(order, now), order)
+    def _watch_ended(self) -> None:
+        """Look at the newest orders that have ended: where one workflow was stuck, theirs may be too."""
+        self._found_lost = False
+        newest = self._orders.orders.read(_NEWEST).entries
+        for entry in newest:
+            if not entry.open:
+                self._watch(entry.id)
 
-    def _watch(self, order: Order) -> None:
+    def _heal(self, order: Order, now: datetime) -> bool:
+        healed = self._tell(lambda order: self._healer.heal(order, now), order)
+        self._found_lost |= healed
+        return healed
+
+    def _watch(self, order_id: str) -> None:
         """Look at the order again in the follow-up, unless there are too many to look at."""
         if len(self._young) < _MOST_WATCHED:
-            self._young.add(order.id)
+            self._young.add(order_id)
 
     def _tell(self, tell: Callable[[Order], bool | None], order: Order) -> bool:
         """Do something about an order's workflow; False when there was nothing to do or it failed.

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 from dapr.conf import settings
-from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState, WorkflowStatus
+from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEvent, WorkflowState
 from dapr.ext.workflow.logger import LoggerOptions
 
 from services.common.clock import rfc3339, utc_now
@@ -20,7 +20,7 @@ from services.common.logs import get_logger
 from services.common.sidecar import TransientError
 from services.orderprocessing.codec import Codec
 from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
-from services.orderprocessing.healing import Patience, waits_for_ever
+from services.orderprocessing.healing import UNDER_WAY, Patience, is_stuck
 from services.orderprocessing.history import instance_view
 from services.orderprocessing.ids import BELL, order_workflow_id
 from services.orderprocessing.messenger import Kind, Message, Messenger, SilentError
@@ -35,7 +35,6 @@ _INNER_CLIENT = "_DaprWorkflowClient__obj"
 
 _LOOK_TIMEOUT = 1.0
 _HISTORY_TIMEOUT = 3.0
-_UNDER_WAY = {WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.SUSPENDED}
 _NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 
@@ -95,10 +94,12 @@ class Engine:
         """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
         return self._client.runs(order_workflow_id(order_id))
 
-    def waits_for_ever(self, instance: str) -> bool:
-        """Tell whether a workflow instance waits for a result that will never come. Raises TransientError."""
-        history, now = self._client.history_of_running(instance), utc_now()
-        return waits_for_ever(history, now, self._patience.learn(history, now))
+    def waits_for_ever(self, instance: str, children: Sequence[str] = ()) -> bool:
+        """Tell whether a workflow instance waits for what will never come: its start, a result, the end of a child.
+
+        `children` are all that it may have. Raises TransientError.
+        """
+        return is_stuck(self._client, instance, children, self._patience, utc_now())
 
     def end(self, order_id: str) -> None:
         """End an order's workflow with its children, wherever they are. Raises TransientError."""
@@ -210,15 +211,17 @@ class Client:
 
     def runs(self, instance: str) -> bool:
         """Tell whether an instance is there and has not ended."""
-        state = self._ask(
+        state = self.state(instance)
+        return state is not None and state.runtime_status in UNDER_WAY
+
+    def state(self, instance: str) -> WorkflowState | None:
+        """Return the state of an instance without its payloads, None when it is not there."""
+        return self._ask(
             "looking at a workflow", lambda sdk: sdk.get_workflow_state(instance, fetch_payloads=False), fine=_is_gone
         )
-        return state is not None and state.runtime_status in _UNDER_WAY
 
-    def history_of_running(self, instance: str) -> list[WorkflowHistoryEvent]:
-        """Return the history of an instance, empty when it does not run."""
-        if not self.runs(instance):
-            return []
+    def history(self, instance: str) -> list[WorkflowHistoryEvent]:
+        """Return the history of an instance, empty when it is not there."""
         return self._ask("reading a history", lambda sdk: list(sdk.get_workflow_history(instance)), fine=_is_gone) or []
 
     def full_history(self, instance: str) -> list[Any] | None:

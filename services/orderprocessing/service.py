@@ -70,8 +70,11 @@ class Workflows(Protocol):
     def runs(self, order_id: str) -> bool:
         """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
 
-    def waits_for_ever(self, instance: str) -> bool:
-        """Tell whether an instance waits for a result that will never come. Raises TransientError."""
+    def waits_for_ever(self, instance: str, children: Sequence[str] = ()) -> bool:
+        """Tell whether an instance, which may have these children, waits for what will never come.
+
+        Raises TransientError.
+        """
 
     def end(self, order_id: str) -> None:
         """End an order's workflow with its children. Raises TransientError."""
@@ -126,7 +129,9 @@ class OrderService:
                 log.warning("an order has no workflow, it starts anew")
                 self._workflows.start(order.id)
             return not is_final(order.status)
-        if not any(self._workflows.waits_for_ever(instance) for instance in _all_instances(order)):
+        own, *children = _all_instances(order)
+        lost = self._workflows.waits_for_ever
+        if not (lost(own, children) or any(lost(child) for child in children)):
             return False
         log.warning("a workflow waits for what will never come, it is ended and starts anew")
         self._workflows.end(order.id)

@@ -15,7 +15,7 @@ from tests.chaos.engine import EngineRoom
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Column, Fault
 from tests.chaos.killer import Killer, NotBackError
-from tests.chaos.plan import Kill, make_plan
+from tests.chaos.plan import Kill, conditions_round, make_plan
 from tests.chaos.report import RECOVERY_TARGET_S, Tally
 from tests.chaos.robots import Robots
 from tests.chaos.round_checks import check_orders, check_rest
@@ -44,7 +44,8 @@ class Settings:
 
     `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
     patience the switch stays on until a round's last order is placed, not only until its last kill. Where customers are
-    `fickle`, most of them cancel. `shaky` names the services whose switch is used, none for all.
+    `fickle`, most of them cancel. `shaky` names the services whose switch is used, none for all. `conditions` are
+    brought about one after the other in a round of their own at the end.
     """
 
     kills: int
@@ -59,6 +60,7 @@ class Settings:
     fickle: bool = False
     shaky: tuple[str, ...] = ()
     settles_within: float = SETTLES_WITHIN_S
+    conditions: tuple[str, ...] = ()
 
     @property
     def chaos(self) -> dict[str, float]:
@@ -98,6 +100,8 @@ class Campaign:
         self._shelves = Shelves(self._shop)
         self._killer = Killer(stack)
         self._plan = make_plan(seed, stack.names(), settings.kills)
+        if settings.conditions:
+            self._plan.append(conditions_round(settings.conditions))
         grpc_port = next(app.ports["daprGRPCPort"] for app in stack.apps() if app.name == "orderprocessing")
         self._engine = EngineRoom(grpc_port, lambda: stack.tokens("orderprocessing").sidecar)
         self.tally = Tally(seed)
@@ -123,10 +127,12 @@ class Campaign:
             with ExitStack() as switched:
                 switched.enter_context(self._switched(number))
                 storm = self._storm(kills)
+                over = time.monotonic()
                 if self._settings.patience is None:
                     switched.close()
                 robots.rest()
             self._calm(robots)
+            self.tally.all_final_after = time.monotonic() - over
         finally:
             robots.stop()
             self.tally.errors += robots.agenda.errors
@@ -147,6 +153,8 @@ class Campaign:
         kills_at = [self._killer.strike(kill) for kill in kills]
         self._killer.wait_ready()
         last_start = time.time() - (time.monotonic() - self._stack.last_start)
+        if kills[-1].condition:
+            last_start = max(last_start, kills_at[-1])
         return Storm(kills_at, last_start, time.time())
 
     def _calm(self, robots: Robots) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from runtime.stack import Stack
+from tests.chaos.conditions import Conditions
 from tests.chaos.plan import Kill
 from tests.e2e.crashes import power_cut
 
@@ -35,6 +36,10 @@ class Killer:
         time.sleep(kill.pause)
         if kill.power_cut:
             return self._cut(kill)
+        if kill.condition:
+            Conditions(self.stack.state_dir).bring(kill.condition)
+            self._count(kill.victims, at := time.time())
+            return at
         pids = [self._pid(name) for name in kill.victims]
         at = time.time()
         for pid in pids:

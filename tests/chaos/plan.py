@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from tests.chaos.conditions import DISK_FULL, JOBS_DELETED
+
 POWER_CUT = "everything (power cut)"
+CONDITIONS = (JOBS_DELETED, DISK_FULL)
 
 _PAUSE = (0.2, 4.0)
 _ROUND = (8, 12)
+_BEFORE_CONDITION = 4.0
 _POWER_CUT_EVERY = 25
 _PAIR_SHARE = 0.15
 _SIDECAR = " sidecar"
@@ -24,6 +28,11 @@ class Kill:
     def power_cut(self) -> bool:
         """Tell whether everything is hit."""
         return self.victims == (POWER_CUT,)
+
+    @property
+    def condition(self) -> str | None:
+        """Return the condition that is brought about instead of a kill, None for a kill."""
+        return self.victims[0] if self.victims[0] in CONDITIONS else None
 
 
 def make_plan(seed: int, names: Sequence[str], kills: int) -> list[list[Kill]]:
@@ -42,6 +51,11 @@ def make_plan(seed: int, names: Sequence[str], kills: int) -> list[list[Kill]]:
             victims = (POWER_CUT,) if number == cut else _victims(turn.pop(), names, chance)
             planned.append(Kill(round(chance.uniform(*_PAUSE), 3), victims))
     return _in_rounds(planned, chance)
+
+
+def conditions_round(conditions: Sequence[str]) -> list[Kill]:
+    """Return a round that brings about each condition once."""
+    return [Kill(_BEFORE_CONDITION, (condition,)) for condition in conditions]
 
 
 def _victims(first: str, names: Sequence[str], chance: Random) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ class Tally:
     standstills: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     diary: list[str] = field(default_factory=list)
+    all_final_after: float = 0.0
+    """Seconds from the end of the last round's storm until every order was final."""
 
     @property
     def longest(self) -> float:

@@ -1,13 +1,14 @@
 """Workflows that wait for what never comes are found, ended, and started anew from the record."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from dapr.ext.workflow import WorkflowHistoryEventType
+from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowStatus
 
 from services.orderprocessing import healing
-from services.orderprocessing.healing import Healer, Patience, waits_for_ever
+from services.orderprocessing.healing import Healer, Patience, is_stuck, waits_for_ever
 from services.orderprocessing.states import OrderStatus
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
@@ -206,3 +207,93 @@ def test_an_order_that_has_ended_is_left_alone(world: World) -> None:
         assert world.reconciler.follow_up(world.clock.now) == 0
     assert len(world.shop.published) == events
     assert world.reconciler.follow_up_in() is None
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of an instance as far as it matters here."""
+
+    runtime_status: WorkflowStatus
+    created_at: datetime = NOW
+    last_updated_at: datetime = NOW
+
+
+@dataclass
+class Engine:
+    """Instances with their states and histories."""
+
+    states: dict[str, State]
+    histories: dict[str, list[Event]] = field(default_factory=dict)
+
+    def state(self, instance: str) -> Any:
+        return self.states.get(instance)
+
+    def history(self, instance: str) -> list[Event]:
+        return self.histories.get(instance, [])
+
+
+OWN, CHILD = "order-A1", "charge-A1-1"
+CREATED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
+ENDED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_COMPLETED, task_scheduled_id=1)
+FAILED = Event(WorkflowHistoryEventType.TASK_FAILED, task_scheduled_id=1)
+RUNNING, COMPLETED = State(WorkflowStatus.RUNNING), State(WorkflowStatus.COMPLETED)
+SOON, LATE = healing.LOST_AFTER.total_seconds() - 1, healing.LOST_AFTER.total_seconds() + 1
+
+
+def stuck(engine: Engine, seconds: float) -> bool:
+    return is_stuck(engine, OWN, [CHILD], Patience(), after(seconds))
+
+
+def test_an_instance_that_does_not_begin_is_stuck() -> None:
+    pending = Engine({OWN: State(WorkflowStatus.PENDING)})
+    assert not stuck(pending, SOON)
+    assert stuck(pending, LATE)
+
+
+def test_a_workflow_that_is_not_told_of_the_end_of_its_child_is_stuck() -> None:
+    untold = Engine({OWN: RUNNING, CHILD: COMPLETED}, {OWN: [STARTED, CREATED]})
+    assert not stuck(untold, SOON)
+    assert stuck(untold, LATE)
+
+
+def test_a_workflow_whose_child_was_never_made_is_stuck() -> None:
+    assert stuck(Engine({OWN: RUNNING}, {OWN: [STARTED, CREATED]}), LATE)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        Engine({OWN: RUNNING, CHILD: RUNNING}, {OWN: [STARTED, CREATED]}),
+        Engine({OWN: RUNNING, CHILD: State(WorkflowStatus.COMPLETED, NOW, NOW + timedelta(seconds=LATE))}),
+        Engine({OWN: RUNNING, CHILD: COMPLETED}, {OWN: [STARTED, CREATED, ENDED]}),
+        Engine({OWN: COMPLETED, CHILD: COMPLETED}, {OWN: [STARTED, CREATED]}),
+        Engine({}),
+    ],
+    ids=["its child runs", "its child has just ended", "it was told", "it has ended", "it is not there"],
+)
+def test_a_workflow_that_may_still_be_told_is_not_stuck(engine: Engine) -> None:
+    assert not stuck(engine, LATE)
+
+
+def test_a_retry_that_does_not_come_makes_a_workflow_wait_for_ever() -> None:
+    history = [STARTED, scheduled(1), STARTED, FAILED, timer(2)]
+    retried_by = LATE + healing._LONGEST_RETRY_PAUSE.total_seconds()
+    assert not waits_for_ever(history, after(retried_by - 2))
+    assert waits_for_ever(history, after(retried_by))
+    assert not waits_for_ever([*history, FIRED, at(scheduled(3), retried_by)], after(retried_by))
+    assert not waits_for_ever([STARTED, scheduled(1), STARTED, result(1), timer(2)], after(retried_by))
+
+
+def test_where_one_workflow_was_stuck_those_of_orders_that_have_ended_are_looked_at_too(world: World) -> None:
+    world.place(AT_A)
+    world.finish()
+    world.driver.instances["order-A1"].status = None
+    world.driver.stuck.add("order-A1")
+    world.run(60)
+    world.mend()
+    world.reconciler.follow_up(world.clock.now)
+    assert world.driver.instances["order-A1"].status is None
+    world.reconciler._found_lost = True
+    world.mend()
+    world.reconciler.follow_up(world.clock.now)
+    assert world.driver.instances["order-A1"].status is not None

@@ -31,14 +31,20 @@ def test_an_installed_runtime_is_used_without_a_cli(home: Path) -> None:
     assert ensure_dapr(control_plane=False) == Dapr(home)
 
 
-def test_a_runtime_without_a_control_plane_is_not_used_where_none_runs(
+def test_an_installed_runtime_is_not_used_where_the_scheduler_is_started(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install(home / ".dapr" / "bin" / "daprd", "1.18.2")
-    install(home / ".dapr" / "bin" / "scheduler")
+    for name in ("daprd", "placement", "scheduler"):
+        install(home / ".dapr" / "bin" / name, "1.18.2")
     assert ensure_dapr() == Dapr(tmp_path / "built")
-    assert "it has no placement command, and none is running" in capsys.readouterr().out
-    install(home / ".dapr" / "bin" / "placement")
+    assert "every web page could read and delete the jobs" in capsys.readouterr().out
+
+
+def test_the_build_of_the_cache_is_used_where_it_is_named_as_installed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(home / ".dapr" / "bin" / "daprd", "1.18.2")
+    monkeypatch.setattr(dapr, "built_folder", lambda: home)
     assert ensure_dapr() == Dapr(home)
 
 

@@ -137,14 +137,3 @@ def test_what_is_no_longer_kept_stays_down(keep: Keep) -> None:
 def test_one_log_holds_what_all_starts_wrote(keep: Keep) -> None:
     kept = keep("echo hello; sleep 0.05")
     eventually(lambda: kept.log.read_text().count("hello") >= 3)
-
-
-def test_what_helps_a_process_up_is_done_at_each_start(tmp_path: Path) -> None:
-    helped: list[int] = []
-    plan = Plan("thing", ["sleep", "60"], lambda: True, once_started=lambda: helped.append(1))
-    kept = Kept(plan, tmp_path)
-    eventually(lambda: kept.is_up and helped == [1])
-    assert kept.pid
-    os.kill(kept.pid, signal.SIGKILL)
-    eventually(lambda: helped == [1, 1])
-    stop_kept([kept], 5)

@@ -1,0 +1,62 @@
+"""What may go wrong around the processes: their jobs are deleted, the disk is full."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.etcd import JOBS, delete_keys
+
+JOBS_DELETED = "the scheduler's jobs (deleted)"
+DISK_FULL = "the disk (full)"
+
+_DISK_SIZE = "768m"
+_FULL_FOR_S = 6.0
+_WIPES, _BETWEEN_WIPES_S = 20, 0.1
+"""Many in a row also hit the jobs that live for milliseconds, such as those of activities."""
+_POLL_S = 0.05
+_CHUNK = bytes(1 << 20)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Brings such conditions about for a system whose state lies in a folder, and ends them again."""
+
+    folder: Path
+
+    def bring(self, name: str) -> None:
+        """Bring a condition about, and return when it is over."""
+        {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk}[name]()
+
+    def _delete_jobs(self) -> None:
+        for _ in range(_WIPES):
+            delete_keys(self.folder, JOBS)
+            time.sleep(_BETWEEN_WIPES_S)
+
+    def _fill_disk(self) -> None:
+        filler = self.folder / "filler"
+        try:
+            with filler.open("wb", buffering=0) as file:
+                full_since: float | None = None
+                while full_since is None or time.monotonic() < full_since + _FULL_FOR_S:
+                    try:
+                        file.write(_CHUNK)
+                    except OSError:
+                        full_since = full_since or time.monotonic()
+                        time.sleep(_POLL_S)
+        finally:
+            filler.unlink()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Mount a small disk on a folder, which only root may do. Raises CalledProcessError where it cannot be done."""
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={_DISK_SIZE}", "tmpfs", folder], check=True, capture_output=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
