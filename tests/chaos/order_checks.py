@@ -33,7 +33,8 @@ def _last(one: Evidence) -> str:
 
 def _stuck(one: Evidence) -> Iterator[tuple[Column, str]]:
     order = one.order or {}
-    if order["workflow"]["status"] != "COMPLETED":
+    # A workflow that waits for what never comes, though its order has ended, is ended by the reconciler.
+    if order["workflow"]["status"] not in {"COMPLETED", "TERMINATED"}:
         yield Column.STUCK, f"has ended and its workflow is {order['workflow']}"
     if order["actions"] or order["completedAt"] is None:
         yield Column.WRONG, f"has ended with the actions {order['actions']}, completedAt {order['completedAt']}"
