@@ -1,18 +1,18 @@
-# Thin wrappers: what they do is in runtime/ and pyproject.toml.
+# Thin wrappers: what they do is in launcher/ and pyproject.toml.
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := runtime services tests
+CODE := launcher services tests
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --quiet \
 	--custom-compile-command 'make lock'
 
 # Two parts at a time, each with its output in one piece; an old make, as macOS has it, does one after the other.
 SIDE_BY_SIDE := $(MAKE) --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--jobs=2 --output-sync=target)
 
-# What a command starts ends with the make that a person started, even when that one is killed (runtime/reaper.py).
+# What a command starts ends with the make that a person started, even when that one is killed (launcher/supervision/reaper.py).
 ifndef OMS_MAKE_PID
 export OMS_MAKE_PID := $(shell echo $$PPID)
 endif
-ENDING_WITH_MAKE := $(PYTHON) -m runtime exec
+ENDING_WITH_MAKE := $(PYTHON) -m launcher exec
 
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
@@ -25,26 +25,26 @@ help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: ## Get everything that is needed onto this machine (done by run, deps and test too)
-	@$(PYTHON) -m runtime setup
+	@$(PYTHON) -m launcher setup
 
 # All that lint and the unit tests need: they run where Redis or Dapr cannot be had.
 venv:
-	@$(PYTHON) -m runtime venv
+	@$(PYTHON) -m launcher venv
 
 oldest-pip: venv
 	@$(BIN)/python -m tests.unit.runtime.oldest_pip
 
 run: ## Start the whole system and keep it alive; Ctrl-C stops it; REPLICAS=2 and CHAOS=1 are explained in docs/operations.md
-	@$(PYTHON) -m runtime run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos) $(OPTIONS)
+	@$(PYTHON) -m launcher run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos) $(OPTIONS)
 
 restart: ## Restart the apps of the running system one by one, as after a change of code
-	@$(PYTHON) -m runtime restart $(if $(APP),--app $(APP))
+	@$(PYTHON) -m launcher restart $(if $(APP),--app $(APP))
 
 deps: ## Start only Redis, placement and scheduler, for `dapr run -f .` in another terminal
-	@$(PYTHON) -m runtime deps
+	@$(PYTHON) -m launcher deps
 
 zipkin: ## Start Zipkin on port 9411, to see the traces
-	@$(PYTHON) -m runtime zipkin
+	@$(PYTHON) -m launcher zipkin
 
 test: setup chromium oldest-pip ## Run every check and test, as CI does: two parts at a time, each on ports of its own
 	@echo "Two parts run at a time; what a part says is shown when it is over."
@@ -55,7 +55,7 @@ lint: venv ## Check style, types and the workflows of GitHub Actions
 	$(ENDING_WITH_MAKE) $(BIN)/ruff check $(CODE)
 	$(ENDING_WITH_MAKE) $(BIN)/ruff format --check $(CODE)
 	$(ENDING_WITH_MAKE) $(BIN)/mypy
-	@$(PYTHON) -m runtime actionlint
+	@$(PYTHON) -m launcher actionlint
 
 format: venv ## Format the code and fix what can be fixed by itself
 	$(BIN)/ruff format $(CODE)
@@ -68,7 +68,7 @@ e2e: setup ## Run the end-to-end tests on a system of their own, on other ports
 	$(BIN)/pytest tests/e2e
 
 chromium: setup ## Find or install the browser that the tests drive (done by browser and test too)
-	@$(PYTHON) -m runtime browser
+	@$(PYTHON) -m launcher browser
 
 browser: chromium ## Drive the console in a real Chromium, on a system of its own; screenshots are left in .state/screenshots
 	$(BIN)/pytest tests/browser
@@ -102,11 +102,11 @@ lock: setup ## Pin what requirements.in and requirements-dev.in name, and what t
 	$(LOCK) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
 audit: ## Look the pinned packages and Dapr up in the public databases of vulnerabilities (needs the internet)
-	@$(PYTHON) -m runtime audit
+	@$(PYTHON) -m launcher audit
 
 clean: ## Remove the virtual environment, caches and log files; the orders stay
 	rm -rf .venv .dapr .state/logs .state/screenshots .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-state: ## Remove all orders and workflows (Redis's and the scheduler's data together)
-	@$(PYTHON) -m runtime clean-state
+	@$(PYTHON) -m launcher clean-state

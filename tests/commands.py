@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from runtime.paths import ROOT
-from runtime.processes import Process, marked_by, send
-from runtime.reaper import MAKE_PID
+from launcher.paths import ROOT
+from launcher.supervision.processes import Process, marked_by, send
+from launcher.supervision.reaper import MAKE_PID
 from tests.e2e.polling import eventually
 
 _MARK = "OMS_TEST_COMMAND"

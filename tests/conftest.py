@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime import reaper
+from launcher.supervision import reaper
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -20,11 +20,11 @@ import dapr.ext.workflow._durabletask.internal.protos as pb
 from dapr.ext.workflow import DaprWorkflowContext
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
 
-from services.common.sidecar import TransientError
-from services.orderprocessing.contracts import ORDER_WORKFLOW, OrderRun
-from services.orderprocessing.history import instance_view
-from services.orderprocessing.ids import BELL, order_workflow_id
-from services.orderprocessing.registry import WORKFLOWS
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.domain.ids import BELL, order_workflow_id
+from services.orderprocessing.engine.history import instance_view
+from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW, OrderRun
+from services.orderprocessing.workflows.registry import WORKFLOWS
 from tests.fakes import FakeClock
 from tests.points import Points
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.common.documents import ConflictError, Stored
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.storage.documents import ConflictError, Stored
 
 
 class FakeDocuments:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 
 
 class Points:

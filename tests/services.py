@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 
 from services.billing import app as billing
-from services.common.access import door_of
+from services.common.auth.access import door_of
 from services.common.config import ServiceConfig
 from services.fraud import app as fraud
 from services.inventory import app as inventory

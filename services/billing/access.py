@@ -1,7 +1,7 @@
 """Who may call what of billing."""
 
-from services.common.access import Rules, people, services
-from services.common.persons import Role
+from services.common.auth.access import Rules, people, services
+from services.common.identity import Role
 
 _MANAGER = people(Role.MANAGER)
 _ORDERS = services("orderprocessing")

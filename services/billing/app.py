@@ -9,13 +9,13 @@ from services.billing import openapi, routes
 from services.billing.access import RULES
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
-from services.common import documentation
-from services.common.access import OPEN, Door, guard
+from services.common.auth.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
-from services.common.documents import Documents
-from services.common.launch import run_service
-from services.common.web import create_base_app
+from services.common.service import run_service
+from services.common.storage.documents import Documents
+from services.common.web import api_docs
+from services.common.web.base_app import create_base_app
 
 
 class BillingConfig(ServiceConfig):
@@ -37,7 +37,7 @@ def create_app(
     guard(app, RULES, door)
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
-    documentation.register(app, openapi.describe)
+    api_docs.register(app, openapi.describe)
     return app
 
 

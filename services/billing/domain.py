@@ -19,7 +19,7 @@ from services.billing.models import (
 )
 from services.common.ids import split_fulfillment_id
 from services.common.money import CURRENCY, percent_half_up
-from services.common.problems import conflict
+from services.common.web.problems import conflict
 
 TAX_PERCENT = 20
 SHIPPING_FIRST_UNIT = 499

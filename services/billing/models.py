@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.ids import FulfillmentId, OrderId, check_owner
-from services.common.models import GoodsLine, Name, Request, Wire
+from services.common.json_models import GoodsLine, Name, Request, Wire
 from services.common.money import CURRENCY
 
 UnitPrice = Annotated[int, Field(ge=0, le=10**12)]

@@ -11,8 +11,8 @@ from services.billing.models import (
     RefundRequest,
 )
 from services.common.ids import ORDER_ID_PATTERN
-from services.common.models import Json
-from services.common.openapi import Link, Operation, Parameter, document
+from services.common.json_models import Json
+from services.common.web.openapi import Link, Operation, Parameter, document
 
 _ORDER = Parameter("orderId", "an order's id", {"type": "string", "pattern": f"^{ORDER_ID_PATTERN}$"}, required=True)
 

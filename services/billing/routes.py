@@ -7,8 +7,8 @@ from services.billing.models import ChargeRequest, InvoiceRequest, LedgerQuery, 
 from services.billing.store import BillingStore
 from services.common.ids import is_fulfillment_id
 from services.common.logs import about_order
-from services.common.problems import not_found
-from services.common.web import parse, read_body
+from services.common.web.base_app import parse, read_body
+from services.common.web.problems import not_found
 
 
 def register(app: Flask, store: BillingStore) -> None:

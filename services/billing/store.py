@@ -22,9 +22,9 @@ from services.billing.models import (
 )
 from services.billing.provider import PaymentProvider
 from services.common.clock import Clock, rfc3339
-from services.common.documents import Documents, Records
 from services.common.logs import get_logger
 from services.common.money import CURRENCY
+from services.common.storage.documents import Documents, Records
 
 log = get_logger(__name__)
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common import documentation
-from services.common.access import OPEN, Door, guard
+from services.common.auth.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
-from services.common.documents import Documents
-from services.common.launch import run_service
-from services.common.web import create_base_app
+from services.common.service import run_service
+from services.common.storage.documents import Documents
+from services.common.web import api_docs
+from services.common.web.base_app import create_base_app
 from services.fraud import openapi, routes
 from services.fraud.access import RULES
 from services.fraud.store import FraudStore
@@ -34,7 +34,7 @@ def create_app(
     app = create_base_app("fraud", ready)
     guard(app, RULES, door)
     routes.register(app, FraudStore(documents, clock))
-    documentation.register(app, openapi.describe)
+    api_docs.register(app, openapi.describe)
     return app
 
 

@@ -1,7 +1,7 @@
 """The rules of fraud: what is declined, what a charge adds to a tally and what a reversal takes off."""
 
-from services.common.once import Did
-from services.common.problems import Problem, conflict
+from services.common.storage.exactly_once import Did
+from services.common.web.problems import Problem, conflict
 from services.fraud.models import (
     Check,
     CheckAnswer,

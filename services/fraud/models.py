@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from services.common.models import Name, Request, Wire
-from services.common.once import Marked
+from services.common.json_models import Name, Request, Wire
+from services.common.storage.exactly_once import Marked
 
 Amount = Annotated[int, Field(ge=0, le=10**15)]
 

@@ -1,7 +1,7 @@
 """What fraud tells of its HTTP interface."""
 
-from services.common.models import Json
-from services.common.openapi import Link, Operation, document
+from services.common.json_models import Json
+from services.common.web.openapi import Link, Operation, document
 from services.fraud.models import (
     CheckAnswer,
     CheckRequest,

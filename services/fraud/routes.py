@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, jsonify
 
-from services.common.web import parse, read_body, read_optional_object
+from services.common.web.base_app import parse, read_body, read_optional_object
 from services.fraud import domain
 from services.fraud.models import (
     ChargePath,

@@ -8,10 +8,10 @@ unfinished finishes it first.
 from collections.abc import Callable, Sequence
 
 from services.common.clock import Clock
-from services.common.documents import Documents, Records
 from services.common.logs import get_logger
-from services.common.once import Once
-from services.common.problems import not_found
+from services.common.storage.documents import Documents, Records
+from services.common.storage.exactly_once import Once
+from services.common.web.problems import not_found
 from services.fraud import domain
 from services.fraud.models import Check, CheckRequest, Outcome, Settings, Tally
 

@@ -1,7 +1,7 @@
 """Who may call what of inventory."""
 
-from services.common.access import CONSOLE, Rules, people, services
-from services.common.persons import Role
+from services.common.auth.access import CONSOLE, Rules, people, services
+from services.common.identity import Role
 
 _CATALOGUE = people(*Role, apps=(CONSOLE, "orderprocessing"))
 _MANAGER = people(Role.MANAGER)

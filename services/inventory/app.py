@@ -7,16 +7,17 @@ from logging import DEBUG, INFO
 
 from flask import Flask
 
-from services.common import chaos_calls, documentation
-from services.common.access import OPEN, Door, guard
+from services.common.auth.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
-from services.common.documents import Documents
-from services.common.launch import configure, prepare
+from services.common.dapr.sidecar import TransientError
+from services.common.faults import wiring
 from services.common.logs import get_logger
-from services.common.server import serve
-from services.common.sidecar import TransientError
-from services.common.web import create_base_app
+from services.common.server.http_server import serve
+from services.common.service import configure, prepare
+from services.common.storage.documents import Documents
+from services.common.web import api_docs
+from services.common.web.base_app import create_base_app
 from services.inventory import openapi, routes
 from services.inventory.access import RULES
 from services.inventory.store import InventoryStore
@@ -41,7 +42,7 @@ def create_app(
     app = create_base_app("inventory", ready)
     guard(app, RULES, door)
     routes.register(app, InventoryStore(documents, clock))
-    documentation.register(app, openapi.describe)
+    api_docs.register(app, openapi.describe)
     return app
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     ground = prepare(config)
     threading.Thread(target=seed_when_up, args=(ground.calm,), name="seed", daemon=True).start()
     app = create_app(config, ground.documents, ready=ground.ready, door=ground.door)
-    chaos_calls.register(app, ground.unrest)
+    wiring.register(app, ground.unrest)
     serve(app, config)
 
 

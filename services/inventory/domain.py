@@ -2,18 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from services.common.once import Did
-from services.common.problems import Problem
-from services.inventory.models import (
-    Catalogue,
-    Ending,
-    Item,
-    ItemAnswer,
-    ItemRequest,
-    Restock,
-    Stock,
-    WarehouseAnswer,
-)
+from services.common.storage.exactly_once import Did
+from services.common.web.problems import Problem
+from services.inventory.models import Catalogue, Ending, Item, ItemAnswer, ItemRequest, Restock, Stock, WarehouseAnswer
 from services.inventory.seed import SeedItem
 
 

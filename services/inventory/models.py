@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.common.ids import FulfillmentId, OrderId
-from services.common.models import Json, LineQuantity, Name, Request, Wire
+from services.common.json_models import Json, LineQuantity, Name, Request, Wire
 from services.common.money import CURRENCY
-from services.common.once import Marked
+from services.common.storage.exactly_once import Marked
 from services.inventory.seed import read_seed
 
 

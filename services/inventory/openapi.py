@@ -1,7 +1,7 @@
 """What inventory tells of its HTTP interface."""
 
-from services.common.models import Json
-from services.common.openapi import IDEMPOTENCY_KEY, Link, Operation, document
+from services.common.json_models import Json
+from services.common.web.openapi import IDEMPOTENCY_KEY, Link, Operation, document
 from services.inventory.models import EndBody, ItemAnswer, ItemBody, ReservationAnswer, ReserveRequest, RestockBody
 
 

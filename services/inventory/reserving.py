@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from services.common.ids import fulfillment_id, split_fulfillment_id
-from services.common.problems import Problem, conflict, invalid, not_found
+from services.common.web.problems import Problem, conflict, invalid, not_found
 from services.inventory.models import (
     Ending,
     Fulfillment,

@@ -4,10 +4,10 @@ from flask import Flask, Response, jsonify, request
 from pydantic import TypeAdapter, ValidationError
 
 from services.common.ids import OrderId
+from services.common.json_models import Name
 from services.common.logs import about_order
-from services.common.models import Name
-from services.common.problems import not_found
-from services.common.web import parse, read_body, read_object, read_optional_object
+from services.common.web.base_app import parse, read_body, read_object, read_optional_object
+from services.common.web.problems import not_found
 from services.inventory import domain, reserving
 from services.inventory.models import Ending, EndRequest, ItemRequest, ReserveRequest, RestockRequest
 from services.inventory.store import InventoryStore

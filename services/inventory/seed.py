@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.common.models import Wire
+from services.common.json_models import Wire
 
 
 class SeedItem(Wire):

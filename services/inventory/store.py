@@ -10,21 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from services.common.clock import Clock
-from services.common.documents import Documents, Records
 from services.common.logs import get_logger
-from services.common.once import Did, Once
-from services.common.problems import not_found
+from services.common.storage.documents import Documents, Records
+from services.common.storage.exactly_once import Did, Once
+from services.common.web.problems import not_found
 from services.inventory import domain, reserving
-from services.inventory.models import (
-    Catalogue,
-    Ending,
-    Item,
-    ItemRequest,
-    Line,
-    Reservation,
-    Restock,
-    RestockRequest,
-)
+from services.inventory.models import Catalogue, Ending, Item, ItemRequest, Line, Reservation, Restock, RestockRequest
 from services.inventory.seed import read_seed
 
 log = get_logger(__name__)

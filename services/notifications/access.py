@@ -1,6 +1,6 @@
 """Who may call what of notifications: the feed tells of everybody's orders."""
 
-from services.common.access import CONSOLE, EVERYBODY, SIDECAR, Rules, people
+from services.common.auth.access import CONSOLE, EVERYBODY, SIDECAR, Rules, people
 
 RULES: Rules = {
     "GET /": people(),

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from flask import Flask
 from pydantic import Field
 
-from services.common import chaos_calls, documentation
-from services.common.access import OPEN, Door, guard
+from services.common.auth.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
-from services.common.documents import Documents
-from services.common.launch import configure, prepare
-from services.common.sealing import Sealer
-from services.common.server import at_stop, serve
-from services.common.web import create_base_app
+from services.common.encryption.sealing import Sealer
+from services.common.faults import wiring
+from services.common.server.http_server import at_stop, serve
+from services.common.service import configure, prepare
+from services.common.storage.documents import Documents
+from services.common.web import api_docs
+from services.common.web.base_app import create_base_app
 from services.notifications import openapi, routes
 from services.notifications.access import RULES
 from services.notifications.store import NotificationsStore
@@ -53,7 +54,7 @@ def create_app(
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
     at_stop(app, streams.end)
-    documentation.register(app, openapi.describe)
+    api_docs.register(app, openapi.describe)
     return app
 
 
@@ -62,7 +63,7 @@ def main() -> None:
     config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
     ground = prepare(config)
     app = create_app(config, ground.documents, ready=ground.ready, door=ground.door, sealer=ground.sealer)
-    chaos_calls.register(app, ground.unrest)
+    wiring.register(app, ground.unrest)
     serve(app, config)
 
 

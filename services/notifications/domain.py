@@ -9,16 +9,9 @@ from typing import Any
 
 from services.common.clock import moment, rfc3339
 from services.common.ids import ORDER_ID_PATTERN
-from services.common.index import Entry
-from services.common.index_reader import BadCursorError, Slice
-from services.notifications.models import (
-    MAX_MESSAGE,
-    MAX_ORDER_EVENTS,
-    CloudEvent,
-    DeadLetter,
-    FeedEvent,
-    OrderFeed,
-)
+from services.common.storage.index import Entry
+from services.common.storage.index_reader import BadCursorError, Slice
+from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS, CloudEvent, DeadLetter, FeedEvent, OrderFeed
 
 _MAX_EXCERPT = 1000
 _MAX_RAW_ID = 200

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Base64Bytes, BaseModel, Field
 
 from services.common.ids import OrderId
-from services.common.models import Name, Request, Wire
+from services.common.json_models import Name, Request, Wire
 
 MAX_MESSAGE = 500
 """How many characters of a message are kept."""

@@ -1,8 +1,8 @@
 """What notifications tells of its HTTP interface; deliveries come from the sidecar alone and are not part of it."""
 
 from services.common.ids import ORDER_ID_PATTERN
-from services.common.models import Json
-from services.common.openapi import CURSOR, LIMIT, NEXT, Operation, Parameter, document
+from services.common.json_models import Json
+from services.common.web.openapi import CURSOR, LIMIT, NEXT, Operation, Parameter, document
 from services.notifications.models import DeadLetter, FeedEvent
 
 _ORDER = Parameter("orderId", "only events of this order", {"type": "string", "pattern": f"^{ORDER_ID_PATTERN}$"})

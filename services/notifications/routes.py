@@ -6,16 +6,16 @@ from datetime import datetime
 from dapr.ext.flask import DaprApp
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
-from services.common.access import key_removed, person
-from services.common.channel import client_disconnected
+from services.common.auth.access import key_removed, person
 from services.common.clock import Clock
-from services.common.event_stream import refuse_other_sites, stream_response
-from services.common.index_reader import BadCursorError, Slice
+from services.common.encryption.encrypted_events import opened
+from services.common.encryption.sealing import Sealer, TamperedError, UnknownKeyError
 from services.common.logs import get_logger
-from services.common.problems import Problem, invalid
-from services.common.sealed_events import opened
-from services.common.sealing import Sealer, TamperedError, UnknownKeyError
-from services.common.web import content_policy, object_from, paginated, parse, read_body, read_limit
+from services.common.server.connection import client_disconnected
+from services.common.storage.index_reader import BadCursorError, Slice
+from services.common.web.base_app import content_policy, object_from, paginated, parse, read_body, read_limit
+from services.common.web.event_stream import refuse_other_sites, stream_response
+from services.common.web.problems import Problem, invalid
 from services.notifications import domain
 from services.notifications.models import CloudEvent, Deliveries, FeedEvent
 from services.notifications.store import NotificationsStore

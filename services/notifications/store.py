@@ -8,9 +8,9 @@ from functools import partial
 from zlib import crc32
 
 from services.common.clock import Clock
-from services.common.documents import Documents, Records
-from services.common.index import Entry, Index
-from services.common.index_reader import IndexReader, Slice
+from services.common.storage.documents import Documents, Records
+from services.common.storage.index import Entry, Index
+from services.common.storage.index_reader import IndexReader, Slice
 from services.notifications import domain
 from services.notifications.models import DeadLetterMark, FeedEvent, OrderFeed
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from services.common.documents import Documents, Stored
-from services.common.index_reader import BadCursorError, IndexReader, Slice
+from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
-from services.common.places import Places
-from services.common.sidecar import TransientError
+from services.common.storage.documents import Documents, Stored
+from services.common.storage.index_reader import BadCursorError, IndexReader, Slice
+from services.common.web.stream_slots import Places
 from services.notifications.store import FEED
 
 log = get_logger(__name__)

@@ -5,8 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from services.common.api_keys import ApiKeysError, add_key, read_keys, remove_key
-from services.common.persons import Role
+from services.common.auth.api_keys import ApiKeysError, add_key, read_keys, remove_key
+from services.common.identity import Role
 
 _FILE = "API_KEYS_FILE"
 

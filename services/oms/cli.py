@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import requests
 
-from services.common import key_file
-from services.common.api_keys import ApiKeysError
-from services.common.key_file import CURRENT, NAMES, KeysError
+from services.common.auth.api_keys import ApiKeysError
+from services.common.encryption import key_file
+from services.common.encryption.key_file import CURRENT, NAMES, KeysError
 from services.oms import access, codec_server, show
 
 _DEFAULT_URL = "http://localhost:3000"

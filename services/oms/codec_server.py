@@ -18,13 +18,13 @@ from flask import Flask, Response, jsonify, request
 from pydantic import BeforeValidator, Field, SecretStr
 
 from services.common.config import ServiceConfig
-from services.common.launch import configure, make_sealer
-from services.common.models import Json, Request
-from services.common.problems import Problem, invalid
-from services.common.sealing import PAYLOAD, USE_CURRENT, Sealer, UnreadableError
-from services.common.server import serve
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app, read_body
+from services.common.dapr.sidecar import Sidecar
+from services.common.encryption.sealing import PAYLOAD, USE_CURRENT, Sealer, UnreadableError
+from services.common.json_models import Json, Request
+from services.common.server.http_server import serve
+from services.common.service import configure, make_sealer
+from services.common.web.base_app import create_base_app, read_body
+from services.common.web.problems import Problem, invalid
 
 DEFAULT_KEYS = str(Path(__file__).parents[2] / ".state" / "keys.json")
 """Where `make run` has its keys."""

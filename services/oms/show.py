@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-from services.common.models import Json
+from services.common.json_models import Json
 from services.common.money import CURRENCY
 
 Lines = Callable[[], Iterator[str]]

@@ -8,33 +8,36 @@ from typing import Protocol
 from flask import Flask
 from pydantic import Field
 
-from services.common import chaos, chaos_calls, documentation
-from services.common.access import OPEN, Door, guard
+from services.common.auth.access import OPEN, Door, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
-from services.common.launch import configure, prepare
-from services.common.sealed_events import Publisher, SealedPublisher
-from services.common.sealing import Sealer
-from services.common.server import serve
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app
-from services.orderprocessing import backlog, openapi, outage
-from services.orderprocessing.access import RULES
-from services.orderprocessing.activities.tools import Tools
-from services.orderprocessing.clients import Billing, Fraud, Inventory, Invoker, Shipping
-from services.orderprocessing.codec import Codec
-from services.orderprocessing.domain import Policy
-from services.orderprocessing.intake import Catalogue
-from services.orderprocessing.lists import Lists
-from services.orderprocessing.reconciler import Reconciler
-from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
-from services.orderprocessing.rounds import run_in_background
-from services.orderprocessing.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
-from services.orderprocessing.runtime import Engine, tell_sdk
-from services.orderprocessing.service import OrderService, Workflows
-from services.orderprocessing.store import OrderStore
-from services.orderprocessing.underway import Underway
-from services.orderprocessing.worker import Worker, run_worker
+from services.common.dapr.sidecar import Sidecar
+from services.common.encryption.encrypted_events import Publisher, SealedPublisher
+from services.common.encryption.sealing import Sealer
+from services.common.faults import injector, wiring
+from services.common.server.http_server import serve
+from services.common.service import configure, prepare
+from services.common.web import api_docs
+from services.common.web.base_app import create_base_app
+from services.orderprocessing.activities.dependencies import Tools
+from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
+from services.orderprocessing.api import openapi
+from services.orderprocessing.api.access import RULES
+from services.orderprocessing.api.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
+from services.orderprocessing.application import admission
+from services.orderprocessing.application.order_intake import Catalogue
+from services.orderprocessing.application.order_queries import Lists
+from services.orderprocessing.application.order_service import OrderService, Workflows
+from services.orderprocessing.domain.order_rules import Policy
+from services.orderprocessing.engine import outage
+from services.orderprocessing.engine.in_flight import Underway
+from services.orderprocessing.engine.payload_codec import Codec
+from services.orderprocessing.engine.worker import Worker, run_worker
+from services.orderprocessing.engine.workflow_client import Engine, tell_sdk
+from services.orderprocessing.recovery.reconciler import Reconciler
+from services.orderprocessing.recovery.scan_loop import run_in_background
+from services.orderprocessing.workflows.registry import WORKFLOWS, Around, bound_activities
 
 _DISCONNECTED_WITHIN = 0.5
 
@@ -88,7 +91,7 @@ def create_app(
     app.register_blueprint(decision_routes(service))
     app.register_blueprint(figure_routes(lists, engine))
     app.register_blueprint(shipment_routes(service, lists))
-    documentation.register(app, openapi.describe)
+    api_docs.register(app, openapi.describe)
     return app
 
 
@@ -129,8 +132,8 @@ def main() -> None:
     activities = bound_activities(tools, _around(underway, unrest))
     worker = run_worker(sidecar, WORKFLOWS, activities, codec, ground.calm.prove, config.sidecar_supervised)
     run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
-    full = backlog.Backlog(Lists(orders).waiting, config.backlog_limit)
-    backlog.run_in_background(full, stopping)
+    full = admission.Backlog(Lists(orders).waiting, config.backlog_limit)
+    admission.run_in_background(full, stopping)
     report_outages(config, sidecar, worker, stopping)
     app = create_app(
         orders,
@@ -141,7 +144,7 @@ def main() -> None:
         door=ground.door,
     )
     # Its own calls come from people; what fails here are the activities.
-    chaos_calls.register(app, unrest, fail_calls=False)
+    wiring.register(app, unrest, fail_calls=False)
 
     def finish(seconds: float) -> None:
         stopping.set()
@@ -152,7 +155,7 @@ def main() -> None:
     serve(app, config, finish)
 
 
-def _around(underway: Underway, unrest: chaos.Chaos | None) -> Around:
+def _around(underway: Underway, unrest: injector.Chaos | None) -> Around:
     """Return what surrounds every activity: it is counted, and it fails now and then where chaos is enabled."""
     return underway.run if unrest is None else lambda work: underway.run(lambda: unrest.around(work))
 

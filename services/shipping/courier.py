@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.common.models import GoodsLine
+from services.common.json_models import GoodsLine
 
 
 class Courier(Protocol):

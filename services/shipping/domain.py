@@ -1,7 +1,7 @@
 """The rules of bookings: what may be booked, and what a cancellation leaves behind."""
 
 from services.common.ids import split_fulfillment_id
-from services.common.problems import conflict, unavailable
+from services.common.web.problems import conflict, unavailable
 from services.shipping.models import Booking, BookingAnswer, BookingRequest, BookingStatus, Settings
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.ids import FulfillmentId, OrderId, check_owner
-from services.common.models import GoodsLine, Request, Wire
+from services.common.json_models import GoodsLine, Request, Wire
 
 
 class BookingStatus(StrEnum):

@@ -1,7 +1,7 @@
 """What shipping tells of its HTTP interface."""
 
-from services.common.models import Json
-from services.common.openapi import Link, Operation, document
+from services.common.json_models import Json
+from services.common.web.openapi import Link, Operation, document
 from services.shipping.models import Booking, BookingAnswer, BookingRequest, SettingsAnswer
 
 

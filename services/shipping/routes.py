@@ -4,8 +4,8 @@ from flask import Flask, Response, jsonify
 
 from services.common.ids import is_fulfillment_id
 from services.common.logs import about_order
-from services.common.problems import not_found
-from services.common.web import parse, read_body
+from services.common.web.base_app import parse, read_body
+from services.common.web.problems import not_found
 from services.shipping import domain
 from services.shipping.models import BookingPath, BookingRequest, Settings, SettingsAnswer
 from services.shipping.store import ShippingStore

@@ -6,8 +6,8 @@ overtook finds its record when it comes to write, and takes itself back.
 """
 
 from services.common.clock import Clock, rfc3339
-from services.common.documents import Documents, Records
 from services.common.logs import get_logger
+from services.common.storage.documents import Documents, Records
 from services.shipping import domain
 from services.shipping.courier import Courier
 from services.shipping.models import Booking, BookingRequest, BookingStatus, Settings

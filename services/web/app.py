@@ -8,19 +8,22 @@ from flask import Blueprint, Flask, redirect, url_for
 from pydantic import Field
 from werkzeug.wrappers import Response
 
-from services.common.api_keys import ApiKeys
+from services.common.auth.api_keys import ApiKeys
 from services.common.config import Money, ServiceConfig
-from services.common.launch import configure, make_api_keys, refuse
-from services.common.models import Json
-from services.common.server import at_stop, serve
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app
+from services.common.dapr.sidecar import Sidecar
+from services.common.json_models import Json
+from services.common.server.http_server import at_stop, serve
+from services.common.service import configure, make_api_keys, refuse
+from services.common.web.base_app import create_base_app
+from services.load_generator.runs import Operations
 from services.web import pages
-from services.web.access import Gate
-from services.web.backend import Backend, Caller
-from services.web.calls import SideBySide
-from services.web.feed import FeedFollower, Source
-from services.web.hub import ORDER_EVENT, Hub
+from services.web.auth.session_guard import Gate
+from services.web.auth.session_secret import SecretError
+from services.web.clients.backend import Backend, Caller
+from services.web.clients.event_feed import FeedFollower, Source
+from services.web.clients.parallel_calls import SideBySide
+from services.web.clients.sidecar_streams import SidecarStreams
+from services.web.live.hub import ORDER_EVENT, Hub
 from services.web.routes.approver import approver_routes
 from services.web.routes.courier import courier_routes
 from services.web.routes.customer import customer_routes
@@ -29,10 +32,7 @@ from services.web.routes.login import login_routes
 from services.web.routes.operator import operator_routes
 from services.web.routes.store import store_routes
 from services.web.routes.support import support_routes
-from services.web.secret import SecretError
-from services.web.shopping import DEAR
-from services.web.stream.operations import Operations
-from services.web.streams import SidecarStreams
+from services.web.views.shopping import DEAR
 
 
 class WebConfig(ServiceConfig):

@@ -21,13 +21,13 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from services.common import problems
+from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.logs import get_logger
-from services.common.origins import fetched_by_other_site, host_name, only_reads_or_from_here
-from services.common.problems import Problem, not_found, unavailable
-from services.common.sidecar import RefusedError, TransientError
-from services.common.web import content_policy
-from services.web import complaints, filters
+from services.common.web import problems
+from services.common.web.base_app import content_policy
+from services.common.web.origins import fetched_by_other_site, host_name, only_reads_or_from_here
+from services.common.web.problems import Problem, not_found, unavailable
+from services.web.views import filters, form_errors
 
 log = get_logger(__name__)
 
@@ -216,7 +216,7 @@ def _passed_on(status: int, body: dict[str, object], service: str) -> Problem:
 
 
 def _answer(found: Problem) -> AnyResponse:
-    problem = complaints.readable(found)
+    problem = form_errors.readable(found)
     # Without a readable host name there are no addresses to put into a page.
     if _wants_json() or wants_part() or request_ctx.url_adapter is None:
         return problems.respond(problem)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import requests
 
-from runtime.console import say
-from runtime.paths import ROOT
-from runtime.stack import Stack
+from launcher.console import say
+from launcher.paths import ROOT
+from launcher.system.stack import Stack
 from tests.bench.gauges import counts, use_of_each
 from tests.bench.load import Course, as_fast_as_taken, at_rate
 from tests.bench.report import Finding, Findings, as_json, tables

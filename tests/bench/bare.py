@@ -10,11 +10,11 @@ from dapr.ext.workflow import DaprWorkflowClient, DaprWorkflowContext, WorkflowA
 from flask import Flask, Response, jsonify, request
 
 from services.common.config import ServiceConfig
-from services.common.launch import configure
-from services.common.server import serve
-from services.common.sidecar import Sidecar
-from services.common.web import create_base_app
-from services.orderprocessing.runtime import tell_sdk
+from services.common.dapr.sidecar import Sidecar
+from services.common.server.http_server import serve
+from services.common.service import configure
+from services.common.web.base_app import create_base_app
+from services.orderprocessing.engine.workflow_client import tell_sdk
 
 IN_SEQUENCE = 5
 _STARTERS = 16

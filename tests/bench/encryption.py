@@ -8,8 +8,8 @@ import argparse
 from statistics import mean
 from typing import NamedTuple
 
-from runtime.console import say
-from runtime.stack import Stack
+from launcher.console import say
+from launcher.system.stack import Stack
 from tests.bench.gauges import use_of_each
 from tests.bench.load import as_fast_as_taken
 from tests.bench.system import fresh_system, parser

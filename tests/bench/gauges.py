@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from runtime.stack import Stack
+from launcher.system.stack import Stack
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")

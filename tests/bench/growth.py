@@ -12,18 +12,18 @@ from statistics import median
 
 from pydantic import SecretStr
 
-from runtime.console import say
-from runtime.stack import Stack
+from launcher.console import say
+from launcher.system.stack import Stack
 from services.common.config import ServiceConfig
-from services.common.documents import DaprDocuments
-from services.common.index import Entry
-from services.common.keys import FileKeys
-from services.common.sealed_documents import SealedDocuments
-from services.common.sealing import Sealer
-from services.common.sidecar import Sidecar
-from services.orderprocessing import store as store_module
-from services.orderprocessing.models import Order
-from services.orderprocessing.store import OrderStore
+from services.common.dapr.sidecar import Sidecar
+from services.common.encryption.keys import FileKeys
+from services.common.encryption.sealing import Sealer
+from services.common.storage.documents import DaprDocuments
+from services.common.storage.encrypted_documents import SealedDocuments
+from services.common.storage.index import Entry
+from services.orderprocessing.adapters import order_repository as store_module
+from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.domain.order import Order
 from tests.bench.gauges import use_of_each
 from tests.bench.load import SKU, Courier, as_fast_as_taken
 from tests.bench.system import fresh_system, parser

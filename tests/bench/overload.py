@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from runtime.console import say
-from runtime.stack import Stack
+from launcher.console import say
+from launcher.system.stack import Stack
 from tests.bench.load import SKU, Courier, as_fast_as_taken
 from tests.bench.system import fresh_system, parser
 from tests.e2e.client import Shop

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runtime.stack import Stack
+from launcher.system.stack import Stack
 
 
 def parser(program: str, about: str | None) -> argparse.ArgumentParser:

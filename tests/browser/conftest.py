@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from runtime.browser import find_chromium
-from runtime.paths import DEFAULT_STATE
+from launcher.paths import DEFAULT_STATE
+from launcher.setup.browser import find_chromium
 from tests.browser.tour import Furniture, furnish
 from tests.browser.visitor import Visitor
 from tests.e2e.client import Shop
@@ -104,7 +104,7 @@ def browser() -> Iterator[Browser]:
     shutil.rmtree(PICTURES, ignore_errors=True)
     PICTURES.mkdir(parents=True)
     program = find_chromium()
-    assert program, "no Chromium here: `python3 -m runtime browser` gets one"
+    assert program, "no Chromium here: `python3 -m launcher browser` gets one"
     # Chromium's sandbox does not start as root.
     flags = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else QUIET
     expect.set_options(timeout=PATIENCE_MILLISECONDS)

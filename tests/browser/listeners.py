@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runtime.processes import marked
-from runtime.stack import Stack
+from launcher.supervision.processes import marked
+from launcher.system.stack import Stack
 
 _PID = re.compile(r"pid=(\d+)")
 LOOPBACK, EVERYWHERE = "loopback", "every address"

@@ -8,8 +8,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page
 
-from runtime.browser import find_chromium
-from runtime.paths import ROOT
+from launcher.paths import ROOT
+from launcher.setup.browser import find_chromium
 from tests.browser.conftest import QUIET
 from tests.browser.foreign_page import MARK, RESOLVER_RULE, attack, attack_rebound, careless_site, foreign_site
 from tests.browser.listeners import Listener, listeners

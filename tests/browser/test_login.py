@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from runtime.stack import Stack
-from services.common.api_keys import add_key, read_keys, remove_key
-from services.common.persons import Role
+from launcher.system.stack import Stack
+from services.common.auth.api_keys import add_key, read_keys, remove_key
+from services.common.identity import Role
 from tests.browser.conftest import PATIENCE_MILLISECONDS, SETTINGS, picture_of
 from tests.browser.test_access import found_by_axe
 from tests.browser.visitor import Visitor

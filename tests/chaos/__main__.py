@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.console import say
+from launcher.console import say
 from tests.chaos.campaign import SETTLES_WITHIN_S, SHORT, Campaign, Settings, make_stack
 from tests.chaos.report import RECOVERY_TARGET_S, Tally, as_json, details, table
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
 
-from runtime.errors import LaunchError
-from runtime.stack import Stack
+from launcher.errors import LaunchError
+from launcher.system.stack import Stack
 from tests.chaos.calls import NoAnswerError, persist
 from tests.chaos.coverage import recovery, standstill
 from tests.chaos.engine import EngineRoom

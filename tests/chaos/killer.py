@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from runtime.stack import Stack
+from launcher.system.stack import Stack
 from tests.chaos.conditions import Conditions
 from tests.chaos.plan import Kill
 from tests.e2e.crashes import power_cut

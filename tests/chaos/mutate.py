@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.console import say
-from runtime.paths import ROOT
+from launcher.console import say
+from launcher.paths import ROOT
 from tests.chaos.mutants import MUTANTS, Mutant
 from tests.tables import aligned
 

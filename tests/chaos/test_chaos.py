@@ -5,9 +5,9 @@
 
 import pytest
 
-from runtime.console import say
-from runtime.paths import ROOT
-from runtime.template import read_template
+from launcher.console import say
+from launcher.paths import ROOT
+from launcher.system.template import read_template
 from tests.chaos.campaign import SHORT, Campaign, make_stack
 from tests.chaos.plan import POWER_CUT
 from tests.chaos.report import Tally, details, table

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.console import say
+from launcher.console import say
 from tests.chaos.campaign import Campaign, Settings, make_stack
 from tests.chaos.conditions import DISK_FULL, JOBS_DELETED, small_disk
 from tests.chaos.report import Tally, table

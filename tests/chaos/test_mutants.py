@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 from tests.chaos.mutants import MUTANTS, Mutant
 
 

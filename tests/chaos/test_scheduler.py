@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from runtime.stack import Stack
+from launcher.system.stack import Stack
 from tests.chaos.etcd import EVERYTHING, delete_keys
 from tests.e2e.crashes import kill
 from tests.e2e.polling import eventually

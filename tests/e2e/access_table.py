@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 
 EVERY_SERVICE = "every service"
 _SAMPLES = {"shipment_id": "A1:1", "fulfillment_id": "A1:1", "filename": "x.js", "name": "x.js"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from runtime.apps import Tokens
+from launcher.system.apps import Tokens
 
 Json = dict[str, Any]
 

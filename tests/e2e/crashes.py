@@ -3,8 +3,8 @@
 import signal
 import subprocess
 
-from runtime.processes import marked, send, wait_gone
-from runtime.stack import Stack
+from launcher.supervision.processes import marked, send, wait_gone
+from launcher.system.stack import Stack
 from tests.e2e.readme import commands_of
 
 _GONE_WITHIN = 10.0

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from runtime.stack import Stack
+from launcher.system.stack import Stack
 from tests.e2e.client import Shop
 from tests.e2e.shopper import Shopper
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.paths import ROOT
-from runtime.stack import Stack
+from launcher.paths import ROOT
+from launcher.system.stack import Stack
 from tests.e2e.client import Shop
 from tests.e2e.groups import System
 

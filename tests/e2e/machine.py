@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from runtime.dapr import ensure_cli, ensure_dapr
-from runtime.paths import ROOT, cache_dir, digest
-from runtime.ports import ControlPorts, is_free
-from runtime.template import read_template
+from launcher.paths import ROOT, cache_dir, digest
+from launcher.ports import ControlPorts, is_free
+from launcher.setup.dapr import ensure_cli, ensure_dapr
+from launcher.system.template import read_template
 
 MACHINE = "TEST_MACHINE"
 """The variable that tells the tests inside where the machine is."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from runtime import prerequisites
-from runtime.apps import Tokens
-from runtime.children import Child
-from runtime.dapr import Dapr
-from runtime.ports import ControlPorts, is_free
-from runtime.stack import Stack
+from launcher.ports import ControlPorts, is_free
+from launcher.setup.dapr import Dapr
+from launcher.supervision.child_process import Child
+from launcher.system import control_plane
+from launcher.system.apps import Tokens
+from launcher.system.stack import Stack
 from tests.e2e.client import Shop
 from tests.e2e.launch import log_ends
 from tests.e2e.machine import MACHINE, Machine
@@ -58,14 +58,14 @@ def shopper(stack: Stack) -> Shopper:
 
 
 @pytest.fixture(scope="module")
-def control_plane(machine: Machine) -> Iterator[dict[str, prerequisites.Kept]]:
+def control_plane(machine: Machine) -> Iterator[dict[str, control_plane.Kept]]:
     """Run Redis, placement and scheduler as the containers of `dapr init` do: elsewhere, on the usual ports."""
-    names = list(prerequisites.SERVICES)
-    services = prerequisites.start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
+    names = list(control_plane.SERVICES)
+    services = control_plane.start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
     try:
         yield {service.name: service for service in services}
     finally:
-        prerequisites.stop(services)
+        control_plane.stop(services)
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def test_without_redis_placement_and_scheduler_the_console_says_once_what_is_mis
 
 
 def test_the_commands_of_the_readme_start_the_system(
-    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept]
+    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, control_plane.Kept]
 ) -> None:
     with running(run_command, machine):
         wait_ready(shopper.shop, stack)
@@ -129,7 +129,7 @@ def assert_free(stack: Stack) -> None:
 
 
 def test_make_run_goes_on_with_the_orders_of_dapr_run(
-    stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept], capsys: pytest.CaptureFixture[str]
+    stack: Stack, shopper: Shopper, control_plane: dict[str, control_plane.Kept], capsys: pytest.CaptureFixture[str]
 ) -> None:
     delivered, waiting = shopper.placed
     with stack:
@@ -142,7 +142,7 @@ def test_make_run_goes_on_with_the_orders_of_dapr_run(
 
 
 def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_sidecar_is_ended(
-    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, prerequisites.Kept]
+    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, control_plane.Kept]
 ) -> None:
     *delivered, waiting = shopper.placed
     with running(run_command, machine, **Tokens().environment()) as console:

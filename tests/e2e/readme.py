@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 
 CHAPTER = "## Walk through it"
 _SHELL = 'curl() { command curl --silent --show-error --dump-header "$OMS_HEADERS" "$@"; }\n'

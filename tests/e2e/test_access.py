@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import requests
 
-from runtime.paths import ROOT
-from runtime.stack import Stack
-from runtime.template import read_template
-from services.common.api_keys import add_key, read_keys, remove_key
-from services.common.persons import Role
+from launcher.paths import ROOT
+from launcher.system.stack import Stack
+from launcher.system.template import read_template
+from services.common.auth.api_keys import add_key, read_keys, remove_key
+from services.common.identity import Role
 from tests.e2e.access_table import Row, rows
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from runtime.stack import Stack
-from services.common.api_keys import add_key, remove_key
-from services.common.persons import Role
+from launcher.system.stack import Stack
+from services.common.auth.api_keys import add_key, remove_key
+from services.common.identity import Role
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.launch import PATIENT, log_files, make_stack, running

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.paths import ROOT
-from runtime.template import read_template
+from launcher.paths import ROOT
+from launcher.system.template import read_template
 from tests.commands import Command
 from tests.e2e.client import Shop
 from tests.e2e.polling import stays

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 from tests.e2e.machine import entrance, set_up
 
 INSIDE = "tests/e2e/on_a_machine_with_dapr.py"

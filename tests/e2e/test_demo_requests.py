@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 from tests.e2e.client import Shop
 from tests.e2e.groups import System
 from tests.e2e.http_file import Request, Sender, expect, parse

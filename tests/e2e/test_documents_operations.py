@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from services.common import key_file
+from services.common.encryption import key_file
 from tests.e2e.groups import System
 from tests.e2e.readme import Section, Shell, commands_of
 from tests.e2e.test_documents import FIRST
@@ -18,7 +18,7 @@ def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -
             *commands_of("When a part dies"), why="test_durability.py runs it, on a system whose logs may say so"
         )
         text.leaves("Or any other of the processes, Redis and the sidecars too:", why="tests/chaos kills each of them")
-        text.leaves("`make run` says so and starts it again,", why="tests/unit/runtime/test_keeper.py")
+        text.leaves("`make run` says so and starts it again,", why="tests/unit/launcher/test_keeper.py")
         text.leaves("and the orders go on where they were.", why="test_durability.py")
         text.leaves(
             "End `make run` itself with `kill -9`, or the machine: the next `make run` goes on.",
@@ -69,7 +69,7 @@ def test_what_is_sealed_is_read_all_the_same(system: System, shell: Shell) -> No
             "[docs/security.md](docs/security.md) says what is protected against whom, and what it costs.",
             why="no statement about the system",
         )
-        text.leaves("`ENCRYPTION_KEY_ID= make run` runs without.", why="tests/unit/runtime/test_encryption.py")
+        text.leaves("`ENCRYPTION_KEY_ID= make run` runs without.", why="tests/unit/launcher/test_encryption.py")
 
 
 def test_traces_are_left_to_the_tests_of_traces(shell: Shell) -> None:

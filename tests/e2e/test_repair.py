@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime import keeper
-from runtime.errors import LaunchError
-from runtime.paths import ROOT
+from launcher.errors import LaunchError
+from launcher.paths import ROOT
+from launcher.supervision import supervisor
 from tests.e2e import books
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
@@ -88,7 +88,7 @@ def test_orders_stuck_in_a_mistaken_activity_resume_there_once_it_is_mended(depl
 def test_a_version_that_does_not_start_leaves_the_rest_running_until_it_is_mended(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.5)
     right, stack = (deployment.code / MISTAKEN).read_text(), deployment.system.stack
     with pytest.raises(LaunchError, match="orderprocessing ended with exit code 1"):
         deployment.deploy(f"{right}\n  wrongly indented")

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from runtime.paths import VENV
-from runtime.stack import Stack
-from services.common import key_file
+from launcher.paths import VENV
+from launcher.system.stack import Stack
+from services.common.encryption import key_file
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System

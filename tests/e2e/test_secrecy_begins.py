@@ -7,13 +7,13 @@ import pytest
 from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient
 
-from runtime.paths import ROOT
-from services.common import key_file
-from services.common.keys import FileKeys
-from services.common.sealing import USE_CURRENT, Sealer
-from services.orderprocessing.codec import Codec
-from services.orderprocessing.history import instance_view
-from services.orderprocessing.runtime import _INNER_CLIENT, _join
+from launcher.paths import ROOT
+from services.common.encryption import key_file
+from services.common.encryption.keys import FileKeys
+from services.common.encryption.sealing import USE_CURRENT, Sealer
+from services.orderprocessing.engine.history import instance_view
+from services.orderprocessing.engine.payload_codec import Codec
+from services.orderprocessing.engine.workflow_client import _INNER_CLIENT, _join
 from tests.e2e import books
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.paths import ROOT
-from runtime.template import read_template
+from launcher.paths import ROOT
+from launcher.system.template import read_template
 from tests.e2e.groups import System
 from tests.e2e.launch import log_files
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from runtime.stack import Stack
+from launcher.system.stack import Stack
 from tests.e2e.redis_direct import Redis
 
 FOLDERS = ("redis", "scheduler", "logs")

@@ -13,10 +13,10 @@ from typing import Any
 import grpc
 from dapr.ext.workflow import DaprWorkflowClient
 
-from runtime.children import Child
-from runtime.dapr import ensure_dapr
-from runtime.paths import ROOT
-from runtime.redis import ensure_redis
+from launcher.paths import ROOT
+from launcher.setup.dapr import ensure_dapr
+from launcher.setup.redis import ensure_redis
+from launcher.supervision.child_process import Child
 from tests.engine.proxy import BreakingProxy
 
 HOST = "127.0.0.1"

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from runtime.console import say
+from launcher.console import say
 from tests.e2e.launch import make_stack, running
 from tests.fuzz.live import BRIEF, fuzz_system
 from tests.fuzz.system import PORT_OFFSET, after_it_works_and_logs_nothing_wrong

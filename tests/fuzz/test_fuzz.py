@@ -7,8 +7,8 @@ import pytest
 import schemathesis
 from flask import Flask, Response, jsonify, request
 
-from services.common import openapi, problems
-from services.common.models import Json, Request
+from services.common.json_models import Json, Request
+from services.common.web import openapi, problems
 from tests.e2e.groups import System
 from tests.e2e.launch import make_stack, running
 from tests.e2e.polling import holds

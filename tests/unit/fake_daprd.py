@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from services.common.config import ServiceConfig
-from services.common.sidecar import Sidecar
+from services.common.dapr.sidecar import Sidecar
 
 
 class FakeDaprd(ThreadingHTTPServer):

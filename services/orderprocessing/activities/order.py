@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from services.common import tracing
-from services.common.sidecar import TransientError
-from services.orderprocessing import domain
-from services.orderprocessing.activities.tools import Tools
-from services.orderprocessing.contracts import Nothing, OrderProgress, OrderStep
-from services.orderprocessing.ids import order_workflow_id
-from services.orderprocessing.models import ORDER_SCOPE, Order
-from services.orderprocessing.record import heard, traced
-from services.orderprocessing.states import FulfillmentStatus, is_final
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.activities.dependencies import Tools
+from services.orderprocessing.domain import order_rules
+from services.orderprocessing.domain.ids import order_workflow_id
+from services.orderprocessing.domain.order import ORDER_SCOPE, Order
+from services.orderprocessing.domain.states import FulfillmentStatus, is_final
+from services.orderprocessing.domain.timeline import heard, traced
+from services.orderprocessing.workflows.contracts import Nothing, OrderProgress, OrderStep
 
 
 def reserve(tools: Tools, request: OrderStep) -> OrderProgress:
@@ -25,14 +25,14 @@ def reserve(tools: Tools, request: OrderStep) -> OrderProgress:
             # The engine tries again; meanwhile nobody need think that this workflow never started.
             tools.change(order.id, lambda current, _now: heard(current, order_workflow_id(current.id)))
             raise
-        return _go_on(tools, request, lambda current, now: domain.reserved(current, allotments, tools.policy, now))
+        return _go_on(tools, request, lambda current, now: order_rules.reserved(current, allotments, tools.policy, now))
     # Cancelled before anything was reserved, or started anew by the reconciler: the record knows how far it is.
     return advance(tools, request)
 
 
 def advance(tools: Tools, request: OrderStep) -> OrderProgress:
     """Look what the customer or the approver has said, or whether their time is over, and decide what comes next."""
-    return _go_on(tools, request, lambda current, now: domain.advance(current, tools.policy, now))
+    return _go_on(tools, request, lambda current, now: order_rules.advance(current, tools.policy, now))
 
 
 def _go_on(tools: Tools, request: OrderStep, change: Callable[[Order, str], Order]) -> OrderProgress:
@@ -65,6 +65,6 @@ def release_order(tools: Tools, request: OrderStep) -> Nothing:
 
 def finish(tools: Tools, request: OrderStep) -> Nothing:
     """Give the order its final status and announce it."""
-    order = tools.change(request.order_id, domain.finish)
+    order = tools.change(request.order_id, order_rules.finish)
     tools.announce(order, ORDER_SCOPE, request.announced)
     return Nothing()

@@ -1,20 +1,20 @@
 """The steps of a fulfillment's payment."""
 
-from services.common.sidecar import RefusedError, TransientError
-from services.orderprocessing import fulfilling
-from services.orderprocessing.activities.tools import Tools
-from services.orderprocessing.contracts import FulfillmentProgress, FulfillmentStep, Nothing
-from services.orderprocessing.fulfilling import Invoice, Outcome
-from services.orderprocessing.ids import charge_workflow_id
-from services.orderprocessing.milestones import log_retried_soon
-from services.orderprocessing.models import Order
-from services.orderprocessing.states import PaymentStatus, Reason
+from services.common.dapr.sidecar import RefusedError, TransientError
+from services.orderprocessing.activities.dependencies import Tools
+from services.orderprocessing.adapters.milestones import log_retried_soon
+from services.orderprocessing.domain import fulfillment_rules
+from services.orderprocessing.domain.fulfillment_rules import Invoice, Outcome
+from services.orderprocessing.domain.ids import charge_workflow_id
+from services.orderprocessing.domain.order import Order
+from services.orderprocessing.domain.states import PaymentStatus, Reason
+from services.orderprocessing.workflows.contracts import FulfillmentProgress, FulfillmentStep, Nothing
 
 
 def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
     """Invoice, screen and charge a fulfillment. Each call has its key, so all three may be repeated."""
     order = tools.orders.require(request.order_id)
-    _, payment, _ = fulfilling.find(order, request.fulfillment_id)
+    _, payment, _ = fulfillment_rules.find(order, request.fulfillment_id)
     if payment.status == PaymentStatus.PENDING:
         if order.cancel:
             tools.announce_cancellation(order)
@@ -28,19 +28,19 @@ def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
 
 
 def _charge(tools: Tools, order: Order, fulfillment_id: str) -> Order:
-    one, _, _ = fulfilling.find(order, fulfillment_id)
+    one, _, _ = fulfillment_rules.find(order, fulfillment_id)
     invoice = tools.billing.invoice(order, one)
     if tools.fraud.declines(order.customer_id, one.id, invoice.total):
         return _declined(tools, order, one.id, invoice, "Declined: over the customer's spending limit")
     if not tools.billing.charge(order, one, invoice):
         return _declined(tools, order, one.id, invoice, "Declined by the card network")
-    return tools.change(order.id, lambda current, now: fulfilling.paid(current, one.id, invoice, now))
+    return tools.change(order.id, lambda current, now: fulfillment_rules.paid(current, one.id, invoice, now))
 
 
 def _declined(tools: Tools, order: Order, fulfillment_id: str, invoice: Invoice, message: str) -> Order:
     return tools.change(
         order.id,
-        lambda current, now: fulfilling.not_paid(
+        lambda current, now: fulfillment_rules.not_paid(
             current, fulfillment_id, invoice, Reason.PAYMENT_DECLINED, message, now
         ),
     )
@@ -51,7 +51,7 @@ def give_up_charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgres
     message = "Billing could not be reached in time"
     order = tools.change(
         request.order_id,
-        lambda current, now: fulfilling.not_paid(
+        lambda current, now: fulfillment_rules.not_paid(
             current, request.fulfillment_id, None, Reason.BILLING_UNAVAILABLE, message, now
         ),
     )
@@ -60,7 +60,7 @@ def give_up_charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgres
 
 def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
     announced = tools.announce(order, charge_workflow_id(request.fulfillment_id), request.announced)
-    _, payment, _ = fulfilling.find(order, request.fulfillment_id)
+    _, payment, _ = fulfillment_rules.find(order, request.fulfillment_id)
     outcome = Outcome.DONE if payment.status == PaymentStatus.SUCCESS else Outcome.FAILED
     return FulfillmentProgress(outcome=outcome, announced=announced)
 
@@ -71,6 +71,6 @@ def refund(tools: Tools, request: FulfillmentStep) -> Nothing:
     tools.fraud.reverse(request.fulfillment_id)
     tools.change(
         request.order_id,
-        lambda current, now: fulfilling.refunded(current, request.fulfillment_id, amount, now),
+        lambda current, now: fulfillment_rules.refunded(current, request.fulfillment_id, amount, now),
     )
     return Nothing()

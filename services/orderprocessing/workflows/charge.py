@@ -5,8 +5,8 @@ from typing import Any
 
 from dapr.ext.workflow import DaprWorkflowContext
 
-from services.orderprocessing.contracts import CHARGE, GIVE_UP_CHARGE, FulfillmentRun, FulfillmentStep
-from services.orderprocessing.fulfilling import Outcome
+from services.orderprocessing.domain.fulfillment_rules import Outcome
+from services.orderprocessing.workflows.contracts import CHARGE, GIVE_UP_CHARGE, FulfillmentRun, FulfillmentStep
 from services.orderprocessing.workflows.flow import try_until
 
 

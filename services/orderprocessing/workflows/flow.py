@@ -7,16 +7,16 @@ from typing import Any, Generic, TypeVar
 
 from dapr.ext.workflow import DaprWorkflowContext, when_any
 
-from services.orderprocessing.contracts import (
+from services.orderprocessing.domain.fulfillment_rules import Outcome
+from services.orderprocessing.domain.ids import BELL
+from services.orderprocessing.workflows.contracts import (
     ActivityCall,
     Flow,
     FulfillmentProgress,
     FulfillmentRun,
     FulfillmentStep,
 )
-from services.orderprocessing.fulfilling import Outcome
-from services.orderprocessing.ids import BELL
-from services.orderprocessing.policies import BUSINESS, LONGEST_TRY
+from services.orderprocessing.workflows.policies import BUSINESS, LONGEST_TRY
 
 R = TypeVar("R")
 

@@ -6,7 +6,9 @@ from typing import Any
 from dapr.ext.workflow import DaprWorkflowContext
 
 from services.common.clock import moment
-from services.orderprocessing.contracts import (
+from services.orderprocessing.domain.fulfillment_rules import Outcome
+from services.orderprocessing.domain.ids import charge_workflow_id, shipment_workflow_id
+from services.orderprocessing.workflows.contracts import (
     ADVANCE,
     BOOK,
     CHARGE,
@@ -25,8 +27,6 @@ from services.orderprocessing.contracts import (
     OrderRun,
     OrderStep,
 )
-from services.orderprocessing.fulfilling import Outcome
-from services.orderprocessing.ids import charge_workflow_id, shipment_workflow_id
 from services.orderprocessing.workflows.flow import concurrently, wait_for_bell
 
 

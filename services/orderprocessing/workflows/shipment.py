@@ -5,8 +5,14 @@ from typing import Any
 
 from dapr.ext.workflow import DaprWorkflowContext
 
-from services.orderprocessing.contracts import BOOK, FOLLOW_COURIER, GIVE_UP_BOOKING, FulfillmentRun, FulfillmentStep
-from services.orderprocessing.fulfilling import Outcome
+from services.orderprocessing.domain.fulfillment_rules import Outcome
+from services.orderprocessing.workflows.contracts import (
+    BOOK,
+    FOLLOW_COURIER,
+    GIVE_UP_BOOKING,
+    FulfillmentRun,
+    FulfillmentStep,
+)
 from services.orderprocessing.workflows.flow import try_until, wait_for_bell
 
 

@@ -3,14 +3,14 @@
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.models import Name, Request
-from services.common.persons import Role
-from services.common.web import parse
-from services.web.approving import Decision, case_of
-from services.web.backend import Backend
-from services.web.calls import Facts, SideBySide
+from services.common.identity import Role
+from services.common.json_models import Name, Request
+from services.common.web.base_app import parse
+from services.web.auth.current_user import called, known_as, remember
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import Facts, SideBySide
 from services.web.pages import done, show
-from services.web.who import called, known_as, remember
+from services.web.views.approvals import Decision, case_of
 
 _ROLE = Role.APPROVER
 _LISTED = 20

@@ -3,11 +3,11 @@
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.persons import acting_for
-from services.web.backend import Backend
-from services.web.calls import Facts, SideBySide
+from services.common.identity import acting_for
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import Facts, SideBySide
 from services.web.pages import done, show
-from services.web.parcels import Parcel, Report, all_booked, order_of, parcels_of, read_selection, summary
+from services.web.views.parcels import Parcel, Report, all_booked, order_of, parcels_of, read_selection, summary
 
 _LISTED = 25
 

@@ -7,17 +7,17 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.models import Json, Name, Request
-from services.common.persons import Role
-from services.common.problems import Problem
-from services.common.sidecar import RefusedError
-from services.common.web import parse
-from services.web.backend import Backend
-from services.web.calls import Outcome, SideBySide
+from services.common.dapr.sidecar import RefusedError
+from services.common.identity import Role
+from services.common.json_models import Json, Name, Request
+from services.common.web.base_app import parse
+from services.common.web.problems import Problem
+from services.web.auth.current_user import called, known_as, remember
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import Outcome, SideBySide
 from services.web.pages import done, show, wants_part
-from services.web.shopping import new_order_id, price_news, read_lines, samples, seen_prices
-from services.web.titles import Titles, title_of
-from services.web.who import called, known_as, remember
+from services.web.views.product_names import Titles, title_of
+from services.web.views.shopping import new_order_id, price_news, read_lines, samples, seen_prices
 
 _ROLE = Role.CUSTOMER
 _NOBODY_YET = "1234"

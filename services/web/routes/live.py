@@ -2,11 +2,11 @@
 
 from flask import Blueprint, Response, request
 
-from services.common.channel import client_disconnected
-from services.common.event_stream import refuse_other_sites, stream_response
-from services.web.access import key_removed, may, me
-from services.web.backend import Backend
-from services.web.hub import Hub
+from services.common.server.connection import client_disconnected
+from services.common.web.event_stream import refuse_other_sites, stream_response
+from services.web.auth.session_guard import key_removed, may, me
+from services.web.clients.backend import Backend
+from services.web.live.hub import Hub
 
 
 def live_routes(hub: Hub, backend: Backend) -> Blueprint:

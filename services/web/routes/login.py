@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
-from services.common.problems import Problem, not_found
-from services.web.access import Gate, home_of
+from services.common.web.problems import Problem, not_found
+from services.web.auth.session_guard import Gate, home_of
 from services.web.pages import done, show
 
 

@@ -6,14 +6,14 @@ from functools import partial
 from flask import Blueprint, Response, after_this_request, current_app, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from services.common.web import parse
-from services.web.backend import Backend
-from services.web.calls import SideBySide
+from services.common.web.base_app import parse
+from services.load_generator.run import Run
+from services.load_generator.runs import Operations
+from services.load_generator.settings import StreamSettings
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import SideBySide
 from services.web.pages import done, form_fields, show, wants_part
-from services.web.stream.models import StreamSettings
-from services.web.stream.operations import Operations
-from services.web.stream.run import Run
-from services.web.unrest import ChaosForm, UnrestBoard
+from services.web.views.chaos_board import ChaosForm, UnrestBoard
 
 _SEEN = "stream"
 """The cookie by which a browser remembers the stream that it saw run: the console forgets it when it is restarted."""

@@ -6,23 +6,14 @@ from typing import Any, TypeVar
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.models import Request
-from services.common.problems import conflict
-from services.common.web import parse
-from services.web.backend import Backend
-from services.web.calls import Outcome, SideBySide
+from services.common.json_models import Request
+from services.common.web.base_app import parse
+from services.common.web.problems import conflict
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import Outcome, SideBySide
 from services.web.pages import done, form_fields, show
-from services.web.shopping import worth
-from services.web.storekeeping import (
-    NewItem,
-    Reprice,
-    Restock,
-    SpendingLimit,
-    Switch,
-    locations,
-    major,
-    new_form_key,
-)
+from services.web.views.shopping import worth
+from services.web.views.stock import NewItem, Reprice, Restock, SpendingLimit, Switch, locations, major, new_form_key
 
 T = TypeVar("T", bound=Request)
 

@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from services.common.models import Json
-from services.web.backend import Backend
-from services.web.calls import SideBySide
+from services.common.json_models import Json
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import SideBySide
 from services.web.pages import show
-from services.web.support import happenings, records, trace_address
+from services.web.views.support import happenings, records, trace_address
 
 _LISTED = 25
 

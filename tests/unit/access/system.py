@@ -9,17 +9,17 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from services.billing import app as billing
-from services.common import chaos_calls
-from services.common.access import Door, door_of
-from services.common.api_keys import ApiKeys, KeyFile, add_key
-from services.common.chaos import Chaos
+from services.common.auth.access import Door, door_of
+from services.common.auth.api_keys import ApiKeys, KeyFile, add_key
 from services.common.config import ServiceConfig
-from services.common.persons import Role
+from services.common.faults import wiring
+from services.common.faults.injector import Chaos
+from services.common.identity import Role
 from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.notifications import app as notifications
 from services.orderprocessing import app as orderprocessing
-from services.orderprocessing.store import OrderStore
+from services.orderprocessing.adapters.order_repository import OrderStore
 from services.shipping import app as shipping
 from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments, FakeSidecar
@@ -48,7 +48,7 @@ def make_apps(keys: Path | ApiKeys | None = None, token: str | None = TOKEN) -> 
         "orderprocessing": _orderprocessing(door),
     }
     for app in apps.values():
-        chaos_calls.register(app, Chaos(documents, random.Random(7)), die=lambda: None)
+        wiring.register(app, Chaos(documents, random.Random(7)), die=lambda: None)
     return apps
 
 

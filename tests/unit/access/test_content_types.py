@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from services.common.models import Json
+from services.common.json_models import Json
 from tests.unit.access.system import make_apps
 
 FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"]

@@ -9,11 +9,11 @@ import pytest
 from flask import Response, jsonify
 from pydantic import SecretStr
 
-from services.common import access
-from services.common.api_keys import add_key, remove_key
+from services.common.auth import access
+from services.common.auth.api_keys import add_key, remove_key
 from services.common.config import ConfigurationError, ServiceConfig, read
-from services.common.persons import NAME_HEADER, Person, Role, acting_for, named_in, outgoing_headers
-from services.common.web import create_base_app
+from services.common.identity import NAME_HEADER, Person, Role, acting_for, named_in, outgoing_headers
+from services.common.web.base_app import create_base_app
 from tests.unit.access.system import TOKEN, bearer, make_apps, make_keys, through_sidecar
 
 ROOT = Path(__file__).parents[3]

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 from services.billing import access as billing
-from services.common.access import COMMON, Rule, Rules
-from services.common.persons import Role
+from services.common.auth.access import COMMON, Rule, Rules
+from services.common.identity import Role
 from services.fraud import access as fraud
 from services.inventory import access as inventory
 from services.notifications import access as notifications
-from services.orderprocessing import access as orderprocessing
+from services.orderprocessing.api import access as orderprocessing
 from services.shipping import access as shipping
 from tests.unit.access.policy import as_yaml
 from tests.unit.access.system import ask, bearer, make_apps, make_keys, through_sidecar

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from services.common.access import OPEN, door_of
+from services.common.auth.access import OPEN, door_of
 from services.common.config import ConfigurationError, ServiceConfig, read
-from services.common.persons import Role
+from services.common.identity import Role
 from tests.unit.access.system import TOKEN, bearer, make_apps, make_keys, through_sidecar
 
 SWITCH = "/shipping/deactivate"

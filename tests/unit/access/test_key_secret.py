@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.api_key_secret import KeySecret
-from services.common.api_keys import add_key
+from services.common.auth.api_key_secret import KeySecret
+from services.common.auth.api_keys import add_key
 from services.common.config import ConfigurationError, ServiceConfig, read
-from services.common.persons import Role
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.identity import Role
 from services.web.app import WebConfig, create_app
-from services.web.hub import Hub
-from services.web.secret import SecretError
+from services.web.auth.session_secret import SecretError
+from services.web.live.hub import Hub
 from tests.unit.access.system import bearer, make_apps
 from tests.unit.web.fakes import FakeShop
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common.api_keys import ApiKeysError, KeyFile, add_key, read_keys, remove_key
-from services.common.persons import Role
+from services.common.auth.api_keys import ApiKeysError, KeyFile, add_key, read_keys, remove_key
+from services.common.identity import Role
 from services.oms.cli import main
 
 

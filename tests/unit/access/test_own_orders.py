@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.api_keys import add_key
-from services.common.persons import Role
+from services.common.auth.api_keys import add_key
+from services.common.identity import Role
 from tests.unit.access.system import bearer, make_apps, through_sidecar
 
 LINES = [{"sku": "milk", "quantity": 1}]

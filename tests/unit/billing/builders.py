@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from services.billing.app import BillingConfig, create_app
 from services.billing.models import ChargeOutcome
 from services.billing.provider import CARD_LIMIT
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from tests.fakes import FakeClock, FakeDocuments
 
 KEY = "charge-A1-1"

@@ -1,16 +1,9 @@
 import pytest
 
 from services.billing import domain
-from services.billing.models import (
-    ChargeOutcome,
-    ChargeRequest,
-    Invoice,
-    InvoiceRequest,
-    Ledger,
-    RefundRequest,
-)
+from services.billing.models import ChargeOutcome, ChargeRequest, Invoice, InvoiceRequest, Ledger, RefundRequest
 from services.billing.provider import CARD_LIMIT, SimulatedCardNetwork
-from services.common.problems import Problem
+from services.common.web.problems import Problem
 from tests.unit.billing.builders import TOTAL, charge, invoice, line, refund
 
 AT = "2026-11-21T09:00:00.000Z"

@@ -10,8 +10,8 @@ from flask import Flask, Response, request
 
 from services.common import logs
 from services.common.config import ServiceConfig, read_or_exit
-from services.common.server import at_stop, serve
-from services.common.web import create_base_app
+from services.common.server.http_server import at_stop, serve
+from services.common.web.base_app import create_base_app
 
 BIG = b"0123456789abcdef" * 64 * 1024
 

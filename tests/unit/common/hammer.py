@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 from tests.e2e.polling import eventually
 
 HOST = "127.0.0.1"

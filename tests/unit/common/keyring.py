@@ -1,8 +1,8 @@
 """Keys for tests: a provider in memory that can be rotated, exchanged and taken away."""
 
-from services.common.key_file import KeysError
-from services.common.keys import Keys
-from services.common.sealing import USE_CURRENT, Sealer
+from services.common.encryption.key_file import KeysError
+from services.common.encryption.keys import Keys
+from services.common.encryption.sealing import USE_CURRENT, Sealer
 
 
 class FakeKeys:

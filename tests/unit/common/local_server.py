@@ -7,7 +7,7 @@ import time
 
 from waitress.adjustments import Adjustments
 
-from services.common.server import MAX_HEADERS, GracefulServer
+from services.common.server.http_server import MAX_HEADERS, GracefulServer
 from tests.unit.common.counter import create_app
 from tests.unit.common.hammer import HOST, free_port
 

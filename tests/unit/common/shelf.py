@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from services.common.clock import rfc3339
-from services.common.index import Entry, Index, Place
-from services.common.index_reader import IndexReader
+from services.common.storage.index import Entry, Index, Place
+from services.common.storage.index_reader import IndexReader
 from tests.fakes import FakeClock, FakeDocuments
 
 

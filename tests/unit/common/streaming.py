@@ -10,16 +10,16 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from services.common import logs
-from services.common.access import door_of
-from services.common.api_key_secret import KeySecret
-from services.common.api_keys import ApiKeys, KeyFile
+from services.common.auth.access import door_of
+from services.common.auth.api_key_secret import KeySecret
+from services.common.auth.api_keys import ApiKeys, KeyFile
 from services.common.config import read_or_exit
-from services.common.server import serve
+from services.common.server.http_server import serve
 from services.notifications.app import NotificationsConfig
 from services.notifications.app import create_app as create_feed
 from services.web.app import WebConfig
 from services.web.app import create_app as create_console
-from services.web.hub import Hub
+from services.web.live.hub import Hub
 from tests.fakes import FakeDocuments
 from tests.unit.web.fakes import FakeShop
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.common import documentation
-from services.common.web import create_base_app
+from services.common.web import api_docs
+from services.common.web.base_app import create_base_app
 
 
 @pytest.mark.parametrize("path", ["/things/%2Fx", "/things//x", "//things/x"])
@@ -17,7 +17,7 @@ def test_an_id_that_begins_with_a_slash_is_of_nothing_and_leads_to_nothing_else(
 
 def test_a_condition_on_a_file_that_does_not_hold_is_answered_with_a_problem() -> None:
     app = create_base_app("shop", lambda: True)
-    documentation.register(app, lambda: {"info": {"title": "Shop"}})
+    api_docs.register(app, lambda: {"info": {"title": "Shop"}})
     answer = app.test_client().get("/docs/static/docs.js", headers={"If-Match": '"x"'})
     assert (answer.status_code, answer.mimetype) == (412, "application/problem+json")
     assert answer.get_json()["status"] == 412

@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
-from services.common import chaos as chaos_module
-from services.common.chaos import OFF, Blow, Chaos, ChaosSettings, enable
-from services.common.chaos_calls import register, shaky
 from services.common.config import ServiceConfig, read
-from services.common.documents import Stored
-from services.common.sidecar import TransientError
-from services.common.web import create_base_app
+from services.common.dapr.sidecar import TransientError
+from services.common.faults import injector as chaos_module
+from services.common.faults.injector import OFF, Blow, Chaos, ChaosSettings, enable
+from services.common.faults.wiring import register, shaky
+from services.common.storage.documents import Stored
+from services.common.web.base_app import create_base_app
 from tests.e2e.polling import eventually
 from tests.fakes import FakeDocuments
 from tests.unit.common.unrest import Dice, Shop

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.combiner import Combiner
-from services.common.recent import Recent
+from services.common.storage.group_commit import Combiner
+from services.common.storage.lru_cache import Recent
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.common import channel, descriptors, server
+from services.common.server import connection, descriptors, http_server
 from tests.e2e.polling import eventually
 from tests.unit.common.counter import BIG
 from tests.unit.common.hammer import running
@@ -117,13 +117,13 @@ def test_the_one_that_has_been_idle_longest_gives_way_first(full: Local, stack: 
 def test_requests_that_have_been_arriving_for_long_give_way(
     full: Local, stack: ExitStack, monkeypatch: pytest.MonkeyPatch, begun: bytes
 ) -> None:
-    monkeypatch.setattr(channel, "_STALLED", 0.5)
+    monkeypatch.setattr(connection, "_STALLED", 0.5)
     crowd(full, stack, lambda end: end.sendall(begun))
     check_answered(full, within=4)
 
 
 def test_clients_that_read_nothing_give_way(full: Local, stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel, "_STALLED", 0.5)
+    monkeypatch.setattr(connection, "_STALLED", 0.5)
     crowd(full, stack, lambda end: end.sendall(b"GET /big?times=12 HTTP/1.1\r\nHost: x\r\n\r\n"))
     eventually(lambda: not full.server.task_dispatcher.active_count)
     check_answered(full, within=4)
@@ -198,7 +198,7 @@ class Exhausted(socket.socket):
 def test_a_process_that_can_accept_nothing_for_long_stops_answering_supervision(
     full: Local, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_DEAF", 1.0)
+    monkeypatch.setattr(http_server, "_DEAF", 1.0)
     ours, theirs = socket.socketpair()
     stack.enter_context(ours)
     ours.settimeout(PATIENCE)

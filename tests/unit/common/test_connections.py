@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.connections import Answer, Connections, NoAnswerError
+from services.common.dapr.http_client import Answer, Connections, NoAnswerError
 from tests.unit.fake_daprd import FakeDaprd
 
 SOON = 0.05

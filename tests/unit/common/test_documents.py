@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from services.common.connections import Answer
-from services.common.documents import ConflictError, DaprDocuments, Records, Stored
-from services.common.sealed_documents import SealedDocuments
-from services.common.sealing import UnreadableError
-from services.common.sidecar import TransientError
+from services.common.dapr.http_client import Answer
+from services.common.dapr.sidecar import TransientError
+from services.common.encryption.sealing import UnreadableError
+from services.common.storage.documents import ConflictError, DaprDocuments, Records, Stored
+from services.common.storage.encrypted_documents import SealedDocuments
 from tests.fakes import FakeDocuments
 from tests.unit.common.keyring import sealer
 

@@ -7,13 +7,13 @@ from zlib import crc32
 
 import pytest
 
-from services.common import index as module
 from services.common.clock import rfc3339
-from services.common.documents import ConflictError
-from services.common.index import _LOOK_BACK, LANES, LONGEST_PAGE, PAGE_SIZE, Entry, Place
-from services.common.index_reader import BadCursorError
-from services.common.sealing import UnreadableError
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.encryption.sealing import UnreadableError
+from services.common.storage import index as module
+from services.common.storage.documents import ConflictError
+from services.common.storage.index import _LOOK_BACK, LANES, LONGEST_PAGE, PAGE_SIZE, Entry, Place
+from services.common.storage.index_reader import BadCursorError
 from tests.unit.common.shelf import Shelf
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.common import key_file
-from services.common.key_file import KeysError
-from services.common.keys import FileKeys, SecretKeys, parse
+from services.common.encryption import key_file
+from services.common.encryption.key_file import KeysError
+from services.common.encryption.keys import FileKeys, SecretKeys, parse
 
 KEY = base64.b64encode(b"k" * 32).decode()
 ENTRIES = {"current": "one", "names": KEY, "one": KEY}
@@ -70,7 +70,7 @@ _ROTATE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from services.common import key_file
+from services.common.encryption import key_file
 for _ in range(20):
     print(key_file.rotate(Path(sys.argv[1])))
 """

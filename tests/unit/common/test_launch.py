@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from services.common import api_keys, key_file
-from services.common.api_keys import add_key, read_keys
+from services.common.auth import api_keys
+from services.common.auth.api_keys import add_key, read_keys
 from services.common.config import ServiceConfig
-from services.common.keys import FileKeys
-from services.common.launch import configure, make_sealer, prepare
-from services.common.persons import Role
-from services.common.sealing import USE_CURRENT, Sealer, UnknownKeyError
-from services.common.sidecar import Sidecar
+from services.common.dapr.sidecar import Sidecar
+from services.common.encryption import key_file
+from services.common.encryption.keys import FileKeys
+from services.common.encryption.sealing import USE_CURRENT, Sealer, UnknownKeyError
+from services.common.identity import Role
+from services.common.service import configure, make_sealer, prepare
 
 NOWHERE = 1
 

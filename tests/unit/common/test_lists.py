@@ -3,8 +3,8 @@
 import pytest
 from flask import Flask, Response
 
-from services.common.index_reader import Slice
-from services.common.web import create_base_app, paginated, read_object
+from services.common.storage.index_reader import Slice
+from services.common.web.base_app import create_base_app, paginated, read_object
 
 
 @pytest.fixture

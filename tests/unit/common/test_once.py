@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from services.common.clock import rfc3339
-from services.common.documents import Records, Stored
-from services.common.once import Did, Mark, Marked, Once
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.storage.documents import Records, Stored
+from services.common.storage.exactly_once import Did, Mark, Marked, Once
 from tests.fakes import FakeClock, FakeDocuments
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from services.common.api_keys import add_key, remove_key
-from services.common.persons import Role
+from services.common.auth.api_keys import add_key, remove_key
+from services.common.identity import Role
 from tests.e2e.polling import eventually
 from tests.unit.common.hammer import HOST, Service, running
 from tests.unit.common.local_server import PATIENCE, read_all

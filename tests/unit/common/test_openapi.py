@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from services.common.models import Json
+from services.common.json_models import Json
 from tests.services import make_app, names
 
 _NOT_FOR_CLIENTS = re.compile(r"/dapr/.*|/internal/.*|/static/.*|/docs.*")

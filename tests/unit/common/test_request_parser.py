@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 
 from services.common import logs
-from services.common.request_parser import RequestParser
-from services.common.server import MAX_HEADERS
+from services.common.server.http_server import MAX_HEADERS
+from services.common.server.request_parser import RequestParser
 from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
 
 QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

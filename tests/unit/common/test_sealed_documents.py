@@ -3,9 +3,9 @@
 import pytest
 from pydantic import BaseModel
 
-from services.common.documents import ConflictError, Records
-from services.common.sealed_documents import SealedDocuments
-from services.common.sealing import Sealer, TamperedError, UnreadableError
+from services.common.encryption.sealing import Sealer, TamperedError, UnreadableError
+from services.common.storage.documents import ConflictError, Records
+from services.common.storage.encrypted_documents import SealedDocuments
 from services.fraud.models import CheckRequest
 from services.fraud.store import FraudStore
 from tests.fakes import FakeClock, FakeDocuments

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.common.sealed_events import SealedPublisher, opened
-from services.common.sealing import Sealer, TamperedError, UnknownKeyError
+from services.common.encryption.encrypted_events import SealedPublisher, opened
+from services.common.encryption.sealing import Sealer, TamperedError, UnknownKeyError
 from tests.fakes import FakeSidecar
 from tests.unit.common.keyring import FakeKeys, sealer
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.common.key_file import KeysError
-from services.common.sealing import PREFIX, Sealer, TamperedError, UnknownKeyError, UnreadableError
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.encryption.key_file import KeysError
+from services.common.encryption.sealing import PREFIX, Sealer, TamperedError, UnknownKeyError, UnreadableError
 from tests.unit.common.keyring import FakeKeys, sealer
 
 DATA = b'{"customerId": "Rosalind"}'

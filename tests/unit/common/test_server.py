@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.common import server
+from services.common.server import http_server
 from tests.e2e.polling import eventually, holds
 from tests.unit.common.counter import BIG
 from tests.unit.common.hammer import BODY, HOST, Hammer, Service, running
@@ -193,7 +193,7 @@ def test_what_does_not_end_is_cut_off_at_the_bound(local: Local) -> None:
 
 
 def test_where_the_kernel_filters_nothing_the_end_is_orderly_too(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_SO_ATTACH_FILTER", 1_000_000)
+    monkeypatch.setattr(http_server, "_SO_ATTACH_FILTER", 1_000_000)
     connection = local.connect()
     local.server.stop()
     connection.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")

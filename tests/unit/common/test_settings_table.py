@@ -2,7 +2,7 @@
 
 import re
 
-from runtime.paths import ROOT
+from launcher.paths import ROOT
 from services.billing.app import BillingConfig
 from services.fraud.app import FraudConfig
 from services.inventory.app import InventoryConfig

@@ -3,9 +3,9 @@
 import pytest
 
 from services.common.config import ServiceConfig
-from services.common.persons import Person, Role, acting_for
-from services.common.sidecar import RefusedError, Sidecar, TransientError
-from services.common.web import create_base_app
+from services.common.dapr.sidecar import RefusedError, Sidecar, TransientError
+from services.common.identity import Person, Role, acting_for
+from services.common.web.base_app import create_base_app
 from tests.unit.fake_daprd import FakeDaprd
 
 

@@ -14,15 +14,9 @@ from services.common import logs, tracing
 from services.common.clock import moment, rfc3339, utc_now
 from services.common.config import ConfigurationError as Wrong
 from services.common.config import Money, Seconds, ServiceConfig, read, read_or_exit
-from services.common.ids import (
-    OrderId,
-    check_owner,
-    fulfillment_id,
-    is_fulfillment_id,
-    split_fulfillment_id,
-)
+from services.common.ids import OrderId, check_owner, fulfillment_id, is_fulfillment_id, split_fulfillment_id
 from services.common.money import minor_units, percent_half_up
-from services.orderprocessing.policies import BUSINESS
+from services.orderprocessing.workflows.policies import BUSINESS
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"

@@ -9,12 +9,12 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from services.common.access import OPEN, SIDECAR, Door, guard, people, services
-from services.common.api_keys import KeyFile, add_key
+from services.common.auth.access import OPEN, SIDECAR, Door, guard, people, services
+from services.common.auth.api_keys import KeyFile, add_key
 from services.common.config import ServiceConfig
-from services.common.persons import Role
-from services.common.throttle import throttle
-from services.common.web import create_base_app
+from services.common.identity import Role
+from services.common.server.throttle import throttle
+from services.common.web.base_app import create_base_app
 
 FROM_A_SERVICE = {"dapr-caller-app-id": "orderprocessing"}
 

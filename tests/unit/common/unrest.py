@@ -6,10 +6,10 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask.testing import FlaskClient
 
-from services.common.access import OPEN, guard, services
-from services.common.chaos import Chaos
-from services.common.chaos_calls import register
-from services.common.web import create_base_app
+from services.common.auth.access import OPEN, guard, services
+from services.common.faults.injector import Chaos
+from services.common.faults.wiring import register
+from services.common.web.base_app import create_base_app
 from tests.fakes import FakeDocuments
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from tests.fakes import FakeDocuments
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from services.inventory.app import seed_when_up
 from services.inventory.seed import read_seed
 from tests.unit.inventory.conftest import A, B, Inventory

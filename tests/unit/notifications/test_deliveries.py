@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from runtime.paths import ROOT
-from services.common.index import LANES
+from launcher.paths import ROOT
+from services.common.storage.index import LANES
 from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS
 from tests.unit.notifications.builders import OCCURRED, Service, bulk, order_event, statuses
 

@@ -1,7 +1,7 @@
 """Deliveries of events that are sealed on the broker."""
 
-from services.common.sealed_events import SealedPublisher
-from services.common.sealing import Sealer
+from services.common.encryption.encrypted_events import SealedPublisher
+from services.common.encryption.sealing import Sealer
 from services.notifications.app import NotificationsConfig, create_app
 from tests.fakes import FakeClock, FakeDocuments, FakeSidecar
 from tests.unit.common.keyring import FakeKeys, sealer

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from services.common.documents import Stored
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.storage.documents import Stored
 from services.notifications.app import NotificationsConfig
 from tests.fakes import FakeDocuments
 from tests.unit.notifications.builders import Service, events, messages, order_event

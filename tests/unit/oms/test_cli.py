@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.common import key_file
-from services.common.key_file import CURRENT
+from services.common.encryption import key_file
+from services.common.encryption.key_file import CURRENT
 from services.oms.cli import main
 from tests.unit.orderprocessing.world import AT_A, World
 

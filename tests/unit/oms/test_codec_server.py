@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from services.common.config import ConfigurationError, read
-from services.common.sealing import PAYLOAD, PREFIX
+from services.common.encryption.sealing import PAYLOAD, PREFIX
 from services.oms.codec_server import CodecServerConfig, create_app
 from tests.unit.common.keyring import FakeKeys, sealer
 

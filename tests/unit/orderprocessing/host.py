@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 
 
 class FakeHost:

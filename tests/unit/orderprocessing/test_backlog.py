@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from services.common.problems import Problem
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.web.problems import Problem
 from services.orderprocessing.app import create_app
-from services.orderprocessing.backlog import Backlog
-from services.orderprocessing.lists import Lists
-from services.orderprocessing.states import OrderStatus
+from services.orderprocessing.application.admission import Backlog
+from services.orderprocessing.application.order_queries import Lists
+from services.orderprocessing.domain.states import OrderStatus
 from tests.e2e.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World
 
@@ -40,7 +40,7 @@ def test_orders_that_are_not_handed_to_a_courier_wait(world: World) -> None:
 def test_however_many_are_handed_to_a_courier_they_are_no_backlog(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.orderprocessing.lists._OPEN_AT_ONCE", 2)
+    monkeypatch.setattr("services.orderprocessing.application.order_queries._OPEN_AT_ONCE", 2)
     for number in range(4 * ENOUGH):
         world.place(AT_A, order_id=f"W{number}")
     world.run()
@@ -124,7 +124,7 @@ def test_while_nothing_answers_that_is_said_once(caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("fault", [TransientError("away"), ZeroDivisionError()])
 def test_it_looks_again_and_again_whatever_happens(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.orderprocessing.backlog._LOOK_EVERY", 0.01)
+    monkeypatch.setattr("services.orderprocessing.application.admission._LOOK_EVERY", 0.01)
     faults, stopping = [fault], threading.Event()
 
     def count(_enough: int) -> int:

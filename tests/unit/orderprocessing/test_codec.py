@@ -12,12 +12,12 @@ import pytest
 from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 
-from services.common.sealing import PAYLOAD, Sealer
-from services.orderprocessing.codec import UNREADABLE, Codec
-from services.orderprocessing.history import instance_view
-from services.orderprocessing.pulse import Pulse
-from services.orderprocessing.runtime import Client
-from services.orderprocessing.worker import worker_maker
+from services.common.encryption.sealing import PAYLOAD, Sealer
+from services.orderprocessing.engine.history import instance_view
+from services.orderprocessing.engine.liveness import Pulse
+from services.orderprocessing.engine.payload_codec import UNREADABLE, Codec
+from services.orderprocessing.engine.worker import worker_maker
+from services.orderprocessing.engine.workflow_client import Client
 from tests.unit.common.keyring import FakeKeys, sealer
 from tests.unit.orderprocessing.grpc_engine import GrpcEngine
 from tests.unit.orderprocessing.host import FakeHost

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.orderprocessing.app import OrderProcessingConfig
-from services.orderprocessing.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
+from services.orderprocessing.domain.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.test_reading import problem
 from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.contracts import ORDER_WORKFLOW
+from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW
 from tests.driver import Driver
 from tests.fakes import FakeClock
 from tests.points import Points, crash

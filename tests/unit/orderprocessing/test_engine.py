@@ -12,14 +12,14 @@ from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEventType, WorkflowStatus
 
 from services.common.config import ServiceConfig
-from services.common.sidecar import RefusedError, TransientError
-from services.orderprocessing import runtime
-from services.orderprocessing.clients import Shipping
-from services.orderprocessing.ids import new_order_id
-from services.orderprocessing.models import Fulfillment
-from services.orderprocessing.registry import WORKFLOWS, bound_activities
-from services.orderprocessing.runtime import Engine
-from services.orderprocessing.states import FulfillmentStatus
+from services.common.dapr.sidecar import RefusedError, TransientError
+from services.orderprocessing.adapters.service_clients import Shipping
+from services.orderprocessing.domain.ids import new_order_id
+from services.orderprocessing.domain.order import Fulfillment
+from services.orderprocessing.domain.states import FulfillmentStatus
+from services.orderprocessing.engine import workflow_client
+from services.orderprocessing.engine.workflow_client import Engine
+from services.orderprocessing.workflows.registry import WORKFLOWS, bound_activities
 from tests.fakes import FakeClock, FakeSidecar
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
@@ -34,7 +34,7 @@ def client() -> FakeWorkflowClient:
 
 @pytest.fixture
 def engine(client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr(runtime, "DaprWorkflowClient", client.connect)
+    monkeypatch.setattr(workflow_client, "DaprWorkflowClient", client.connect)
     engine = Engine(FakeHost(1), charge_timeout=3, booking_timeout=4)
     yield engine
     engine.stop()
@@ -171,7 +171,7 @@ def test_histories_that_the_engine_does_not_tell_are_transient(
 def test_nobody_waits_for_histories_for_long(
     engine: Engine, client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "_HISTORY_TIMEOUT", 0.05)
+    monkeypatch.setattr(workflow_client, "_HISTORY_TIMEOUT", 0.05)
     answered = threading.Event()
     monkeypatch.setattr(client, "get_instance_history", lambda _instance: answered.wait() and [])
     try:
@@ -183,7 +183,7 @@ def test_nobody_waits_for_histories_for_long(
 
 def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are_put_into() -> None:
     sdk = DaprWorkflowClient(host="127.0.0.1", port="1")
-    inner = getattr(sdk, runtime._INNER_CLIENT)
+    inner = getattr(sdk, workflow_client._INNER_CLIENT)
     assert callable(inner.get_instance_history)
     asked: list[str] = []
 
@@ -192,7 +192,7 @@ def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are
             asked.append(details.method)
             return continuation(details, request)
 
-    runtime._join(sdk, Notes())
+    workflow_client._join(sdk, Notes())
     with pytest.raises(grpc.RpcError):
         sdk.terminate_workflow("order-A1")
     assert [method.rpartition("/")[2] for method in asked] == ["TerminateInstance"]
@@ -245,7 +245,7 @@ def test_the_sdk_is_told_where_the_sidecar_is_and_what_to_show_it(monkeypatch: p
     for name in ("DAPR_API_TIMEOUT_SECONDS", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"):
         monkeypatch.setattr(settings, name, None)
     config = ServiceConfig(app_port=1, dapr_http_port=2, call_timeout=3, dapr_api_token="sesame", app_api_token="x")
-    runtime.tell_sdk(config, 4)
+    workflow_client.tell_sdk(config, 4)
     told = (
         settings.DAPR_HTTP_PORT,
         settings.DAPR_GRPC_PORT,

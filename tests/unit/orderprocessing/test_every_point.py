@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.stories import STORIES, Story

@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 from dapr.ext.workflow import RetryPolicy
 
-from services.common.index import Place
-from services.common.sidecar import TransientError
-from services.orderprocessing import contracts, fulfilling
-from services.orderprocessing.policies import UNTIL_DONE
-from services.orderprocessing.states import OrderStatus, Reason, ShipmentStatus
+from services.common.dapr.sidecar import TransientError
+from services.common.storage.index import Place
+from services.orderprocessing.domain import fulfillment_rules
+from services.orderprocessing.domain.states import OrderStatus, Reason, ShipmentStatus
+from services.orderprocessing.workflows import contracts
+from services.orderprocessing.workflows.policies import UNTIL_DONE
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
@@ -85,7 +86,7 @@ def test_a_booking_that_comes_after_giving_up_is_called_off_and_not_recorded(wor
     world.shop.down = {"inventory"}
     world.run(31)  # given up, and the release is being tried
     place, now = Place(lane=0, page=0), world.orders.now()
-    late = world.orders.update("A1", lambda order: fulfilling.booked(order, "A1:1", place, "CR-late", now))
+    late = world.orders.update("A1", lambda order: fulfillment_rules.booked(order, "A1:1", place, "CR-late", now))
     assert late.fulfillments[0].shipment.status == ShipmentStatus.PENDING
     world.shop.down = set()
     assert world.finish().reason == Reason.SHIPPING_UNAVAILABLE
@@ -139,7 +140,7 @@ def test_a_step_for_a_fulfillment_that_does_not_exist_is_an_error(world: World) 
     world.place(AT_A)
     world.run()
     with pytest.raises(LookupError):
-        fulfilling.find(world.order(), "A1:9")
+        fulfillment_rules.find(world.order(), "A1:9")
     with pytest.raises(LookupError):
         world.driver.activities["refund"](None, {"orderId": "A2", "fulfillmentId": "A2:1"})
     with pytest.raises(TransientError):

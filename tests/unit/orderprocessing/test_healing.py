@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowStatus
 
-from services.orderprocessing import healing
-from services.orderprocessing.healing import Healer, Patience, is_stuck, waits_for_ever
-from services.orderprocessing.states import OrderStatus
+from services.orderprocessing.domain.states import OrderStatus
+from services.orderprocessing.recovery import stuck_workflows
+from services.orderprocessing.recovery.stuck_workflows import Healer, Patience, is_stuck, waits_for_ever
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
 
@@ -75,7 +75,7 @@ def test_only_a_result_before_the_timer_that_caused_its_step_makes_a_workflow_wa
 
 @pytest.mark.parametrize(("seconds", "stuck"), [(-1, False), (1, True)])
 def test_an_activity_without_a_result_for_too_long_makes_a_workflow_wait_for_ever(seconds: int, stuck: bool) -> None:
-    now = (NOW + healing.LOST_AFTER + timedelta(seconds=seconds)).replace(tzinfo=UTC)
+    now = (NOW + stuck_workflows.LOST_AFTER + timedelta(seconds=seconds)).replace(tzinfo=UTC)
     history = [STARTED, scheduled(1), STARTED, result(1), timer(2), FIRED, scheduled(3)]
     assert waits_for_ever(history, now) is stuck
     assert not waits_for_ever([*history, result(3)], now)
@@ -91,7 +91,7 @@ def after(seconds: float) -> datetime:
 
 def test_where_activities_wait_in_a_long_queue_their_results_are_awaited_for_longer() -> None:
     patience = Patience()
-    assert patience.learn([STARTED, scheduled(1), at(result(1), 8)], after(9)) == healing.LOST_AFTER
+    assert patience.learn([STARTED, scheduled(1), at(result(1), 8)], after(9)) == stuck_workflows.LOST_AFTER
     assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
     assert patience.learn([STARTED, at(scheduled(2), 31)], after(60)) == timedelta(seconds=60)
 
@@ -99,13 +99,13 @@ def test_where_activities_wait_in_a_long_queue_their_results_are_awaited_for_lon
 def test_a_queue_that_was_long_once_is_forgotten() -> None:
     patience = Patience()
     patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(31))
-    assert patience.learn([], after(92)) == healing.LOST_AFTER
-    assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(95)) == healing.LOST_AFTER
+    assert patience.learn([], after(92)) == stuck_workflows.LOST_AFTER
+    assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(95)) == stuck_workflows.LOST_AFTER
 
 
 def test_a_child_that_runs_for_hours_says_nothing_of_the_queue() -> None:
     child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
-    assert Patience().learn([STARTED, child, at(result(1), 3600)], after(3601)) == healing.LOST_AFTER
+    assert Patience().learn([STARTED, child, at(result(1), 3600)], after(3601)) == stuck_workflows.LOST_AFTER
 
 
 def test_with_patience_an_activity_that_waits_is_not_taken_for_lost() -> None:
@@ -158,11 +158,13 @@ def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World)
     read: list[str] = []
     healer = Healer(lambda order: bool(read.append(order.id)))
     world.place(AT_A)
-    orders = [world.order().model_copy(update={"id": f"A{number}"}) for number in range(healing._MOST_AT_ONCE + 10)]
+    orders = [
+        world.order().model_copy(update={"id": f"A{number}"}) for number in range(stuck_workflows._MOST_AT_ONCE + 10)
+    ]
     healer.begin(world.clock.now)
     for order in orders:
         assert not healer.heal(order, world.clock.now)
-    assert len(read) == healing._MOST_AT_ONCE
+    assert len(read) == stuck_workflows._MOST_AT_ONCE
     later = world.clock.now + timedelta(seconds=4)
     healer.begin(later)
     for order in orders:
@@ -237,7 +239,7 @@ CREATED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_
 ENDED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_COMPLETED, task_scheduled_id=1)
 FAILED = Event(WorkflowHistoryEventType.TASK_FAILED, task_scheduled_id=1)
 RUNNING, COMPLETED = State(WorkflowStatus.RUNNING), State(WorkflowStatus.COMPLETED)
-SOON, LATE = healing.LOST_AFTER.total_seconds() - 1, healing.LOST_AFTER.total_seconds() + 1
+SOON, LATE = stuck_workflows.LOST_AFTER.total_seconds() - 1, stuck_workflows.LOST_AFTER.total_seconds() + 1
 
 
 def stuck(engine: Engine, seconds: float) -> bool:
@@ -277,7 +279,7 @@ def test_a_workflow_that_may_still_be_told_is_not_stuck(engine: Engine) -> None:
 
 def test_a_retry_that_does_not_come_makes_a_workflow_wait_for_ever() -> None:
     history = [STARTED, scheduled(1), STARTED, FAILED, timer(2)]
-    retried_by = LATE + healing._LONGEST_RETRY_PAUSE.total_seconds()
+    retried_by = LATE + stuck_workflows._LONGEST_RETRY_PAUSE.total_seconds()
     assert not waits_for_ever(history, after(retried_by - 2))
     assert waits_for_ever(history, after(retried_by))
     assert not waits_for_ever([*history, FIRED, at(scheduled(3), retried_by)], after(retried_by))

@@ -9,7 +9,7 @@ import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 from opentelemetry import context, trace
 
-from services.orderprocessing.history import instance_view
+from services.orderprocessing.engine.history import instance_view
 from tests.unit.orderprocessing.world import AT_A, AT_B, DEAR, World
 
 AT = datetime(2026, 11, 21, 9, 0, 0, 5000)  # noqa: DTZ001 - as the SDK takes it

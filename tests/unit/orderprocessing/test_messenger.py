@@ -6,9 +6,9 @@ from contextvars import ContextVar
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.orderprocessing import messenger as module
-from services.orderprocessing.messenger import Kind, Message, Messenger, SilentError
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.engine import dispatcher as module
+from services.orderprocessing.engine.dispatcher import Kind, Message, Messenger, SilentError
 from tests.unit.orderprocessing.polling import eventually, throughout
 
 A, B, C = (Message(Kind.RING, name) for name in "ABC")

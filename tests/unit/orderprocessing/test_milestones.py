@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.orderprocessing import milestones
-from services.orderprocessing.policies import UNTIL_DONE, pause_before_retry
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.adapters import milestones
+from services.orderprocessing.workflows.policies import UNTIL_DONE, pause_before_retry
 from tests.points import crash
 from tests.unit.orderprocessing.world import AT_A, AT_BOTH, CUSTOMER, MISSING, World
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.paths import ROOT
-from services.orderprocessing.outage import OutageReporter, explain, needed
+from launcher.paths import ROOT
+from services.orderprocessing.engine.outage import OutageReporter, explain, needed
 
 REMEDY = "start what is missing by `dapr init` or `make deps`"
 

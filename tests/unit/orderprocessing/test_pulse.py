@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.orderprocessing.pulse import PULSE_WORKFLOW, Pulse, replica_name
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.engine.liveness import PULSE_WORKFLOW, Pulse, replica_name
 from tests.unit.orderprocessing.polling import eventually
 
 

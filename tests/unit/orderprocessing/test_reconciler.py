@@ -1,8 +1,8 @@
 """What a crash leaves between two writes is found and finished."""
 
-from services.common.index import Entry
-from services.common.sidecar import TransientError
-from services.orderprocessing.states import OrderStatus
+from services.common.dapr.sidecar import TransientError
+from services.common.storage.index import Entry
+from services.orderprocessing.domain.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, MISSING, World

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.states import OrderStatus
+from services.orderprocessing.domain.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.test_accepting import FULL, SHORT, refused

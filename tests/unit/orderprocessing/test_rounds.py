@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.orderprocessing import rounds
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.recovery import scan_loop
 from tests.unit.orderprocessing.polling import eventually, throughout
 
 
@@ -39,7 +39,7 @@ class Reconciling:
 
 def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None:
     stop, one = threading.Event(), Reconciling()
-    thread = rounds.run_in_background(one, 0.001, stop)
+    thread = scan_loop.run_in_background(one, 0.001, stop)
     assert one.worked.wait(5)
     stop.set()
     thread.join(5)
@@ -50,7 +50,7 @@ def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None
 
 def test_in_the_background_it_follows_up_between_its_rounds() -> None:
     stop, one = threading.Event(), Reconciling(faults=0)
-    thread = rounds.run_in_background(one, 3600, stop)
+    thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.followed.wait(5)
     stop.set()
     thread.join(5)
@@ -59,7 +59,7 @@ def test_in_the_background_it_follows_up_between_its_rounds() -> None:
 
 def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None:
     stop, one = threading.Event(), Reconciling(faults=0, takes=0.4)
-    thread = rounds.run_in_background(one, 3600, stop)
+    thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.worked.wait(5)
     assert one.followed.wait(1)
     stop.set()
@@ -69,16 +69,16 @@ def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None
 def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_another() -> None:
     stop, one = threading.Event(), Reconciling(faults=0, takes=0.3)
     one.mends = 1
-    thread = rounds.run_in_background(one, 0.01, stop)
+    thread = scan_loop.run_in_background(one, 0.01, stop)
     eventually(lambda: one.runs > 2)
     stop.set()
     thread.join(5)
 
 
 def test_in_the_background_it_tries_soon_again_when_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "_RETRY", 0.001)
+    monkeypatch.setattr(scan_loop, "_RETRY", 0.001)
     stop, one = threading.Event(), Reconciling()
-    thread = rounds.run_in_background(one, 3600, stop)
+    thread = scan_loop.run_in_background(one, 3600, stop)
     eventually(lambda: one.runs == 2)
     stop.set()
     thread.join(5)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, AT_BOTH, DEAR, MISSING, World
 

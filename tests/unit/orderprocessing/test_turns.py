@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.orderprocessing.turns import Turns
+from services.orderprocessing.recovery.queue_delay import Turns
 from tests.unit.orderprocessing.world import AT_A, World
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.registry import bound_activities
-from services.orderprocessing.underway import Underway
+from services.orderprocessing.engine.in_flight import Underway
+from services.orderprocessing.workflows.registry import bound_activities
 from tests.e2e.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, World
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from services.common.sealed_documents import SealedDocuments
-from services.common.sealing import UnreadableError
-from services.orderprocessing.models import Order
-from services.orderprocessing.states import OrderStatus
-from services.orderprocessing.unreadable import read_each
+from services.common.encryption.sealing import UnreadableError
+from services.common.storage.encrypted_documents import SealedDocuments
+from services.orderprocessing.adapters.unreadable_orders import read_each
+from services.orderprocessing.domain.order import Order
+from services.orderprocessing.domain.states import OrderStatus
 from tests.unit.common.keyring import FakeKeys, sealer
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, CUSTOMER, DEAR, World

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.orderprocessing import pulse as pulse_module
-from services.orderprocessing import worker as worker_module
-from services.orderprocessing.pulse import Pulse
-from services.orderprocessing.registry import WORKFLOWS, bound_activities
-from services.orderprocessing.worker import Worker, worker_maker
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.engine import liveness as pulse_module
+from services.orderprocessing.engine import worker as worker_module
+from services.orderprocessing.engine.liveness import Pulse
+from services.orderprocessing.engine.worker import Worker, worker_maker
+from services.orderprocessing.workflows.registry import WORKFLOWS, bound_activities
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.world import World

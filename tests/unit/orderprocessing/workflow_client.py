@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from services.orderprocessing import runtime
+from services.orderprocessing.engine import workflow_client
 
 
 class Refusal(grpc.RpcError):
@@ -38,7 +38,7 @@ class FakeWorkflowClient:
         self.history: list[Any] = []
         self.terminated: list[tuple[str, bool]] = []
         self.messages: dict[str, list[Any]] = {}
-        setattr(self, runtime._INNER_CLIENT, self)
+        setattr(self, workflow_client._INNER_CLIENT, self)
         self._channel = grpc.insecure_channel("127.0.0.1:1")
         self._stub = FakeStub(self._channel)
 

@@ -8,15 +8,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from services.billing import app as billing
-from services.common.sealing import Sealer
-from services.common.sidecar import RefusedError, TransientError
+from services.common.dapr.sidecar import RefusedError, TransientError
+from services.common.encryption.sealing import Sealer
 from services.fraud import app as fraud
 from services.inventory import app as inventory
+from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.app import OrderProcessingConfig, create_app, create_service, create_tools
-from services.orderprocessing.models import Order
-from services.orderprocessing.reconciler import Reconciler
-from services.orderprocessing.registry import bound_activities
-from services.orderprocessing.store import OrderStore
+from services.orderprocessing.domain.order import Order
+from services.orderprocessing.recovery.reconciler import Reconciler
+from services.orderprocessing.workflows.registry import bound_activities
 from services.shipping import app as shipping
 from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from services.common.models import GoodsLine
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
+from services.common.json_models import GoodsLine
 from services.shipping.app import ShippingConfig, create_app
 from tests.fakes import FakeClock, FakeDocuments
 

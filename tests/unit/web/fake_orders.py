@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from services.common.sidecar import RefusedError, TransientError
+from services.common.dapr.sidecar import RefusedError, TransientError
 from tests.unit.web.fakes import item
 
 Json = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from services.common.persons import NAME_HEADER, outgoing_headers
-from services.common.sidecar import RefusedError, TransientError
+from services.common.dapr.sidecar import RefusedError, TransientError
+from services.common.identity import NAME_HEADER, outgoing_headers
 from services.web.app import WebConfig, create_app
-from services.web.hub import Hub
+from services.web.live.hub import Hub
 
 Json = dict[str, Any]
 Answer = Json | list[Json] | Exception

@@ -7,10 +7,10 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from services.common.api_keys import KeyFile, add_key
-from services.common.persons import Role
+from services.common.auth.api_keys import KeyFile, add_key
+from services.common.identity import Role
 from services.web.app import WebConfig, create_app
-from services.web.hub import Hub
+from services.web.live.hub import Hub
 from tests.unit.web.fakes import FakeShop, item, order
 
 TOKENS: dict[str, Any] = {"app_api_token": "a", "dapr_api_token": "d"}

@@ -3,8 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.sidecar import TransientError
-from services.web.approving import case_of
+from services.common.dapr.sidecar import TransientError
+from services.web.views.approvals import case_of
 from tests.unit.web.fakes import FakeShop, console, order, problem
 
 SCRIPT = '"><script>alert(1)</script>'

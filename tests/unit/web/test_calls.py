@@ -5,8 +5,8 @@ from contextvars import ContextVar
 
 import pytest
 
-from services.common.sidecar import RefusedError, TransientError
-from services.web.calls import Facts, SideBySide
+from services.common.dapr.sidecar import RefusedError, TransientError
+from services.web.clients.parallel_calls import Facts, SideBySide
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.common.problems import Problem, invalid
-from services.common.sidecar import TransientError
-from services.web.complaints import readable
-from services.web.words import field_of
+from services.common.dapr.sidecar import TransientError
+from services.common.web.problems import Problem, invalid
+from services.web.views.form_errors import readable
+from services.web.views.labels import field_of
 from tests.unit.web.fakes import FakeShop, console
 
 JSON = {"Accept": "application/json"}

@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from tests.unit.web.fakes import FakeShop, console, order, problem
 
 SCRIPT = '"><script>alert(1)</script>'

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.web.feed import FeedFollower, ServerSentEvent, parsed
+from services.common.dapr.sidecar import TransientError
+from services.web.clients.event_feed import FeedFollower, ServerSentEvent, parsed
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.web.fakes import FakeShop
 

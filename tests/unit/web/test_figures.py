@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.web.backend import Backend
-from services.web.hub import Hub
-from services.web.stream.figures import Figures
-from services.web.stream.models import StreamSettings
-from services.web.stream.operations import Operations
-from services.web.stream.run import Pace, Run
-from services.web.stream.windows import Latencies, Window, quantile
+from services.common.dapr.sidecar import TransientError
+from services.load_generator.latency_stats import Latencies, Window, quantile
+from services.load_generator.metrics import Figures
+from services.load_generator.run import Pace, Run
+from services.load_generator.runs import Operations
+from services.load_generator.settings import StreamSettings
+from services.web.clients.backend import Backend
+from services.web.live.hub import Hub
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.web.fake_orders import FakeOrders
 from tests.unit.web.fakes import FakeShop, problem

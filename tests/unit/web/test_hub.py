@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.common.problems import Problem
-from services.web import hub as hub_module
-from services.web.hub import FIGURES, ORDER_EVENT, Hub
+from services.common.web.problems import Problem
+from services.web.live import hub as hub_module
+from services.web.live.hub import FIGURES, ORDER_EVENT, Hub
 
 Heard = tuple[str, str, Any]
 """A message as a browser takes it: its id, its name, its data."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from services.common.persons import Role
-from services.common.throttle import throttle
-from services.web.access import FOR_EVERYBODY, PAGES
+from services.common.identity import Role
+from services.common.server.throttle import throttle
 from services.web.app import WebConfig, create_app
-from services.web.hub import FIGURES, ORDER_EVENT, Hub
+from services.web.auth.session_guard import FOR_EVERYBODY, PAGES
+from services.web.live.hub import FIGURES, ORDER_EVENT, Hub
 from tests.unit.web.fakes import FakeShop, order, problem
 from tests.unit.web.house import HTML, JSON, House, token
 

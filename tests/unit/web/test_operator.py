@@ -4,12 +4,12 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
+from services.load_generator.runs import Operations
 from services.web.app import WebConfig, create_app
-from services.web.backend import Backend
-from services.web.calls import SideBySide
-from services.web.hub import Hub
-from services.web.stream.operations import Operations
-from services.web.unrest import SERVICES, UnrestBoard
+from services.web.clients.backend import Backend
+from services.web.clients.parallel_calls import SideBySide
+from services.web.live.hub import Hub
+from services.web.views.chaos_board import SERVICES, UnrestBoard
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.web.fakes import FakeShop, item, order, problem
 

@@ -3,9 +3,9 @@
 import pytest
 
 from services.common.config import ConfigurationError, read
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from services.web.app import WebConfig, create_app
-from services.web.hub import Hub
+from services.web.live.hub import Hub
 from tests.unit.web.fakes import FakeShop, console, order, problem
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -5,8 +5,8 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.sidecar import TransientError
-from services.web.shopping import price_news, seen_prices
+from services.common.dapr.sidecar import TransientError
+from services.web.views.shopping import price_news, seen_prices
 from tests.unit.web.fakes import FakeShop, console, item, order, problem
 
 JSON = {"Accept": "application/json"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.web.progress import Standstill, parcel_steps, standstill
+from services.web.views.progress import Standstill, parcel_steps, standstill
 
 Json = dict[str, Any]
 

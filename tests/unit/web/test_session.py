@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from services.common.api_keys import KeyFile, read_keys, remove_key
-from services.common.persons import Role
+from services.common.auth.api_keys import KeyFile, read_keys, remove_key
+from services.common.identity import Role
 from services.web.app import WebConfig, create_app
-from services.web.secret import SecretError, session_secret
+from services.web.auth.session_secret import SecretError, session_secret
 from tests.unit.web.house import HTML, TOKENS, House, token
 
 

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from services.common.problems import Problem
-from services.web.shopping import new_order_id, read_lines, samples
+from services.common.web.problems import Problem
+from services.web.views.shopping import new_order_id, read_lines, samples
 from tests.unit.web.fakes import item
 
 GOODS = [

@@ -5,7 +5,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from services.common.sidecar import TransientError
+from services.common.dapr.sidecar import TransientError
 from tests.unit.web.fakes import FakeShop, console, item, problem
 
 SCRIPT = '"><script>alert(1)</script>'

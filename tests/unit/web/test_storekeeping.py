@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.web.storekeeping import Restock, cents, major
+from services.web.views.stock import Restock, cents, major
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.web.story import Sums, step, story, sums
+from services.web.views.order_history import Sums, step, story, sums
 
 Json = dict[str, Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.web.backend import Backend
-from services.web.stream.mix import Mix
-from services.web.stream.models import StreamSettings
-from services.web.stream.run import Pace, Run
+from services.load_generator.run import Pace, Run
+from services.load_generator.scenarios import Mix
+from services.load_generator.settings import StreamSettings
+from services.web.clients.backend import Backend
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.web.fake_orders import GOODS, FakeOrders
 

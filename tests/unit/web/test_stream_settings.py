@@ -2,10 +2,10 @@ from random import Random
 
 import pytest
 
-from services.common.problems import Problem
-from services.common.web import parse
-from services.web.stream.mix import Mix
-from services.web.stream.models import StreamSettings
+from services.common.web.base_app import parse
+from services.common.web.problems import Problem
+from services.load_generator.scenarios import Mix
+from services.load_generator.settings import StreamSettings
 from tests.unit.web.fake_orders import DEAR, GOODS, SCARCE
 from tests.unit.web.fakes import item
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.common.sidecar import TransientError
-from services.web.streams import SidecarStreams
+from services.common.dapr.sidecar import TransientError
+from services.web.clients.sidecar_streams import SidecarStreams
 from tests.unit.fake_daprd import FakeDaprd
 
 

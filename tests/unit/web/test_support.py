@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from services.web.support import happenings, pretty, records, trace_address
+from services.web.views.support import happenings, pretty, records, trace_address
 from tests.unit.web.fakes import FakeShop, console, order, problem
 
 SCRIPT = '"><script>alert(1)</script>'

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.common.models import Json
-from services.common.sidecar import TransientError
-from services.web.titles import Titles, title_of
+from services.common.dapr.sidecar import TransientError
+from services.common.json_models import Json
+from services.web.views.product_names import Titles, title_of
 
 
 def item(sku: str, name: str, brand: str) -> Json:

@@ -3,9 +3,9 @@
 import pytest
 
 from services.common.clock import rfc3339, utc_now
-from services.orderprocessing.states import OrderStatus, Reason
-from services.web.filters import badge, money, since, status, time
-from services.web.words import name_of, order_sentence, sentence
+from services.orderprocessing.domain.states import OrderStatus, Reason
+from services.web.views.filters import badge, money, since, status, time
+from services.web.views.labels import name_of, order_sentence, sentence
 
 
 @pytest.mark.parametrize("code", OrderStatus)

@@ -1,0 +1,47 @@
+"""Checks the workflows of GitHub Actions with actionlint, built once into the cache from its pinned Go module."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+from launcher.console import run_logged
+from launcher.errors import LaunchError
+from launcher.paths import GO_MODULES, ROOT, cache_dir, digest
+from launcher.setup.build import PROXY_ADVICE, go_environment, one_at_a_time
+from launcher.setup.toolchain import ensure_go
+
+MODULE = "github.com/rhysd/actionlint/cmd/actionlint"
+SOURCE = GO_MODULES / "actionlint"
+
+
+def check_workflows(folder: Path = ROOT / ".github" / "workflows") -> None:
+    """Raise LaunchError when actionlint finds a fault in a workflow."""
+    workflows = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
+    # Without the checks of other programs, which not every machine has.
+    command: list[str | Path] = [ensure_actionlint(), "-no-color", "-shellcheck=", "-pyflakes=", *workflows]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise LaunchError(f"actionlint found a fault:\n{(result.stdout + result.stderr).strip()}")
+
+
+def ensure_actionlint() -> Path:
+    """Return the pinned actionlint from the cache, built now if need be."""
+    program = cache_dir() / f"actionlint-{digest([SOURCE / 'go.mod', SOURCE / 'go.sum'])[:8]}"
+    if program.exists():
+        return program
+    with one_at_a_time(program.with_suffix(".lock"), "building actionlint"):
+        if not program.exists():
+            _build(program)
+    return program
+
+
+def _build(program: Path) -> None:
+    """Build it in a temporary folder and move it into place in one step."""
+    with tempfile.TemporaryDirectory(prefix="actionlint-build-", dir=cache_dir()) as scratch:
+        made = Path(scratch) / program.name
+        build: list[str | Path] = ["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", made, MODULE]
+        log = cache_dir() / "build-actionlint.log"
+        run_logged(
+            [ensure_go(), *build], "Building actionlint", log, cwd=SOURCE, env=go_environment(), advice=PROXY_ADVICE
+        )
+        made.rename(program)

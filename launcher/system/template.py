@@ -1,0 +1,128 @@
+"""Reads the multi-app run template `dapr.yaml`, and writes the copy of it that runs on other ports.
+
+The standard library has no YAML parser: this understands the plain `key: value` lines of our template.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from launcher.errors import LaunchError
+from launcher.ports import ControlPorts
+
+APP_PORTS = {
+    "appPort": "app",
+    "daprHTTPPort": "sidecar HTTP",
+    "daprGRPCPort": "sidecar gRPC",
+    "daprInternalGRPCPort": "sidecar internal gRPC",
+    "metricsPort": "sidecar metrics",
+}
+REPLICA_STEP = 10
+"""How far apart the ports of two replicas of one app are."""
+
+PORT_LINE = re.compile(rf"^(\s*(?:{'|'.join(APP_PORTS)}):\s*)(\d+)", re.MULTILINE)
+CONTROL_LINE = re.compile(r"^(\s*(placement|scheduler)HostAddress:\s*\S+:)\d+", re.MULTILINE)
+LINE = re.compile(r"^(?P<indent> *)(?P<item>- )?(?P<key>\w+):\s*(?P<value>.*?)\s*$")
+REDIS_ADDRESS = re.compile(r"\b(localhost|127\.0\.0\.1):6379\b")
+
+
+@dataclass(frozen=True)
+class App:
+    """One app of the template, or a further replica of it, with the ports of itself and its sidecar."""
+
+    app_id: str
+    name: str
+    ports: dict[str, int] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Return where the app itself answers."""
+        return f"http://127.0.0.1:{self.ports['appPort']}"
+
+    @property
+    def sidecar_address(self) -> str:
+        """Return where the app's sidecar answers over HTTP."""
+        return f"http://127.0.0.1:{self.ports['daprHTTPPort']}"
+
+    def named_ports(self) -> dict[str, int]:
+        """Return the app's ports, each by what it is called to a person."""
+        return {f"{self.name} {APP_PORTS[key]}": port for key, port in self.ports.items()}
+
+    def moved(self, offset: int, name: str) -> "App":
+        """Return the same app on other ports."""
+        return replace(self, name=name, ports={key: port + offset for key, port in self.ports.items()})
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a run template says: the settings and environment that all apps share, and the apps."""
+
+    path: Path
+    common: dict[str, str]
+    env: dict[str, str]
+    apps: list[App]
+
+
+def read_template(path: Path) -> Template:
+    """Read a run template."""
+    if not path.exists():
+        raise LaunchError(f"There is no run template {path}.")
+    common: dict[str, str] = {}
+    env: dict[str, str] = {}
+    entries: list[dict[str, str]] = []
+    target = common
+    for line in path.read_text().splitlines():
+        found = LINE.match(line)
+        if found is None:
+            continue
+        key, value, level = found["key"], found["value"], len(found["indent"])
+        if level == 0:
+            continue
+        if found["item"]:
+            entries.append({})
+            target = entries[-1]
+        elif not entries:
+            # Below `common:` two spaces in are the settings; deeper is the block `env:`.
+            target = common if level <= 2 else env
+        if value:
+            target[key] = value if key == "command" else value.strip('"')
+    return Template(path, common, env, [_app(path, entry) for entry in entries])
+
+
+def _app(path: Path, entry: dict[str, str]) -> App:
+    app_id = entry.get("appID", "an app")
+    if missing := [key for key in ("appID", "command", *APP_PORTS) if key not in entry]:
+        raise LaunchError(f"{path} gives {app_id} no {' and no '.join(missing)}.")
+    ports = {key: int(entry[key]) for key in APP_PORTS}
+    return App(app_id, app_id, ports, json.loads(entry["command"]))
+
+
+def with_replicas(apps: list[App], replicas: dict[str, int]) -> list[App]:
+    """Return the apps with as many further replicas as asked for, each on ports of its own."""
+    result = []
+    for app in apps:
+        count = replicas.get(app.app_id, 1)
+        result += [app] + [app.moved(REPLICA_STEP * (n - 1), f"{app.app_id}-{n}") for n in range(2, count + 1)]
+    return result
+
+
+def write_shifted(template: Path, root: Path, state_dir: Path, offset: int) -> Path:
+    """Write the template and the components beside each other into a state folder, moved to other ports.
+
+    Relative paths of the copy lead into the state folder, so log files and resources of two systems stay
+    apart; only the interpreter of the virtual environment is named in full.
+    """
+    ports = ControlPorts().shifted(offset)
+    text = PORT_LINE.sub(lambda found: f"{found[1]}{int(found[2]) + offset}", template.read_text())
+    text = CONTROL_LINE.sub(lambda found: f"{found[1]}{getattr(ports, found[2])}", text)
+    copy = state_dir / "dapr.yaml"
+    copy.write_text(text.replace(".venv/bin/", f"{root}/.venv/bin/"))
+    components = state_dir / "components"
+    shutil.rmtree(components, ignore_errors=True)
+    shutil.copytree(template.parent / "components", components)
+    for resource in components.rglob("*.yaml"):
+        resource.write_text(REDIS_ADDRESS.sub(rf"\g<1>:{ports.redis}", resource.read_text()))
+    return copy

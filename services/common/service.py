@@ -1,0 +1,127 @@
+"""Starts a service: its configuration, its logs, its store, and where it needs nothing else, its server."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from flask import Flask
+
+from services.common import logs
+from services.common.auth.access import Door, door_of
+from services.common.auth.api_key_secret import KeySecret
+from services.common.auth.api_keys import ApiKeys, ApiKeysError, KeyFile
+from services.common.config import ServiceConfig, read_or_exit
+from services.common.dapr.sidecar import Sidecar
+from services.common.encryption import key_file
+from services.common.encryption.key_file import CURRENT, DEFAULT_KEYS_FILE, KeysError
+from services.common.encryption.keys import FileKeys, KeyProvider, SecretKeys, Secrets
+from services.common.encryption.sealing import Sealer
+from services.common.faults import injector, wiring
+from services.common.faults.injector import Chaos
+from services.common.server.http_server import serve
+from services.common.storage.documents import DaprDocuments, Documents
+from services.common.storage.encrypted_documents import SealedDocuments
+
+log = logs.get_logger(__name__)
+
+C = TypeVar("C", bound=ServiceConfig)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a service stands on; `documents` are as chaos has them, if it is allowed, and `calm` as they are."""
+
+    sidecar: Sidecar
+    sealer: Sealer
+    calm: SealedDocuments
+    documents: Documents
+    unrest: Chaos | None
+    door: Door
+
+    def ready(self) -> bool:
+        """Tell whether the sidecar is up, what is stored can be read, and the API keys are known."""
+        return self.sidecar.healthy() and self.calm.readable() and self.door.knows_keys()
+
+
+def configure(kind: type[C], **defaults: object) -> C:
+    """Return the configuration that the environment gives, and set up the logs by it.
+
+    `defaults` are the service's ports. Ends the process with status 2 and a sentence for each wrong variable.
+    """
+    environ = dict(os.environ)
+    if default := environ.get(DEFAULT_KEYS_FILE):
+        environ |= key_file.settings(environ, Path(default))
+    config = read_or_exit(kind, environ, **defaults)
+    logs.set_up(config.log_level, config.log_format)
+    return config
+
+
+def refuse(sentence: str) -> NoReturn:
+    """End the process, which cannot run with its configuration, with status 2 and a sentence about it."""
+    sys.stderr.write(f"configuration: {sentence}\n")
+    sys.exit(2)
+
+
+def prepare(config: ServiceConfig) -> Ground:
+    """Return what the service stands on. Ends the process with status 2 if a file of keys is not as it must be."""
+    sidecar = Sidecar(config)
+    sealer = make_sealer(config, sidecar)
+    calm = SealedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
+    unrest = injector.enable(config, calm)
+    door = door_of(config, make_api_keys(config, sidecar))
+    return Ground(sidecar, sealer, calm, wiring.shaky(calm, unrest), unrest, door)
+
+
+def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
+    """Return the keys of persons by the configuration, None where none are used. Ends the process like `prepare`."""
+    if config.api_keys_secret_store:
+        secret = KeySecret(sidecar, config.api_keys_secret_store, config.api_keys_secret)
+        secret.follow()
+        return secret
+    try:
+        return KeyFile(config.api_keys_file) if config.api_keys_file else None
+    except ApiKeysError as error:
+        refuse(f"API_KEYS_FILE: {error}")
+
+
+def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
+    """Return what seals by the configuration. Ends the process with status 2 like `prepare`."""
+    provider: KeyProvider | None = None
+    if config.encryption_keys_file:
+        _make_keys(config, config.encryption_keys_file)
+        provider = FileKeys(config.encryption_keys_file)
+    elif config.encryption_secret_store:
+        provider = SecretKeys(sidecar, config.encryption_secret_store, config.encryption_secret)
+    sealer = Sealer(provider, config.encryption_key_id, config.accept_unencrypted)
+    if config.encryption_keys_file:
+        try:
+            sealer.prepare()
+        except KeysError as error:
+            refuse(str(error))
+    return sealer
+
+
+def _make_keys(config: ServiceConfig, path: Path) -> None:
+    """Make the file of keys at the first start of a system that has one by default; of all its services one does it."""
+    if not config.encryption_default_keys_file or config.encryption_key_id != CURRENT:
+        return
+    try:
+        if key_file.ensure(path):
+            log.warning("a key to encrypt the data with was made; without it they cannot be read", extra={"file": path})
+    except OSError as error:
+        refuse(f"the file of keys {path} cannot be made: {error.strerror}")
+
+
+def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:
+    """Run a service, configured by the environment, until it is told to stop.
+
+    `create_app` takes the configuration, the documents, `ready` and `door`; `defaults` as in `configure`.
+    """
+    config = configure(kind, **defaults)
+    ground = prepare(config)
+    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door)
+    wiring.register(app, ground.unrest)
+    serve(app, config)

@@ -1,0 +1,249 @@
+"""The reading side of an index: pages of entries, newest first, and what was added since."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from services.common.storage.documents import Decoder, Documents, Stored
+from services.common.storage.index import (
+    LANES,
+    LONGEST_PAGE,
+    PAGE_SIZE,
+    WHAT,
+    Entry,
+    Head,
+    Page,
+    Place,
+    head_key,
+    page_key,
+)
+
+_EXTRA_PAGES = 100
+"""How many pages beyond the answer's own size one request may search through for matches."""
+
+_PAGES_DECODED = 100
+"""How many pages are kept as they were read last: nearly all of those that a list shows have not changed since."""
+
+
+class BadCursorError(ValueError):
+    """A cursor that this index did not hand out."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some entries, newest first, and where to go on; `cursor` is None at the end.
+
+    `behind` is filled by `follow` only: the cursor right behind each of the entries.
+    """
+
+    entries: list[Entry]
+    cursor: str | None
+    behind: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Lane:
+    """How far one lane is read: `pages` are still to come, `buffer` is read and not handed out (oldest first)."""
+
+    number: int
+    pages: Sequence[int]
+    skip: int | None = None  # of the first of `pages`, only this many entries count
+    page: int = -1
+    buffer: list[Entry] = field(default_factory=list)
+    fetched: dict[int, list[Entry]] = field(default_factory=dict)
+
+    def advance(self) -> None:
+        """Move on to the next pages that are fetched, to the first that is not empty."""
+        while not self.buffer and self.pages and self.pages[0] in self.fetched:
+            self.page, self.pages = self.pages[0], self.pages[1:]
+            self.buffer = self.fetched.pop(self.page)[: self.skip]
+            self.skip = None
+
+    def position(self) -> list[int] | None:
+        if self.buffer:
+            return [self.page, len(self.buffer)]
+        if self.pages:
+            return [self.pages[0], self.skip if self.skip is not None else LONGEST_PAGE]
+        return None
+
+
+@dataclass(frozen=True)
+class _Added:
+    """An entry that `follow` found, by what it is sorted, and the position behind it in its lane."""
+
+    order: str
+    lane: int
+    position: list[int]
+    entry: Entry
+
+
+class IndexReader:
+    """Reads an index; the cost of a call depends on what it returns, not on what the index holds."""
+
+    def __init__(self, documents: Documents, name: str) -> None:
+        self._documents, self._name = documents, name
+        self._decoder = Decoder(Page, _PAGES_DECODED, WHAT)
+
+    def read(
+        self,
+        limit: int,
+        cursor: str | None = None,
+        only_open: bool = False,
+        match: Callable[[Entry], bool] = lambda _entry: True,
+    ) -> Slice:
+        """Return up to `limit` entries that match, newest first.
+
+        With few matches the answer may be short, even empty, and still have a cursor: one call searches a bounded
+        number of pages. Raises BadCursorError and TransientError.
+        """
+        lanes = self._start(cursor, only_open)
+        budget = limit // PAGE_SIZE + LANES + _EXTRA_PAGES
+        found: list[Entry] = []
+        while len(found) < limit:
+            for lane in lanes:
+                lane.advance()
+            while budget > 0 and any(lane.pages and not lane.buffer for lane in lanes):
+                budget -= self._fill(lanes, limit - len(found), budget)
+            ready = [lane for lane in lanes if lane.buffer]
+            if not ready or any(lane.pages and not lane.buffer for lane in lanes):
+                break
+            newest = max(ready, key=lambda lane: lane.buffer[-1].at)
+            entry = newest.buffer.pop()
+            if entry.id and (entry.open or not only_open) and match(entry):
+                found.append(entry)
+        reached = {lane.number: lane.position() for lane in lanes}
+        positions = [reached.get(lane) for lane in range(LANES)]
+        return Slice(found, _encode(positions) if any(positions) else None)
+
+    def open_pages(self, limit: int) -> Iterator[list[Entry]]:
+        """Go through all open entries, newest first, `limit` of them at a time. Raises TransientError."""
+        cursor: str | None = None
+        while True:
+            page = self.read(limit, cursor, only_open=True)
+            yield page.entries
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def open_count(self) -> int:
+        """Return how many entries are open. Raises TransientError."""
+        return sum(sum(head.open.values()) for head in self._heads().values())
+
+    def closed_since(self, status: str, second: int) -> int:
+        """Return how many entries were closed with `status` after the Unix second, of the last minute at most."""
+        counts = (head.closed.get(status, {}) for head in self._heads().values())
+        return sum(n for count in counts for at, n in count.items() if at > second)
+
+    def end(self) -> str:
+        """Return the cursor for `follow` that stands behind the newest entry."""
+        return _encode([[*self._end_of(lane, head)] for lane, head in self._heads_of_all()])
+
+    def follow(self, cursor: str) -> Slice:
+        """Return what was added behind `cursor`, oldest first, and the cursor behind that.
+
+        Raises BadCursorError, also for a cursor ahead of the index (the store was emptied since), and TransientError.
+        """
+        positions = [position or [0, 0] for position in _decode(cursor)]
+        heads = self._heads()
+        if any(page > heads.get(lane, Head()).last for lane, (page, _) in enumerate(positions)):
+            raise BadCursorError("not a cursor of this list")
+        wanted = {
+            lane: range(positions[lane][0], min(head.last, positions[lane][0] + _EXTRA_PAGES) + 1)
+            for lane, head in heads.items()
+        }
+        pages = self._pages([(lane, number) for lane, numbers in wanted.items() for number in numbers])
+        added: list[_Added] = []
+        reached = list(positions)
+        for lane, numbers in wanted.items():
+            latest = ""
+            for number in numbers:
+                entries = pages.get((lane, number), [])
+                seen = positions[lane][1] if number == positions[lane][0] else 0
+                for count, entry in enumerate(entries[seen:], seen + 1):
+                    # A lane's own order is kept, or a cursor between two of its entries would skip one.
+                    latest = max(latest, entry.at)
+                    added.append(_Added(latest, lane, [number, count], entry))
+                reached[lane] = [number, max(seen, len(entries))]
+        added.sort(key=lambda one: one.order)
+        return Slice([one.entry for one in added], _encode([*reached]), _behind_each(positions, added))
+
+    def _start(self, cursor: str | None, only_open: bool) -> list[_Lane]:
+        resumed = _decode(cursor) if cursor else None
+        lanes = []
+        for number, head in self._heads().items():
+            position = resumed[number] if resumed else [head.last, LONGEST_PAGE]
+            if position is None:
+                continue
+            page, skip = position
+            pages = sorted((one for one in head.open if one <= page), reverse=True)
+            lane = _Lane(number, pages if only_open else range(min(page, head.last), -1, -1))
+            lane.skip = skip if lane.pages and lane.pages[0] == page else None
+            lanes.append(lane)
+        return lanes
+
+    def _fill(self, lanes: list[_Lane], missing: int, budget: int) -> int:
+        """Give every lane entries at hand, reading pages where it has none; return how many were read."""
+        empty = [lane for lane in lanes if lane.pages and not lane.buffer]
+        if not empty or budget <= 0:
+            return 0
+        ahead = max(1, min(missing // PAGE_SIZE, budget) // len(empty))
+        wanted = [(lane.number, page) for lane in empty for page in lane.pages[:ahead]]
+        pages = self._pages(wanted)
+        for lane in empty:
+            lane.fetched = {page: entries for (number, page), entries in pages.items() if number == lane.number}
+            lane.advance()
+        return len(wanted)
+
+    def _pages(self, wanted: list[tuple[int, int]]) -> dict[tuple[int, int], list[Entry]]:
+        found = self._documents.load_many([page_key(self._name, *one) for one in wanted])
+        stored = {one: found.get(page_key(self._name, *one)) for one in wanted}
+        return {one: self._entries(one, hit) if hit else [] for one, hit in stored.items()}
+
+    def _entries(self, of: tuple[int, int], stored: Stored) -> list[Entry]:
+        entries = self._decoder.read(page_key(self._name, *of), stored).entries
+        if entries and entries[-1].place is None:
+            for entry in entries:
+                entry.place = Place(lane=of[0], page=of[1])
+        return entries
+
+    def _heads_of_all(self) -> list[tuple[int, Head]]:
+        heads = self._heads()
+        return [(lane, heads.get(lane, Head())) for lane in range(LANES)]
+
+    def _heads(self) -> dict[int, Head]:
+        found = self._documents.load_many([head_key(self._name, lane) for lane in range(LANES)])
+        hits = {lane: found.get(head_key(self._name, lane)) for lane in range(LANES)}
+        return {lane: hit.read_as(Head, WHAT) for lane, hit in hits.items() if hit}
+
+    def _end_of(self, lane: int, head: Head) -> tuple[int, int]:
+        return head.last, len(self._pages([(lane, head.last)])[lane, head.last])
+
+
+def _behind_each(start: list[list[int]], added: list[_Added]) -> list[str]:
+    positions, cursors = list(start), []
+    for one in added:
+        positions[one.lane] = one.position
+        cursors.append(_encode([*positions]))
+    return cursors
+
+
+def _encode(positions: list[list[int] | None]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(positions, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> list[list[int] | None]:
+    try:
+        positions = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(positions, list) or len(positions) != LANES:
+            raise BadCursorError(cursor)
+        return [None if one is None else _position(one) for one in positions]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadCursorError("not a cursor of this list") from error
+
+
+def _position(value: object) -> list[int]:
+    match value:
+        case [int() as page, int() as count] if 0 <= page < 2**53 and 0 <= count <= LONGEST_PAGE:
+            return [page, count]
+    raise BadCursorError("not a cursor of this list")

@@ -1,0 +1,73 @@
+"""What activities work with, and how each of them ends: the record is changed, then the change is announced."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.common.encryption.encrypted_events import Publisher
+from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Shipping
+from services.orderprocessing.domain.ids import event_id
+from services.orderprocessing.domain.order import Order, Step
+from services.orderprocessing.domain.order_rules import Policy
+from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, last_step, steps_to_announce
+
+PUBSUB = "orders"
+TOPIC = "order-events"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The services, the store and the broker, as activities use them."""
+
+    orders: OrderStore
+    inventory: Inventory
+    billing: Billing
+    fraud: Fraud
+    shipping: Shipping
+    publisher: Publisher
+    policy: Policy
+
+    def change(self, order_id: str, change: Callable[[Order, str], Order]) -> Order:
+        """Apply a domain function, which also gets the time, to an order's record."""
+        return self.orders.update(order_id, lambda order: change(order, self.orders.now()))
+
+    def announce(self, order: Order, scope: str, announced: int) -> int:
+        """Publish the steps of a scope behind `announced` and return the last one's number.
+
+        The event's id comes from the step, so publishing again after a crash is harmless: a subscriber sees one event.
+        """
+        steps = steps_to_announce(order, scope, announced)
+        self._publish(order, steps)
+        return steps[-1].seq if steps else announced
+
+    def announce_with_end(self, order: Order, scope: str, announced: int) -> int:
+        """Publish the same, and with it the order's end if it has ended."""
+        steps = steps_to_announce(order, scope, announced)
+        self._publish(order, steps + last_step(order))
+        return steps[-1].seq if steps else announced
+
+    def announce_cancellation(self, order: Order) -> None:
+        """Publish that the customer cancels, at once and not only when everything is given back."""
+        self._publish(order, [step for step in order.timeline if step.type == CANCEL_REQUESTED])
+
+    def _publish(self, order: Order, steps: Sequence[Step]) -> None:
+        if steps:
+            self.publisher.publish(PUBSUB, TOPIC, [cloud_event(order, step) for step in steps])
+
+
+def cloud_event(order: Order, step: Step) -> dict[str, Any]:
+    """Return the CloudEvent that tells of a step."""
+    data = {"orderId": order.id, "message": step.message, "actor": step.actor}
+    if step.fulfillment_id:
+        data["fulfillmentId"] = step.fulfillment_id
+    return {
+        "specversion": "1.0",
+        "id": event_id(order.id, step.seq),
+        "type": step.type,
+        "source": "orderprocessing",
+        "subject": order.id,
+        "time": step.at,
+        "datacontenttype": "application/json",
+        "data": data,
+    }

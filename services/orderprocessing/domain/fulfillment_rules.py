@@ -1,0 +1,209 @@
+"""What may happen to one fulfillment of an order: payment, booking, courier, and giving back. Pure, like `domain`.
+
+Each function returns the order after it, and the very same order where there is nothing to do.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.common.storage.index import Place
+from services.orderprocessing.domain.ids import charge_workflow_id, shipment_workflow_id
+from services.orderprocessing.domain.order import Fulfillment, Order, Payment, Shipment
+from services.orderprocessing.domain.states import (
+    FulfillmentStatus,
+    IllegalMoveError,
+    PaymentStatus,
+    Reason,
+    ShipmentStatus,
+    check_move,
+    is_final,
+)
+from services.orderprocessing.domain.timeline import COURIER, SYSTEM, NotAllowedError, heard, note
+
+
+class Outcome(StrEnum):
+    """How far a fulfillment's workflow has come."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+    CANCELLED = "cancelled"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """What billing asks for a fulfillment, in minor units."""
+
+    sub_total: int
+    tax: int
+    shipping: int
+    total: int
+    invoice_reference: str
+
+
+def undo_scope(fulfillment_id: str) -> str:
+    """Return the scope of the steps that give a fulfillment back."""
+    return f"undo-{fulfillment_id}"
+
+
+def replace(order: Order, changed: Fulfillment) -> Order:
+    """Put a changed fulfillment into the order."""
+    fulfillments = [changed if one.id == changed.id else one for one in order.fulfillments or []]
+    return order.model_copy(update={"fulfillments": fulfillments})
+
+
+def find(order: Order, fulfillment_id: str) -> tuple[Fulfillment, Payment, Shipment]:
+    """Return a fulfillment that has goods, with its payment and shipment. Raises LookupError."""
+    one = order.fulfillment(fulfillment_id)
+    if one is None or one.payment is None or one.shipment is None:
+        raise LookupError(f"order {order.id} has no fulfillment {fulfillment_id} with goods")
+    return one, one.payment, one.shipment
+
+
+def closed(one: Fulfillment, status: FulfillmentStatus, reason: Reason | None, now: str) -> Fulfillment:
+    """Return the fulfillment ended without a delivery, its shipment called off."""
+    check_move(one.status, status)
+    shipment = one.shipment
+    if shipment and not is_final(shipment.status):
+        shipment = _moved(shipment, ShipmentStatus.CANCELLED, now)
+    return one.model_copy(update={"status": status, "reason": reason, "shipment": shipment})
+
+
+def _moved(shipment: Shipment, status: ShipmentStatus, now: str, **changes: object) -> Shipment:
+    check_move(shipment.status, status)
+    return shipment.model_copy(update={"status": status, "updated_at": now, **changes})
+
+
+def paid(order: Order, fulfillment_id: str, invoice: Invoice, now: str) -> Order:
+    """Record that the charge went through; the shipment starts here."""
+    after = _payment(order, fulfillment_id, PaymentStatus.SUCCESS, invoice, None, "Payment received", now)
+    if after is order:
+        return order
+    one, _, shipment = find(after, fulfillment_id)
+    return replace(after, one.model_copy(update={"shipment": shipment.model_copy(update={"started_at": now})}))
+
+
+def not_paid(
+    order: Order, fulfillment_id: str, invoice: Invoice | None, reason: Reason, message: str, now: str
+) -> Order:
+    """Record that there will be no charge, and why."""
+    return _payment(order, fulfillment_id, PaymentStatus.FAILED, invoice, reason, message, now)
+
+
+def _payment(
+    order: Order,
+    fulfillment_id: str,
+    status: PaymentStatus,
+    invoice: Invoice | None,
+    reason: Reason | None,
+    message: str,
+    now: str,
+) -> Order:
+    one, payment, _ = find(order, fulfillment_id)
+    if payment.status != PaymentStatus.PENDING or is_final(one.status):
+        return order
+    check_move(payment.status, status)
+    amounts = vars(invoice) if invoice else {}
+    changed = payment.model_copy(update={"status": status, **amounts})
+    order = replace(order, one.model_copy(update={"payment": changed, "reason": reason}))
+    kind = "payment.succeeded" if status == PaymentStatus.SUCCESS else "payment.failed"
+    scope = charge_workflow_id(fulfillment_id)
+    return note(order, now, kind, message, scope=scope, fulfillment_id=fulfillment_id)
+
+
+def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: str | None, now: str) -> Order:
+    """Record where the list of shipments has this one and, unless there is no reference, the courier's booking."""
+    order = listed(order, fulfillment_id, place)
+    one, _, shipment = find(order, fulfillment_id)
+    if courier_reference is None or one.reason is not None or shipment.status != ShipmentStatus.PENDING:
+        # With a reason it was given up in the meantime: this booking came late, and its undo calls it off.
+        return order
+    shipment = _moved(shipment, ShipmentStatus.BOOKED, now, courier_reference=courier_reference)
+    order = replace(order, one.model_copy(update={"shipment": shipment}))
+    message = f"Courier booked, reference {courier_reference}"
+    return _shipment_step(order, "shipment.booked", message, fulfillment_id, now)
+
+
+def listed(order: Order, fulfillment_id: str, place: Place) -> Order:
+    """Record where the list of shipments has this one."""
+    one, _, shipment = find(order, fulfillment_id)
+    if shipment.place is not None:
+        return order
+    one = one.model_copy(update={"shipment": shipment.model_copy(update={"place": place})})
+    return replace(order, one).model_copy(update={"rev": order.rev + 1})
+
+
+def not_booked(order: Order, fulfillment_id: str, now: str) -> Order:
+    """Record that no courier could be had in time."""
+    one, _, shipment = find(order, fulfillment_id)
+    if order.cancel or one.reason is not None or shipment.status != ShipmentStatus.PENDING:
+        return order
+    order = replace(order, one.model_copy(update={"reason": Reason.SHIPPING_UNAVAILABLE}))
+    return _shipment_step(order, "shipment.failed", "No courier could be booked in time", fulfillment_id, now)
+
+
+def courier_reports(order: Order, fulfillment_id: str, status: ShipmentStatus, now: str) -> Order:
+    """Take the courier's report; the same report again changes nothing. Raises NotAllowedError and LookupError."""
+    one, _, shipment = find(order, fulfillment_id)
+    if shipment.status == status:
+        return order
+    if order.cancel or one.reason is not None or is_final(one.status):
+        raise NotAllowedError(f"the shipment is {shipment.status.value} and its order takes no reports")
+    try:
+        shipment = _moved(shipment, status, now)
+    except IllegalMoveError as error:
+        raise NotAllowedError(f"the shipment cannot move: {error}") from error
+    order = replace(order, one.model_copy(update={"shipment": shipment}))
+    if status == ShipmentStatus.DELIVERED:
+        check_move(one.status, FulfillmentStatus.COMPLETED)
+        delivered = one.model_copy(update={"shipment": shipment, "status": FulfillmentStatus.COMPLETED})
+        order = replace(order, delivered)
+    message = f"The courier has {status.value} the goods"
+    return _shipment_step(order, f"shipment.{status.value}", message, fulfillment_id, now, COURIER)
+
+
+def handed_over(order: Order, fulfillment_id: str) -> Order:
+    """Record that the stock has left the warehouse's books, and that the courier's bell was heard."""
+    one, _, shipment = find(order, fulfillment_id)
+    if shipment.has_left and not shipment.handed_over:
+        changed = shipment.model_copy(update={"handed_over": True})
+        order = replace(order, one.model_copy(update={"shipment": changed})).model_copy(update={"rev": order.rev + 1})
+    return heard(order, shipment_workflow_id(fulfillment_id))
+
+
+def refunded(order: Order, fulfillment_id: str, amount: int, now: str) -> Order:
+    """Record that the charge was given back."""
+    one, payment, _ = find(order, fulfillment_id)
+    if payment.status != PaymentStatus.SUCCESS:
+        return order
+    check_move(payment.status, PaymentStatus.REFUNDED)
+    changed = payment.model_copy(update={"status": PaymentStatus.REFUNDED})
+    order = replace(order, one.model_copy(update={"payment": changed}))
+    message = f"Refunded {amount / 100:.2f} {payment.currency}"
+    return note(
+        order, now, "payment.refunded", message, scope=undo_scope(fulfillment_id), fulfillment_id=fulfillment_id
+    )
+
+
+def given_back(order: Order, fulfillment_id: str, now: str) -> Order:
+    """End a fulfillment that will not be delivered, once everything that it took is given back."""
+    one, payment, _ = find(order, fulfillment_id)
+    if is_final(one.status):
+        return order
+    if payment.status == PaymentStatus.SUCCESS:
+        # Recorded by a try that came back from the dead: the refund before this has given the charge back all the same.
+        order = refunded(order, fulfillment_id, payment.total or 0, now)
+        one, _, _ = find(order, fulfillment_id)
+    # A failure of its own comes before a cancellation of the whole order.
+    status = FulfillmentStatus.FAILED if one.reason else FulfillmentStatus.CANCELLED
+    reason = one.reason or Reason.CUSTOMER_CANCELLED
+    order = replace(order, closed(one, status, reason, now))
+    message = "Failed, everything given back" if one.reason else "Cancelled, everything given back"
+    scope = undo_scope(fulfillment_id)
+    return note(order, now, f"fulfillment.{status.value}", message, scope=scope, fulfillment_id=fulfillment_id)
+
+
+def _shipment_step(order: Order, kind: str, message: str, fulfillment_id: str, now: str, actor: str = SYSTEM) -> Order:
+    scope = shipment_workflow_id(fulfillment_id)
+    return note(order, now, kind, message, actor=actor, scope=scope, fulfillment_id=fulfillment_id)

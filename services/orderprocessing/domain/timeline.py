@@ -1,0 +1,68 @@
+"""The bookkeeping of an order's record: timeline, bells, and what is still to be announced. Pure."""
+
+from collections.abc import Sequence
+
+from services.orderprocessing.domain.order import ORDER_SCOPE, Order, Step
+from services.orderprocessing.domain.states import is_final
+
+SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
+"""Who did a step; an approver goes by name."""
+
+CANCEL_REQUESTED = "order.cancelRequested"
+
+
+class NotAllowedError(Exception):
+    """What was asked for is not possible now; nothing was changed."""
+
+
+def note(
+    order: Order,
+    now: str,
+    kind: str,
+    message: str,
+    *,
+    actor: str = SYSTEM,
+    scope: str = ORDER_SCOPE,
+    fulfillment_id: str | None = None,
+) -> Order:
+    """Add a step to the timeline. Like every other change of an order it counts `rev` up."""
+    step = Step(
+        seq=len(order.timeline) + 1,
+        at=now,
+        type=kind,
+        message=message,
+        actor=actor,
+        scope=scope,
+        fulfillment_id=fulfillment_id,
+    )
+    return order.model_copy(update={"timeline": [*order.timeline, step], "updated_at": now, "rev": order.rev + 1})
+
+
+def ring(order: Order, instances: Sequence[str], now: str) -> Order:
+    """Note that these workflow instances have news to look at; one that has not looked yet has it since before."""
+    return order.model_copy(update={"bells": dict.fromkeys(instances, now) | order.bells, "rev": order.rev + 1})
+
+
+def heard(order: Order, instance: str) -> Order:
+    """Note that a workflow instance has looked."""
+    if instance not in order.bells:
+        return order
+    bells = {name: since for name, since in order.bells.items() if name != instance}
+    return order.model_copy(update={"bells": bells, "rev": order.rev + 1})
+
+
+def traced(order: Order, trace_id: str | None) -> Order:
+    """Note in which trace the order's workflow runs; one that starts anew may run in another."""
+    if trace_id is None or trace_id == order.trace_id:
+        return order
+    return order.model_copy(update={"trace_id": trace_id, "rev": order.rev + 1})
+
+
+def steps_to_announce(order: Order, scope: str, announced: int) -> list[Step]:
+    """Return the steps of a scope behind the last one that was announced."""
+    return [step for step in order.timeline if step.scope == scope and step.seq > announced]
+
+
+def last_step(order: Order) -> list[Step]:
+    """Return the step by which the order has ended, none while it goes on."""
+    return [step for step in order.timeline if is_final(order.status) and step.type == f"order.{order.status.value}"]

@@ -1,0 +1,129 @@
+"""What workflows and activities are called, what they take and what they give.
+
+Calling one of these in a workflow is `result = yield from RESERVE(ctx, request)`: typed on both sides, made whole again
+where it arrives, and with the retry policy that belongs to it.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from dapr.ext.workflow import DaprWorkflowContext, TaskFailedError
+from pydantic import Field
+
+from services.common.json_models import Wire
+from services.orderprocessing.domain.fulfillment_rules import Outcome
+from services.orderprocessing.workflows.policies import UNTIL_DONE
+
+Req = TypeVar("Req", bound=Wire)
+Res = TypeVar("Res", bound=Wire)
+
+Flow = Generator[Any, Any, Res]
+"""A piece of workflow: yields the engine's tasks, returns a result."""
+
+
+class OrderRun(Wire):
+    """Start of an order workflow; timeouts in seconds, fixed at the start so that a replay sees the same."""
+
+    order_id: str
+    charge_timeout: float
+    booking_timeout: float
+
+
+class FulfillmentRun(Wire):
+    """Start of a charge or shipment workflow; `timeout` in seconds."""
+
+    order_id: str
+    fulfillment_id: str
+    timeout: float
+
+
+class OrderStep(Wire):
+    """One step of an order; events behind `announced` are published by it."""
+
+    order_id: str
+    announced: int = 0
+
+
+class OrderProgress(Wire):
+    """How far an order is: waiting until `deadline`, or to process these fulfillments, or ending."""
+
+    announced: int
+    deadline: str | None = None
+    fulfillments: list[str] = Field(default_factory=list)
+    ending: bool = False
+
+
+class FulfillmentStep(Wire):
+    """One step of a fulfillment."""
+
+    order_id: str
+    fulfillment_id: str
+    announced: int = 0
+
+
+class FulfillmentProgress(Wire):
+    """How far a fulfillment's payment or shipment is, and whether its end was the end of the order."""
+
+    outcome: Outcome
+    announced: int = 0
+    order_ended: bool = False
+
+
+class Nothing(Wire):
+    """No result but that it is done."""
+
+
+@dataclass(frozen=True)
+class ActivityCall(Generic[Req, Res]):
+    """An activity as workflows call it."""
+
+    name: str
+    takes: type[Req]
+    gives: type[Res]
+
+    def __call__(self, ctx: DaprWorkflowContext, request: Req) -> Flow[Res]:
+        """Run the activity until it is done and return its result."""
+        while True:
+            try:
+                answer = yield ctx.call_activity(self.name, input=request.wire(), retry_policy=UNTIL_DONE)
+            except TaskFailedError:
+                continue  # the policy's tries are used up; no number of them is enough
+            return self.gives.model_validate(answer)
+
+
+@dataclass(frozen=True)
+class WorkflowCall(Generic[Req, Res]):
+    """A workflow as another one calls it."""
+
+    name: str
+    takes: type[Req]
+    gives: type[Res]
+
+    def __call__(self, ctx: DaprWorkflowContext, request: Req, instance_id: str) -> Flow[Res]:
+        """Run the child workflow and return its result."""
+        answer = yield ctx.call_child_workflow(self.name, input=request.wire(), instance_id=instance_id)
+        return self.gives.model_validate(answer)
+
+
+ORDER_WORKFLOW = "order_workflow"
+CHARGE_WORKFLOW = WorkflowCall("charge_workflow", FulfillmentRun, FulfillmentProgress)
+SHIPMENT_WORKFLOW = WorkflowCall("shipment_workflow", FulfillmentRun, FulfillmentProgress)
+
+RESERVE = ActivityCall("reserve", OrderStep, OrderProgress)
+ADVANCE = ActivityCall("advance", OrderStep, OrderProgress)
+FINISH = ActivityCall("finish", OrderStep, Nothing)
+CHARGE = ActivityCall("charge", FulfillmentStep, FulfillmentProgress)
+GIVE_UP_CHARGE = ActivityCall("give_up_charge", FulfillmentStep, FulfillmentProgress)
+BOOK = ActivityCall("book", FulfillmentStep, FulfillmentProgress)
+GIVE_UP_BOOKING = ActivityCall("give_up_booking", FulfillmentStep, FulfillmentProgress)
+FOLLOW_COURIER = ActivityCall("follow_courier", FulfillmentStep, FulfillmentProgress)
+
+RELEASE_ORDER = ActivityCall("release_order", OrderStep, Nothing)
+RELEASE = ActivityCall("release", FulfillmentStep, Nothing)
+REFUND = ActivityCall("refund", FulfillmentStep, Nothing)
+CANCEL_BOOKING = ActivityCall("cancel_booking", FulfillmentStep, Nothing)
+CLOSE = ActivityCall("close", FulfillmentStep, Nothing)
+
+UNDO = {RESERVE.name: RELEASE, CHARGE.name: REFUND, BOOK.name: CANCEL_BOOKING}
+"""What gives back what an activity took."""

@@ -1,0 +1,83 @@
+"""Which workflows and activities the worker runs, and how an activity meets its tools."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dapr.ext.workflow import WorkflowActivityContext
+
+from services.common.dapr.sidecar import RefusedError, TransientError
+from services.common.logs import about_order, get_logger
+from services.orderprocessing.activities import order, payment, shipment
+from services.orderprocessing.activities.dependencies import Tools
+from services.orderprocessing.adapters.milestones import forget_tries, log_retry
+from services.orderprocessing.workflows import contracts
+from services.orderprocessing.workflows.charge import charge_workflow
+from services.orderprocessing.workflows.order import order_workflow
+from services.orderprocessing.workflows.shipment import shipment_workflow
+
+log = get_logger(__name__)
+
+Activity = Callable[[WorkflowActivityContext, dict[str, Any]], dict[str, Any]]
+"""An activity as the engine calls it."""
+
+Around = Callable[[Callable[[], Any]], Any]
+"""Runs what it is given and returns its result."""
+
+WORKFLOWS = (order_workflow, charge_workflow, shipment_workflow)
+
+_ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Tools, Any], Any]], ...] = (
+    (contracts.RESERVE, order.reserve),
+    (contracts.ADVANCE, order.advance),
+    (contracts.RELEASE_ORDER, order.release_order),
+    (contracts.FINISH, order.finish),
+    (contracts.CHARGE, payment.charge),
+    (contracts.GIVE_UP_CHARGE, payment.give_up_charge),
+    (contracts.REFUND, payment.refund),
+    (contracts.BOOK, shipment.book),
+    (contracts.GIVE_UP_BOOKING, shipment.give_up_booking),
+    (contracts.FOLLOW_COURIER, shipment.follow_courier),
+    (contracts.CANCEL_BOOKING, shipment.cancel_booking),
+    (contracts.RELEASE, shipment.release),
+    (contracts.CLOSE, shipment.close),
+)
+
+
+def _directly(work: Callable[[], Any]) -> Any:
+    return work()
+
+
+def bound_activities(tools: Tools, around: Around = _directly) -> list[Activity]:
+    """Return the activities as the engine calls them: JSON in, JSON out, with their tools at hand.
+
+    Each is run by `around`, which may do something before and after it.
+    """
+    return [_bind(call, act, tools, around) for call, act in _ACTIVITIES]
+
+
+def _bind(
+    call: contracts.ActivityCall[Any, Any], act: Callable[[Tools, Any], Any], tools: Tools, around: Around
+) -> Activity:
+    def activity(_ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
+        request = call.takes.model_validate(payload)
+        with about_order(request.order_id), _told(call.name, request):
+            answer: dict[str, Any] = around(lambda: act(tools, request)).wire()
+            return answer
+
+    activity.__name__ = call.name
+    return activity
+
+
+@contextmanager
+def _told(activity: str, request: Any) -> Iterator[None]:
+    """Log why an activity fails: the engine only tries it again, however long that is of no use."""
+    subject = getattr(request, "fulfillment_id", request.order_id)
+    try:
+        yield
+        forget_tries(activity, subject)
+    except (TransientError, RefusedError) as error:
+        log_retry(activity, request.order_id, subject, error)
+        raise
+    except Exception:
+        log.exception("an activity failed, it is tried again", extra={"activity": activity})
+        raise

@@ -1,0 +1,25 @@
+"""Commands of the set-up: what one that fails tells the user."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from launcher.console import run_logged
+from launcher.errors import LaunchError
+
+
+def test_a_failed_command_says_what_to_do_and_ends_with_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "log"
+    command = [sys.executable, "-c", "raise SystemExit('no such host')"]
+    with pytest.raises(LaunchError) as error:
+        run_logged(command, "Fetching", log, advice="Try again.")
+    assert str(error.value) == f"Fetching failed with exit code 1. Try again. The end of {log}:\nno such host"
+
+
+def test_a_program_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError) as error:
+        run_logged([tmp_path / "none"], "Fetching", tmp_path / "log", advice="Install it.")
+    assert str(error.value) == (
+        f"Fetching failed: {tmp_path}/none cannot be started (No such file or directory). Install it."
+    )

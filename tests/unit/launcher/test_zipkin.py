@@ -1,0 +1,58 @@
+"""Zipkin's jar: fetched by Maven, checked, kept; what is missing is a sentence."""
+
+import hashlib
+
+import pytest
+
+from launcher.errors import LaunchError
+from launcher.setup import zipkin
+from tests.unit.runtime.machine import Machine
+
+COPY = """
+for word in "$@"; do case "$word" in -DoutputDirectory=*) folder="${word#*=}";; esac; done
+[ -z "$folder" ] || echo jar > "$folder/zipkin-server-%s-exec.jar"
+"""
+
+
+@pytest.fixture
+def maven(machine: Machine) -> None:
+    (machine.cache / "zipkin").mkdir(parents=True)
+    machine.put("mvn", COPY % zipkin.VERSION)
+
+
+@pytest.mark.parametrize("java", [None, "echo openjdk version '\"11.0.2\"' >&2"])
+def test_without_a_new_java_a_sentence_says_what_to_install(machine: Machine, java: str | None) -> None:
+    if java:
+        machine.put("java", java)
+    with pytest.raises(
+        LaunchError, match=r"^Zipkin needs Java 17 or newer: install a Java runtime; only `make zipkin`"
+    ):
+        zipkin.run_zipkin()
+
+
+def test_without_maven_and_apt_a_sentence_says_what_to_install(machine: Machine) -> None:
+    with pytest.raises(LaunchError, match=r"^Maven, which fetches Zipkin, is missing: install it .*brew install maven"):
+        zipkin.ensure_jar()
+
+
+def test_a_jar_that_cannot_be_had_is_a_sentence(machine: Machine) -> None:
+    machine.put("mvn", "echo '[ERROR] Unknown host'; exit 1")
+    with pytest.raises(
+        LaunchError, match=r"(?s)^Fetching Zipkin failed .*Check that Maven Central.*without Zipkin.*Unknown"
+    ):
+        zipkin.ensure_jar()
+
+
+@pytest.mark.usefixtures("maven")
+def test_another_file_than_the_pinned_one_is_refused_and_removed(machine: Machine) -> None:
+    with pytest.raises(LaunchError, match=r"^Zipkin's jar is not the pinned file"):
+        zipkin.ensure_jar()
+    assert not list(machine.cache.rglob("*.jar"))
+
+
+@pytest.mark.usefixtures("maven")
+def test_the_pinned_file_is_kept(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipkin, "SHA_256", hashlib.sha256(b"jar\n").hexdigest())
+    jar = zipkin.ensure_jar()
+    machine.put("mvn", "exit 1")
+    assert (zipkin.ensure_jar(), jar.read_text()) == (jar, "jar\n")
