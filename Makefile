@@ -32,7 +32,7 @@ venv:
 	@$(PYTHON) -m launcher venv
 
 oldest-pip: venv
-	@$(BIN)/python -m tests.unit.runtime.oldest_pip
+	@$(BIN)/python -m tests.unit.launcher.oldest_pip
 
 run: ## Start the whole system and keep it alive; Ctrl-C stops it; REPLICAS=2 and CHAOS=1 are explained in docs/operations.md
 	@$(PYTHON) -m launcher run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos) $(OPTIONS)

@@ -21,10 +21,10 @@ from dapr.ext.workflow import DaprWorkflowContext
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
 
 from services.common.dapr.sidecar import TransientError
-from services.orderprocessing.domain.ids import BELL, order_workflow_id
+from services.orderprocessing.domain.ids import WAKE_UP, order_workflow_id
 from services.orderprocessing.engine.history import instance_view
+from services.orderprocessing.registry import WORKFLOWS
 from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW, OrderRun
-from services.orderprocessing.workflows.registry import WORKFLOWS
 from tests.fakes import FakeClock
 from tests.points import Points
 
@@ -89,31 +89,31 @@ class Driver:
         instance = self.instances.get(order_workflow_id(order_id))
         if instance is None or instance.status is not None:
             run = OrderRun(order_id=order_id, **self.timeouts)
-            self._begin(order_workflow_id(order_id), ORDER_WORKFLOW, json.dumps(run.wire()), None)
+            self._begin(order_workflow_id(order_id), ORDER_WORKFLOW, json.dumps(run.to_json()), None)
 
-    def ring(self, instances: Sequence[str]) -> None:
-        """Ring bells; an instance that is not there, or over, hears nothing."""
+    def signal(self, instances: Sequence[str]) -> None:
+        """Ring pending_signals; an instance that is not there, or over, hears nothing."""
         self._check_reachable()
         for instance in instances:
-            self._tell(instance, events.new_event_raised_event(BELL))
+            self._tell(instance, events.new_event_raised_event(WAKE_UP))
 
-    def start_soon(self, order_id: str) -> None:
+    def start_later(self, order_id: str) -> None:
         """Start an order's workflow; while nobody can be reached it is forgotten, as by a process that dies."""
         with suppress(TransientError):
             self.start(order_id)
 
-    def ring_soon(self, instances: Sequence[str]) -> None:
-        """Ring bells, forgotten like a start."""
+    def signal_later(self, instances: Sequence[str]) -> None:
+        """Ring pending_signals, forgotten like a start."""
         with suppress(TransientError):
-            self.ring(instances)
+            self.signal(instances)
 
-    def runs(self, order_id: str) -> bool:
+    def is_running(self, order_id: str) -> bool:
         """Tell whether an order's workflow is there and has not ended."""
         self._check_reachable()
         instance = self.instances.get(order_workflow_id(order_id))
         return instance is not None and instance.status is None
 
-    def waits_for_ever(self, instance: str, children: Sequence[str] = ()) -> bool:
+    def is_stuck(self, instance: str, children: Sequence[str] = ()) -> bool:
         """Tell whether results of an instance's activities were thrown away."""
         self._check_reachable()
         return instance in self.stuck

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 
 from services.billing import app as billing
-from services.common.auth.access import door_of
+from services.common.auth.access import create_authenticator
 from services.common.config import ServiceConfig
 from services.fraud import app as fraud
 from services.inventory import app as inventory
@@ -42,7 +42,7 @@ def make(name: str, **settings: Any) -> tuple[Flask, FakeDocuments, Callable[[],
         return world.app, world.documents, lambda: world.run(1)
     kind, create_app = _SIMPLE[name]
     config, documents = kind(app_port=1, **_SHORT_STREAMS, **settings), FakeDocuments()
-    app = create_app(config, documents, FakeClock(), door=door_of(config, None))
+    app = create_app(config, documents, FakeClock(), authenticator=create_authenticator(config, None))
     if name == "inventory":
         # It lays its first stock when it is first asked for something, whatever that is.
         app.test_client().get("/inventory")

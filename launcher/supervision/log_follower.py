@@ -21,7 +21,7 @@ _HIDDEN_FIELDS = {"at", "level", "logger", "message", "traceId", "error"}
 _QUIET = {"DEBUG", "INFO"}
 
 
-class Follower:
+class LogFollower:
     """Follows log files from their present ends until stop()."""
 
     def __init__(self, logs: dict[str, Path], *, everything: bool = False) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PROBE_FD = "PROBE_FD"
-"""The environment variable by which a service is told its end; services/common/server/http_server.py serves it like a client."""
+"""The environment variable with the service's end, served by services/common/server/http_server.py like a client."""
 TIMEOUT_S = 2.0
 _QUESTION = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _ANSWER = re.compile(rb"HTTP/1\.1 ([1-9][0-9]{2}) .*?\r\n\r\n", re.DOTALL)

@@ -25,7 +25,7 @@ GRACE_S = 15.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProcessSpec:
     """How to start a process, and how it shows that it is up."""
 
     name: str
@@ -33,16 +33,16 @@ class Plan:
     answers: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: Path | None = None
-    hopeless: int | None = None
+    fatal_exit_code: int | None = None
     """Exit code that says: trying again would change nothing."""
     probe: Probe | None = None
     """Over what `answers` asks, if that is to be made anew at each start."""
 
 
-class Kept:
+class SupervisedProcess:
     """A process under supervision, from its first start until stop()."""
 
-    def __init__(self, plan: Plan, state_dir: Path) -> None:
+    def __init__(self, plan: ProcessSpec, state_dir: Path) -> None:
         self.name = plan.name
         self._plan, self._state_dir = plan, state_dir
         self._leaving = threading.Event()
@@ -158,7 +158,7 @@ class Kept:
         return not self._leaving.is_set()
 
     def _is_hopeless(self, failures: int) -> bool:
-        if self._plan.hopeless is not None and self._child.exit_code == self._plan.hopeless:
+        if self._plan.fatal_exit_code is not None and self._child.exit_code == self._plan.fatal_exit_code:
             self._given_up = f"{self.name} cannot run with its configuration.{self._tail()}"
         elif failures >= TRIES:
             how = self._child.how_it_ended()
@@ -169,7 +169,7 @@ class Kept:
         return f"\nThe end of {self.log}:\n{tail(self.log)}"
 
 
-def stop_kept(some: list[Kept], grace_s: float) -> None:
+def stop_supervised(some: list[SupervisedProcess], grace_s: float) -> None:
     """Stop keeping these processes and end them, all at once, with time to finish what they do."""
     for kept in some:
         kept.leave()

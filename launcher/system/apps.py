@@ -15,7 +15,7 @@ from launcher.errors import LaunchError
 from launcher.ports import http_ok
 from launcher.setup.dapr import Dapr
 from launcher.supervision.probe import Probe
-from launcher.supervision.supervisor import Kept, Plan, stop_kept
+from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from launcher.system.template import App, Template
 
 POLL_S = 0.2
@@ -54,13 +54,13 @@ class Apps:
         """Start all of them."""
         self.apps = apps
         self.tokens = {app.name: Tokens() for app in apps}
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, SupervisedProcess] = {}
         self.broken: set[str] = set()
         for app in apps:
             shared = self.tokens[app.name].environment()
             plans = (_sidecar_plan(dapr, template, app, shared), _app_plan(template, app, {**shared, **env}))
             for plan in plans:
-                self.kept[plan.name] = Kept(plan, state_dir)
+                self.kept[plan.name] = SupervisedProcess(plan, state_dir)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until every app answers 200 at /readyz. Raises LaunchError when one is given up or takes too long."""
@@ -105,15 +105,15 @@ class Apps:
     def stop(self) -> None:
         """End the apps, then the sidecars, each with time to finish what it does."""
         names = [app.name for app in self.apps]
-        stop_kept([self.kept[name] for name in names], STOP_GRACE_S)
-        stop_kept([self.kept[SIDECAR.format(name)] for name in names], SIDECAR_STOP_GRACE_S)
+        stop_supervised([self.kept[name] for name in names], STOP_GRACE_S)
+        stop_supervised([self.kept[SIDECAR.format(name)] for name in names], SIDECAR_STOP_GRACE_S)
 
     def _is_ready(self, app: App) -> bool:
         # Asked only when it is up, so that what an earlier process said does not count.
         return self.kept[app.name].is_up and http_ok(f"{app.address}/readyz")
 
 
-def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> Plan:
+def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> ProcessSpec:
     told = {
         "APP_ID": app.app_id,
         "APP_PORT": str(app.ports["appPort"]),
@@ -123,20 +123,20 @@ def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> Plan:
     }
     # Not over the app's port: there supervision would stand in line with clients, who may keep others waiting.
     probe = Probe()
-    return Plan(
+    return ProcessSpec(
         name=app.name,
         command=list(app.command),
         answers=probe.answers,
         probe=probe,
         env=template.env | told | dict(env),
         cwd=template.path.parent,
-        hopeless=BAD_CONFIGURATION,
+        fatal_exit_code=BAD_CONFIGURATION,
     )
 
 
-def _sidecar_plan(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> Plan:
+def _sidecar_plan(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> ProcessSpec:
     common, ports = template.common, app.ports
-    return Plan(
+    return ProcessSpec(
         name=SIDECAR.format(app.name),
         command=[
             dapr.binary("daprd"),

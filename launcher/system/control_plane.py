@@ -6,7 +6,7 @@ from launcher.console import say
 from launcher.ports import HOST, ControlPorts, grpc_answers, http_ok, redis_answers, redis_setting
 from launcher.setup.dapr import Dapr
 from launcher.setup.redis import ensure_redis
-from launcher.supervision.supervisor import Kept, Plan, stop_kept
+from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 
 SERVICES = ("redis", "placement", "scheduler")
 _CHANGES_KEPT, _CHANGES_UNTIL_SNAPSHOT = 50_000, 20_000
@@ -37,12 +37,12 @@ def say_what_is_used(names: set[str], ports: ControlPorts) -> None:
         say("  Redis and scheduler hold two halves of the workflows: remove the data of both or of neither.")
 
 
-def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) -> list[Kept]:
+def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) -> list[SupervisedProcess]:
     """Start the named services together, to be kept alive, and wait until each answers; when one fails, all stop."""
     plans = [_plan(name, dapr, ports, state_dir) for name in names]
-    started: list[Kept] = []
+    started: list[SupervisedProcess] = []
     try:
-        started.extend(Kept(plan, state_dir) for plan in plans)
+        started.extend(SupervisedProcess(plan, state_dir) for plan in plans)
         for kept in started:
             kept.wait_up(START_TIMEOUT_S)
     except BaseException:
@@ -51,23 +51,23 @@ def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) ->
     return started
 
 
-def stop(services: list[Kept]) -> None:
+def stop(services: list[SupervisedProcess]) -> None:
     """Stop the services one after the other, last started first: Redis goes when nobody writes any more."""
     while services:
-        stop_kept([services.pop()], STOP_GRACE_S)
+        stop_supervised([services.pop()], STOP_GRACE_S)
 
 
-def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> Plan:
+def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> ProcessSpec:
     """Return how to start a service and how to see that it is up."""
     folder = state_dir / name
     if name == "redis":
         folder.mkdir(parents=True, exist_ok=True)
-        return Plan(name, _redis_command(ports, folder), lambda: redis_answers(ports.redis))
+        return ProcessSpec(name, _redis_command(ports, folder), lambda: redis_answers(ports.redis))
     if name == "placement":
         url = f"http://{HOST}:{ports.placement_health}/healthz"
-        return Plan(name, _placement_command(dapr, ports), lambda: http_ok(url))
+        return ProcessSpec(name, _placement_command(dapr, ports), lambda: http_ok(url))
     url = f"http://{HOST}:{ports.scheduler_health}/healthz"
-    return Plan(name, _scheduler_command(dapr, ports, folder), lambda: http_ok(url))
+    return ProcessSpec(name, _scheduler_command(dapr, ports, folder), lambda: http_ok(url))
 
 
 def _redis_command(ports: ControlPorts, folder: Path) -> list[str | Path]:

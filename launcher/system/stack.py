@@ -15,8 +15,8 @@ from launcher.ports import ControlPorts, require_free
 from launcher.setup.dapr import Dapr, ensure_dapr
 from launcher.supervision import reaper
 from launcher.supervision.child_process import log_file
-from launcher.supervision.log_follower import Follower
-from launcher.supervision.supervisor import Kept
+from launcher.supervision.log_follower import LogFollower
+from launcher.supervision.supervisor import SupervisedProcess
 from launcher.system import control_plane
 from launcher.system.apps import Apps, Tokens
 from launcher.system.state_folder import StateFolder
@@ -50,9 +50,9 @@ class Stack:
         """Prepare what start() fills; nothing runs yet."""
         self.ports = ControlPorts().shifted(self.port_offset)
         self._template = self.run_template or self.root / "dapr.yaml"
-        self._services: list[Kept] = []
+        self._services: list[SupervisedProcess] = []
         self._apps: Apps | None = None
-        self._follower: Follower | None = None
+        self._follower: LogFollower | None = None
         self._state = StateFolder(self.state_dir)
 
     def __enter__(self) -> Self:
@@ -186,7 +186,7 @@ class Stack:
         apps = [app.moved(self.port_offset, app.name) for app in read_template(self._template).apps]
         return with_replicas(apps, dict(self.replicas or {}))
 
-    def _kept(self) -> dict[str, Kept]:
+    def _kept(self) -> dict[str, SupervisedProcess]:
         return {kept.name: kept for kept in self._services} | (self._apps.kept if self._apps else {})
 
     def _app(self, name: str) -> App:
@@ -222,7 +222,7 @@ class Stack:
         if self.console:
             logs = {app.name: self.log_of(app.name) for app in self.apps()}
             level = env.get("LOG_LEVEL") or os.environ.get("LOG_LEVEL")
-            self._follower = Follower(logs, everything=level == "DEBUG")
+            self._follower = LogFollower(logs, everything=level == "DEBUG")
         # Where the sidecars keep each other's addresses, by components/config.yaml.
         (path.parent / ".dapr").mkdir(exist_ok=True)
         template = read_template(path)

@@ -9,7 +9,7 @@ from services.billing import openapi, routes
 from services.billing.access import RULES
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.store import BillingStore
-from services.common.auth.access import OPEN, Door, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.service import run_service
@@ -30,11 +30,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     provider: PaymentProvider | None = None,
-    door: Door = OPEN,
+    authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; `provider` takes the place of the configured one."""
     app = create_base_app("billing", ready)
-    guard(app, RULES, door)
+    guard(app, RULES, authenticator)
     chosen = provider or make_provider(config.payment_provider)
     routes.register(app, BillingStore(documents, clock, chosen))
     api_docs.register(app, openapi.describe)

@@ -17,9 +17,9 @@ from services.billing.models import (
     Refund,
     RefundRequest,
 )
+from services.common.errors import NotAllowedError
 from services.common.ids import split_fulfillment_id
 from services.common.money import CURRENCY, percent_half_up
-from services.common.web.problems import conflict
 
 TAX_PERCENT = 20
 SHIPPING_FIRST_UNIT = 499
@@ -58,7 +58,7 @@ def make_invoice(request: InvoiceRequest, at: str) -> Invoice:
 def same_invoice(kept: Invoice, made: Invoice) -> Invoice:
     """Return the kept invoice if the one made now says the same. Raises the 409 otherwise."""
     if kept.model_copy(update={"created_at": made.created_at}) != made:
-        raise conflict("invoiceExists", f"{kept.fulfillment_id} has an invoice with other content")
+        raise NotAllowedError("invoiceExists", f"{kept.fulfillment_id} has an invoice with other content")
     return kept
 
 
@@ -84,13 +84,15 @@ def find_charge(ledger: Ledger | None, request: ChargeRequest) -> Charge | None:
 def check_payable(ledger: Ledger | None, invoice: Invoice | None, request: ChargeRequest) -> None:
     """Refuse to charge what was not invoiced, or was paid with another key, by a 409."""
     if invoice is None:
-        raise conflict("invoiceMissing", f"{request.fulfillment_id} has no invoice")
+        raise NotAllowedError("invoiceMissing", f"{request.fulfillment_id} has no invoice")
     if invoice.invoice_reference != request.invoice_reference:
-        raise conflict("invoiceMismatch", f"the invoice of {request.fulfillment_id} is {invoice.invoice_reference}")
+        raise NotAllowedError(
+            "invoiceMismatch", f"the invoice of {request.fulfillment_id} is {invoice.invoice_reference}"
+        )
     if invoice.total != request.amount:
-        raise conflict("amountMismatch", f"{invoice.invoice_reference} comes to {invoice.total}")
+        raise NotAllowedError("amountMismatch", f"{invoice.invoice_reference} comes to {invoice.total}")
     if ledger and _is_paid(ledger, request.invoice_reference):
-        raise conflict("invoicePaid", f"{invoice.invoice_reference} was paid with another key")
+        raise NotAllowedError("invoicePaid", f"{invoice.invoice_reference} was paid with another key")
     _check_room(ledger)
 
 
@@ -206,8 +208,8 @@ def _is_paid(ledger: Ledger, invoice_reference: str) -> bool:
 
 def _check_room(ledger: Ledger | None) -> None:
     if ledger and len(ledger.charges) >= MAX_KEYS:
-        raise conflict("ledgerFull", f"the order has {MAX_KEYS} charges already")
+        raise NotAllowedError("ledgerFull", f"the order has {MAX_KEYS} charges already")
 
 
 def _key_reused(key: str) -> Exception:
-    return conflict("keyReused", f"the key {key!r} belongs to another charge")
+    return NotAllowedError("keyReused", f"the key {key!r} belongs to another charge")

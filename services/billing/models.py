@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.ids import FulfillmentId, OrderId, check_owner
-from services.common.json_models import GoodsLine, Name, Request, Wire
+from services.common.json_models import ApiModel, GoodsLine, Name, Request
 from services.common.money import CURRENCY
 
 UnitPrice = Annotated[int, Field(ge=0, le=10**12)]
@@ -80,7 +80,7 @@ class LedgerQuery(Request):
     order_id: OrderId
 
 
-class Invoice(Wire):
+class Invoice(ApiModel):
     """What a fulfillment costs; made once, never changed."""
 
     fulfillment_id: str
@@ -96,7 +96,7 @@ class Invoice(Wire):
     created_at: str
 
 
-class InvoiceAnswer(Wire):
+class InvoiceAnswer(ApiModel):
     """The answer to `POST /invoices`."""
 
     invoice_reference: str
@@ -107,14 +107,14 @@ class InvoiceAnswer(Wire):
     currency: str
 
 
-class Refund(Wire):
+class Refund(ApiModel):
     """Money that went back; always the whole charge."""
 
     reference: str
     at: str
 
 
-class Charge(Wire):
+class Charge(ApiModel):
     """One idempotency key and what became of it; `reference` is the payment provider's."""
 
     fulfillment_id: str
@@ -127,13 +127,13 @@ class Charge(Wire):
     refund: Refund | None = None
 
 
-class Ledger(Wire):
+class Ledger(ApiModel):
     """The charges of one order by idempotency key."""
 
     charges: dict[str, Charge] = Field(default_factory=dict)
 
 
-class ChargeAnswer(Wire):
+class ChargeAnswer(ApiModel):
     """The answer to `POST /charges`."""
 
     status: PaymentStatus
@@ -141,13 +141,13 @@ class ChargeAnswer(Wire):
     reason: str | None = None
 
 
-class RefundAnswer(Wire):
+class RefundAnswer(ApiModel):
     """The answer to `POST /refunds`: the amount that went back, 0 where nothing was charged."""
 
     refunded: int
 
 
-class LedgerEntry(Wire):
+class LedgerEntry(ApiModel):
     """One line of a ledger as it is shown; a declined charge moved nothing, so its amount is 0."""
 
     type: EntryType
@@ -158,7 +158,7 @@ class LedgerEntry(Wire):
     reason: str | None = None
 
 
-class LedgerAnswer(Wire):
+class LedgerAnswer(ApiModel):
     """The answer to `GET /ledger`."""
 
     order_id: str

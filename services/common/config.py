@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from services.common.hosts import is_loopback
 from services.common.json_models import reason
 from services.common.money import minor_units
-from services.common.web.origins import is_loopback
 
 
 def _seconds(value: Any) -> Any:

@@ -10,18 +10,18 @@ Json = dict[str, Any]
 """A JSON object as it came, or goes, over the wire."""
 
 
-class Wire(BaseModel):
+class ApiModel(BaseModel):
     """A JSON object with camelCase names, immutable; fields that it does not know are ignored."""
 
     # An error that ends up in a log must not carry the value that was wrong: it may be a customer's.
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, hide_input_in_errors=True)
 
-    def wire(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the object as it goes over the wire."""
         return self.model_dump(mode="json", by_alias=True)
 
 
-class Request(Wire):
+class Request(ApiModel):
     """A request's body: strict, so that "1" is no number and 1 no string."""
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True)

@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 from flask import Flask
 
 from services.common import logs
-from services.common.auth.access import Door, door_of
+from services.common.auth.access import Authenticator, create_authenticator
 from services.common.auth.api_key_secret import KeySecret
 from services.common.auth.api_keys import ApiKeys, ApiKeysError, KeyFile
 from services.common.config import ServiceConfig, read_or_exit
@@ -20,10 +20,10 @@ from services.common.encryption.key_file import CURRENT, DEFAULT_KEYS_FILE, Keys
 from services.common.encryption.keys import FileKeys, KeyProvider, SecretKeys, Secrets
 from services.common.encryption.sealing import Sealer
 from services.common.faults import injector, wiring
-from services.common.faults.injector import Chaos
+from services.common.faults.injector import FaultInjector
 from services.common.server.http_server import serve
 from services.common.storage.documents import DaprDocuments, Documents
-from services.common.storage.encrypted_documents import SealedDocuments
+from services.common.storage.encrypted_documents import EncryptedDocuments
 
 log = logs.get_logger(__name__)
 
@@ -31,19 +31,19 @@ C = TypeVar("C", bound=ServiceConfig)
 
 
 @dataclass(frozen=True)
-class Ground:
+class ServiceContext:
     """What a service stands on; `documents` are as chaos has them, if it is allowed, and `calm` as they are."""
 
     sidecar: Sidecar
     sealer: Sealer
-    calm: SealedDocuments
+    encrypted_documents: EncryptedDocuments
     documents: Documents
-    unrest: Chaos | None
-    door: Door
+    fault_injector: FaultInjector | None
+    authenticator: Authenticator
 
     def ready(self) -> bool:
         """Tell whether the sidecar is up, what is stored can be read, and the API keys are known."""
-        return self.sidecar.healthy() and self.calm.readable() and self.door.knows_keys()
+        return self.sidecar.healthy() and self.encrypted_documents.readable() and self.authenticator.keys_available()
 
 
 def configure(kind: type[C], **defaults: object) -> C:
@@ -65,14 +65,21 @@ def refuse(sentence: str) -> NoReturn:
     sys.exit(2)
 
 
-def prepare(config: ServiceConfig) -> Ground:
+def prepare(config: ServiceConfig) -> ServiceContext:
     """Return what the service stands on. Ends the process with status 2 if a file of keys is not as it must be."""
     sidecar = Sidecar(config)
     sealer = make_sealer(config, sidecar)
-    calm = SealedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
-    unrest = injector.enable(config, calm)
-    door = door_of(config, make_api_keys(config, sidecar))
-    return Ground(sidecar, sealer, calm, wiring.shaky(calm, unrest), unrest, door)
+    encrypted_documents = EncryptedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
+    fault_injector = injector.enable(config, encrypted_documents)
+    authenticator = create_authenticator(config, make_api_keys(config, sidecar))
+    return ServiceContext(
+        sidecar,
+        sealer,
+        encrypted_documents,
+        wiring.with_faults(encrypted_documents, fault_injector),
+        fault_injector,
+        authenticator,
+    )
 
 
 def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
@@ -121,7 +128,7 @@ def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: obj
     `create_app` takes the configuration, the documents, `ready` and `door`; `defaults` as in `configure`.
     """
     config = configure(kind, **defaults)
-    ground = prepare(config)
-    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door)
-    wiring.register(app, ground.unrest)
+    context = prepare(config)
+    app = create_app(config, context.documents, ready=context.ready, authenticator=context.authenticator)
+    wiring.register(app, context.fault_injector)
     serve(app, config)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common.auth.access import OPEN, Door, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.service import run_service
@@ -28,11 +28,11 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
-    door: Door = OPEN,
+    authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application."""
     app = create_base_app("fraud", ready)
-    guard(app, RULES, door)
+    guard(app, RULES, authenticator)
     routes.register(app, FraudStore(documents, clock))
     api_docs.register(app, openapi.describe)
     return app

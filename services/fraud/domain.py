@@ -1,7 +1,7 @@
 """The rules of fraud: what is declined, what a charge adds to a tally and what a reversal takes off."""
 
-from services.common.storage.exactly_once import Did
-from services.common.web.problems import Problem, conflict
+from services.common.errors import NotAllowedError, UnavailableError
+from services.common.records import Effect
 from services.fraud.models import (
     Check,
     CheckAnswer,
@@ -18,7 +18,7 @@ from services.fraud.models import (
 def check_open(settings: Settings) -> None:
     """Refuse checks during maintenance, by a 503 that says when to try again."""
     if settings.maintenance_mode:
-        raise Problem(503, "maintenance", "fraud checks are in maintenance", retry_after=1)
+        raise UnavailableError("maintenance", "fraud checks are in maintenance")
 
 
 def with_limit(settings: Settings | None, limit: int) -> Settings:
@@ -41,7 +41,7 @@ def current(tally: Tally | None, settings: Settings) -> int:
     return tally.tally if tally and tally.epoch >= settings.epoch else 0
 
 
-def charged(tally: Tally, settings: Settings, charge: int) -> tuple[Tally, Did]:
+def charged(tally: Tally, settings: Settings, charge: int) -> tuple[Tally, Effect]:
     """Add the charge to the tally if limit and tally allow it; tell whether they did, and in which epoch."""
     # The settings may have been read before a reset that another charge has already seen.
     epoch = max(tally.epoch, settings.epoch)
@@ -51,7 +51,7 @@ def charged(tally: Tally, settings: Settings, charge: int) -> tuple[Tally, Did]:
     return (tally.model_copy(update={"epoch": epoch, "tally": total}) if accepted else tally), did
 
 
-def taken_off(tally: Tally, check: Check) -> tuple[Tally, Did]:
+def taken_off(tally: Tally, check: Check) -> tuple[Tally, Effect]:
     """Take the check's charge off the tally, unless a reset has done so."""
     if tally.epoch != check.epoch:
         return tally, {}
@@ -69,11 +69,11 @@ def same_check(check: Check, asked: Check) -> Check:
         asked.customer_id,
         asked.charge,
     ):
-        raise conflict("chargeDiffers", f"charge {check.charge_id} was asked about with other content")
+        raise NotAllowedError("chargeDiffers", f"charge {check.charge_id} was asked about with other content")
     return check
 
 
-def judged(check: Check, did: Did) -> Check:
+def judged(check: Check, did: Effect) -> Check:
     """Return the check with its outcome, unchanged if it has one."""
     if check.outcome is not Outcome.PENDING:
         return check

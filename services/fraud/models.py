@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from services.common.json_models import Name, Request, Wire
-from services.common.storage.exactly_once import Marked
+from services.common.json_models import ApiModel, Name, Request
+from services.common.records import MarkedDocument
 
 Amount = Annotated[int, Field(ge=0, le=10**15)]
 
@@ -63,7 +63,7 @@ class Settings(BaseModel):
     epoch: int = 0
 
 
-class Tally(Marked):
+class Tally(MarkedDocument):
     """What a customer was charged since the reset that began the epoch."""
 
     epoch: int = 0
@@ -80,27 +80,27 @@ class Check(BaseModel):
     epoch: int = 0
 
 
-class SettingsAnswer(Wire):
+class SettingsAnswer(ApiModel):
     """The answer of everything that shows or changes settings."""
 
     limit: int
     maintenance_mode: bool
 
 
-class CheckAnswer(Wire):
+class CheckAnswer(ApiModel):
     """The answer to a check."""
 
     declined: bool
 
 
-class ReversalAnswer(Wire):
+class ReversalAnswer(ApiModel):
     """The answer to a reversal: `reversed`, or `declined` where there was nothing to take off."""
 
     charge_id: str
     outcome: Outcome
 
 
-class TallyAnswer(Wire):
+class TallyAnswer(ApiModel):
     """A customer's tally as it counts now."""
 
     customer_id: str

@@ -42,23 +42,23 @@ def register(app: Flask, store: FraudStore) -> None:
 def _register_checks(app: Flask, store: FraudStore) -> None:
     @app.post("/check")
     def _check() -> Response:
-        return jsonify(CheckAnswer(declined=store.check(read_body(CheckRequest))).wire())
+        return jsonify(CheckAnswer(declined=store.check(read_body(CheckRequest))).to_json())
 
     @app.post("/check/<charge_id>")
     def _check_charge(charge_id: str) -> Response:
         path = parse(ChargePath, {"chargeId": charge_id})
-        return jsonify(domain.answer(store.check_charge(read_body(CheckRequest), path.charge_id)).wire())
+        return jsonify(domain.answer(store.check_charge(read_body(CheckRequest), path.charge_id)).to_json())
 
     @app.post("/check/<charge_id>/reverse")
     def _reverse(charge_id: str) -> Response:
         path = parse(ChargePath, {"chargeId": charge_id})
-        return jsonify(domain.reversal_answer(store.reverse(path.charge_id)).wire())
+        return jsonify(domain.reversal_answer(store.reverse(path.charge_id)).to_json())
 
     @app.get("/tally/<customer_id>")
     def _tally(customer_id: str) -> Response:
         path = parse(TallyPath, {"customerId": customer_id})
-        return jsonify(domain.show_tally(path.customer_id, *store.tally(path.customer_id)).wire())
+        return jsonify(domain.show_tally(path.customer_id, *store.tally(path.customer_id)).to_json())
 
 
 def _answer(settings: Settings) -> Response:
-    return jsonify(domain.show_settings(settings).wire())
+    return jsonify(domain.show_settings(settings).to_json())

@@ -8,10 +8,10 @@ unfinished finishes it first.
 from collections.abc import Callable, Sequence
 
 from services.common.clock import Clock
+from services.common.errors import NotFoundError
 from services.common.logs import get_logger
 from services.common.storage.documents import Documents, Records
-from services.common.storage.exactly_once import Once
-from services.common.web.problems import not_found
+from services.common.storage.exactly_once import ExactlyOnceUpdater
 from services.fraud import domain
 from services.fraud.models import Check, CheckRequest, Outcome, Settings, Tally
 
@@ -27,7 +27,7 @@ class FraudStore:
         self._settings = Records(documents, "settings", Settings)
         self._tallies = Records(documents, "tally", Tally)
         self._checks = Records(documents, "check", Check)
-        self._counted = Once(self._tallies, self._settled, lambda _customer: Tally(), clock)
+        self._counted = ExactlyOnceUpdater(self._tallies, self._settled, lambda _customer: Tally(), clock)
 
     def settings(self) -> Settings:
         """Return the settings; a fresh store has no limit and is not in maintenance."""
@@ -119,4 +119,4 @@ class FraudStore:
 
 
 def _no_check(charge_id: str) -> Check:
-    raise not_found("check", charge_id)
+    raise NotFoundError("check", charge_id)

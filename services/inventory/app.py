@@ -7,7 +7,7 @@ from logging import DEBUG, INFO
 
 from flask import Flask
 
-from services.common.auth.access import OPEN, Door, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TransientError
@@ -36,11 +36,11 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
-    door: Door = OPEN,
+    authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; the first request that needs the catalogue writes it."""
     app = create_base_app("inventory", ready)
-    guard(app, RULES, door)
+    guard(app, RULES, authenticator)
     routes.register(app, InventoryStore(documents, clock))
     api_docs.register(app, openapi.describe)
     return app
@@ -63,10 +63,10 @@ def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sle
 def main() -> None:
     """Run the service, configured by the environment."""
     config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502)
-    ground = prepare(config)
-    threading.Thread(target=seed_when_up, args=(ground.calm,), name="seed", daemon=True).start()
-    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door)
-    wiring.register(app, ground.unrest)
+    context = prepare(config)
+    threading.Thread(target=seed_when_up, args=(context.encrypted_documents,), name="seed", daemon=True).start()
+    app = create_app(config, context.documents, ready=context.ready, authenticator=context.authenticator)
+    wiring.register(app, context.fault_injector)
     serve(app, config)
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from services.common.storage.exactly_once import Did
-from services.common.web.problems import Problem
+from services.common.errors import InvalidError
+from services.common.records import Effect
 from services.inventory.models import Catalogue, Ending, Item, ItemAnswer, ItemRequest, Restock, Stock, WarehouseAnswer
 from services.inventory.seed import SeedItem
 
@@ -32,19 +32,19 @@ def listed(catalogue: Catalogue | None, sku: str) -> Catalogue:
     return catalogue if catalogue and sku in skus else Catalogue(skus=sorted([*skus, sku]))
 
 
-def repriced(item: Item, request: ItemRequest) -> tuple[Item, Did]:
+def repriced(item: Item, request: ItemRequest) -> tuple[Item, Effect]:
     """Return the item with the request's price, and its name and brand where it has them."""
     changes = request.model_dump(exclude_none=True)
     same = all(getattr(item, name) == value for name, value in changes.items())
     return (item if same else item.model_copy(update=changes)), {}
 
 
-def restocked(item: Item, location: str, quantity: int) -> tuple[Item, Did]:
+def restocked(item: Item, location: str, quantity: int) -> tuple[Item, Effect]:
     """Return the item with more on hand."""
     return _changed(item, location, on_hand=quantity), {}
 
 
-def reserved(item: Item, quantity: int, used: Collection[str]) -> tuple[Item, Did]:
+def reserved(item: Item, quantity: int, used: Collection[str]) -> tuple[Item, Effect]:
     """Promise up to `quantity` to an order that already uses some locations; tell how many from each."""
     did = allot(item.stock, quantity, used)
     for location, count in did.items():
@@ -52,7 +52,7 @@ def reserved(item: Item, quantity: int, used: Collection[str]) -> tuple[Item, Di
     return item, did
 
 
-def ended(item: Item, location: str, quantity: int, ending: Ending) -> tuple[Item, Did]:
+def ended(item: Item, location: str, quantity: int, ending: Ending) -> tuple[Item, Effect]:
     """Return the item after reserved goods went back on the shelf or to the courier."""
     left = quantity if ending is Ending.COMMIT else 0
     return _changed(item, location, on_hand=-left, reserved=-quantity), {}
@@ -79,7 +79,7 @@ def allot(stock: Mapping[str, Stock], quantity: int, used: Collection[str]) -> d
 def same_restock(now: Restock, asked: Restock) -> Restock:
     """Return the restock that the key stands for. Raises the 422 `idempotencyKeyReused` for other content."""
     if (now.sku, now.warehouse, now.quantity) != (asked.sku, asked.warehouse, asked.quantity):
-        raise Problem(422, "idempotencyKeyReused", "this Idempotency-Key was used for another restock")
+        raise InvalidError("idempotencyKeyReused", "this Idempotency-Key was used for another restock")
     return now
 
 

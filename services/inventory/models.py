@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.common.ids import FulfillmentId, OrderId
-from services.common.json_models import Json, LineQuantity, Name, Request, Wire
+from services.common.json_models import ApiModel, Json, LineQuantity, Name, Request
 from services.common.money import CURRENCY
-from services.common.storage.exactly_once import Marked
+from services.common.records import MarkedDocument
 from services.inventory.seed import read_seed
 
 
@@ -105,7 +105,7 @@ class EndRequest(EndBody):
     order_id: OrderId
 
 
-class Line(Wire):
+class Line(ApiModel):
     """A quantity of one SKU; the lines of an order or a fulfillment name each SKU once."""
 
     sku: str
@@ -126,7 +126,7 @@ class Stock(BaseModel):
         return self.on_hand - self.reserved
 
 
-class Item(Marked):
+class Item(MarkedDocument):
     """A SKU with its stock in every location."""
 
     sku: str
@@ -152,7 +152,7 @@ class Restock(BaseModel):
     done: bool = False
 
 
-class Fulfillment(Wire):
+class Fulfillment(ApiModel):
     """Goods of an order in one location; in none, they are what no warehouse had."""
 
     id: str
@@ -174,7 +174,7 @@ class Reservation(BaseModel):
     fulfillments: list[Fulfillment] | None = None
 
 
-class WarehouseAnswer(Wire):
+class WarehouseAnswer(ApiModel):
     """Stock of an item in one location."""
 
     location: str
@@ -183,7 +183,7 @@ class WarehouseAnswer(Wire):
     available: int
 
 
-class ItemAnswer(Wire):
+class ItemAnswer(ApiModel):
     """An item as it is shown."""
 
     sku: str
@@ -194,7 +194,7 @@ class ItemAnswer(Wire):
     warehouses: list[WarehouseAnswer]
 
 
-class ReservationAnswer(Wire):
+class ReservationAnswer(ApiModel):
     """A reservation as it is shown."""
 
     order_id: str

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from services.common.errors import DomainError, NotAllowedError, NotFoundError, invalid_fields
 from services.common.ids import fulfillment_id, split_fulfillment_id
-from services.common.web.problems import Problem, conflict, invalid, not_found
 from services.inventory.models import (
     Ending,
     Fulfillment,
@@ -64,7 +64,7 @@ def joined(now: Reservation, plan: Reservation) -> Reservation:
     if not now.lines:
         return taken(plan, {})
     if sorted(_pairs(now.lines)) != sorted(_pairs(plan.lines)):
-        raise conflict("reservationDiffers", f"order {now.order_id} has a reservation of other goods")
+        raise NotAllowedError("reservationDiffers", f"order {now.order_id} has a reservation of other goods")
     return now
 
 
@@ -103,7 +103,7 @@ def ending(reservation: Reservation | None, order_id: str, end: Ending, named: S
     if reservation is None and end is Ending.RELEASE:
         return Reservation(order_id=order_id, fulfillments=[])
     if reservation is None:
-        raise not_found("reservation of order", order_id)
+        raise NotFoundError("reservation of order", order_id)
     if reservation.fulfillments is None:
         return reservation
     chosen = _chosen(reservation, end, named)
@@ -167,12 +167,12 @@ def _chosen(reservation: Reservation, end: Ending, named: Sequence[str] | None) 
     fulfillments = reservation.fulfillments or []
     if not reservation.lines:  # released before it was asked for
         if end is Ending.COMMIT:
-            raise conflict("alreadyReleased", f"order {reservation.order_id} has already been released")
+            raise NotAllowedError("alreadyReleased", f"order {reservation.order_id} has already been released")
         return []
     known = {one.id for one in fulfillments}
     unknown = [id_ for id_ in named or [] if id_ not in known]
     if unknown:
-        raise invalid(*[("fulfillments", f"{id_} is no fulfillment of the order") for id_ in unknown])
+        raise invalid_fields([("fulfillments", f"{id_} is no fulfillment of the order") for id_ in unknown])
     chosen = [one for one in fulfillments if named is None or one.id in named]
     problems = [problem for one in chosen if (problem := _refusal(one, end))]
     # Committing "all" of an order that was released entirely must not look like a success.
@@ -181,14 +181,14 @@ def _chosen(reservation: Reservation, end: Ending, named: Sequence[str] | None) 
     return chosen
 
 
-def _refusal(one: Fulfillment, end: Ending) -> Problem | None:
+def _refusal(one: Fulfillment, end: Ending) -> DomainError | None:
     status = _SHOWN.get(one.status, one.status)
     if end is Ending.RELEASE and status is FulfillmentStatus.COMMITTED:
-        return conflict("alreadyCommitted", f"{one.id} is already with the courier")
+        return NotAllowedError("alreadyCommitted", f"{one.id} is already with the courier")
     if end is Ending.COMMIT and status is FulfillmentStatus.RELEASED:
-        return conflict("alreadyReleased", f"{one.id} has already been released")
+        return NotAllowedError("alreadyReleased", f"{one.id} has already been released")
     if end is Ending.COMMIT and status is FulfillmentStatus.UNAVAILABLE:
-        return conflict("notReserved", f"{one.id} has no goods")
+        return NotAllowedError("notReserved", f"{one.id} has no goods")
     return None
 
 

@@ -25,22 +25,22 @@ def register(app: Flask, store: InventoryStore) -> None:
 def _register_items(app: Flask, store: InventoryStore) -> None:
     @app.get("/inventory")
     def _items() -> Response:
-        return jsonify([domain.show_item(item).wire() for item in store.items()])
+        return jsonify([domain.show_item(item).to_json() for item in store.items()])
 
     @app.get("/inventory/<sku>")
     def _item(sku: str) -> Response:
-        return jsonify(domain.show_item(store.item(_known_shape(_SKU, "SKU", sku))).wire())
+        return jsonify(domain.show_item(store.item(_known_shape(_SKU, "SKU", sku))).to_json())
 
     @app.put("/inventory/<sku>")
     def _put_item(sku: str) -> tuple[Response, int]:
         item, created = store.put_item(parse(ItemRequest, read_object() | {"sku": sku}))
-        return jsonify(domain.show_item(item).wire()), 201 if created else 200
+        return jsonify(domain.show_item(item).to_json()), 201 if created else 200
 
     @app.post("/inventory/<sku>/restock")
     def _restock(sku: str) -> Response:
         key = {"Idempotency-Key": request.headers.get("Idempotency-Key")}
         body = parse(RestockRequest, read_object() | key)
-        return jsonify(domain.show_item(store.restock(_known_shape(_SKU, "SKU", sku), body)).wire())
+        return jsonify(domain.show_item(store.restock(_known_shape(_SKU, "SKU", sku), body)).to_json())
 
 
 def _register_reservations(app: Flask, store: InventoryStore) -> None:
@@ -49,14 +49,14 @@ def _register_reservations(app: Flask, store: InventoryStore) -> None:
         body = read_body(ReserveRequest)
         with about_order(body.order_id):
             reservation = store.reserve(body.order_id, reserving.merged(body.lines))
-        return jsonify(reserving.show_reservation(reservation).wire())
+        return jsonify(reserving.show_reservation(reservation).to_json())
 
     @app.get("/reservations/<order_id>")
     def _reservation(order_id: str) -> Response:
         reservation = store.reservation(_known_shape(_ORDER_ID, "reservation of order", order_id))
         if reservation is None:
             raise not_found("reservation of order", order_id)
-        return jsonify(reserving.show_reservation(reservation).wire())
+        return jsonify(reserving.show_reservation(reservation).to_json())
 
     @app.post("/reservations/<order_id>/release")
     def _release(order_id: str) -> Response:
@@ -71,7 +71,7 @@ def _register_reservations(app: Flask, store: InventoryStore) -> None:
         asked = parse(EndRequest, body | {"orderId": order_id})
         with about_order(asked.order_id):
             reservation = store.end(asked.order_id, end, asked.fulfillments)
-        return jsonify(reserving.show_reservation(reservation).wire())
+        return jsonify(reserving.show_reservation(reservation).to_json())
 
 
 def _known_shape(shape: TypeAdapter[str], what: str, key: str) -> str:

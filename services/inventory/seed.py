@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.common.json_models import Wire
+from services.common.json_models import ApiModel
 
 
-class SeedItem(Wire):
+class SeedItem(ApiModel):
     """One SKU: its price in minor units and how many lie where; a location it does not name has none."""
 
     sku: str
@@ -18,7 +18,7 @@ class SeedItem(Wire):
     stock: dict[str, int] = Field(default_factory=dict)
 
 
-class Seed(Wire):
+class Seed(ApiModel):
     """The whole file, grouped so that a reader sees which goods an order needs for two fulfillments."""
 
     locations: list[str]

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from services.common.clock import Clock
+from services.common.errors import NotFoundError
 from services.common.logs import get_logger
+from services.common.records import Effect
 from services.common.storage.documents import Documents, Records
-from services.common.storage.exactly_once import Did, Once
-from services.common.web.problems import not_found
+from services.common.storage.exactly_once import ExactlyOnceUpdater
 from services.inventory import domain, reserving
 from services.inventory.models import Catalogue, Ending, Item, ItemRequest, Line, Reservation, Restock, RestockRequest
 from services.inventory.seed import read_seed
@@ -31,7 +32,7 @@ class InventoryStore:
         self._items = Records(documents, "item", Item)
         self._reservations = Records(documents, "reservation", Reservation)
         self._restocks = Records(documents, "restock", Restock)
-        self._stock = Once(self._items, self._settled, _no_item, clock)
+        self._stock = ExactlyOnceUpdater(self._items, self._settled, _no_item, clock)
         self._seeding = threading.Lock()
         self._seeded = False
 
@@ -123,7 +124,7 @@ class InventoryStore:
             return reservation
         order_id, mark = reservation.order_id, reserving.reserve_mark(reservation.order_id)
         lines = reserving.taking_order(reservation, items or self._items.get_many(reservation.known))
-        took: dict[str, Did] = {}
+        took: dict[str, Effect] = {}
         for line in lines:
             used = frozenset(location for did in took.values() for location in did)
             did = self._stock.apply(line.sku, mark, partial(domain.reserved, quantity=line.quantity, used=used))
@@ -135,7 +136,7 @@ class InventoryStore:
         return reservation
 
     def _restock_once(
-        self, sku: str, request: RestockRequest, key: str, change: Callable[[Item], tuple[Item, Did]]
+        self, sku: str, request: RestockRequest, key: str, change: Callable[[Item], tuple[Item, Effect]]
     ) -> None:
         asked = Restock(key=key, sku=sku, warehouse=request.warehouse, quantity=request.quantity)
         restock = asked
@@ -165,8 +166,8 @@ class InventoryStore:
 
 
 def _no_item(sku: str) -> Item:
-    raise not_found("SKU", sku)
+    raise NotFoundError("SKU", sku)
 
 
 def _no_reservation(order_id: str) -> Reservation:
-    raise not_found("reservation of order", order_id)
+    raise NotFoundError("reservation of order", order_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Flask
 from pydantic import Field
 
-from services.common.auth.access import OPEN, Door, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
 from services.common.encryption.sealing import Sealer
@@ -46,11 +46,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     sealer: Sealer | None = None,
-    door: Door = OPEN,
+    authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the service's application; `sealer` opens the events that are delivered."""
     app = create_base_app("notifications", ready)
-    guard(app, RULES, door)
+    guard(app, RULES, authenticator)
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
     at_stop(app, streams.end)
@@ -61,9 +61,11 @@ def create_app(
 def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
-    ground = prepare(config)
-    app = create_app(config, ground.documents, ready=ground.ready, door=ground.door, sealer=ground.sealer)
-    wiring.register(app, ground.unrest)
+    context = prepare(config)
+    app = create_app(
+        config, context.documents, ready=context.ready, authenticator=context.authenticator, sealer=context.sealer
+    )
+    wiring.register(app, context.fault_injector)
     serve(app, config)
 
 

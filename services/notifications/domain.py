@@ -9,8 +9,7 @@ from typing import Any
 
 from services.common.clock import moment, rfc3339
 from services.common.ids import ORDER_ID_PATTERN
-from services.common.storage.index import Entry
-from services.common.storage.index_reader import BadCursorError, Slice
+from services.common.records import BadCursorError, Entry, Slice
 from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS, CloudEvent, DeadLetter, FeedEvent, OrderFeed
 
 _MAX_EXCERPT = 1000
@@ -86,10 +85,10 @@ def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
     rest = len(feed.events)
     if cursor:
         if not re.fullmatch(r"[0-9]{1,6}", cursor) or int(cursor) > rest:
-            raise BadCursorError("not a cursor of this list")
+            raise BadCursorError
         rest = int(cursor)
     first = max(rest - limit, 0)
-    entries = [Entry(id=event.id, at=event.time, data=event.wire()) for event in reversed(feed.events[first:rest])]
+    entries = [Entry(id=event.id, at=event.time, data=event.to_json()) for event in reversed(feed.events[first:rest])]
     return Slice(entries, str(first) if first else None)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Base64Bytes, BaseModel, Field
 
 from services.common.ids import OrderId
-from services.common.json_models import Name, Request, Wire
+from services.common.json_models import ApiModel, Name, Request
 
 MAX_MESSAGE = 500
 """How many characters of a message are kept."""
@@ -54,7 +54,7 @@ class Deliveries(Request):
     entries: list[Delivery]
 
 
-class FeedEvent(Wire):
+class FeedEvent(ApiModel):
     """An order event as it is kept and shown; `time` is when it happened."""
 
     id: str
@@ -65,7 +65,7 @@ class FeedEvent(Wire):
     actor: str
     time: str
 
-    def wire(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the event as it goes over the wire, without a fulfillment where it concerns none."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
@@ -76,7 +76,7 @@ class OrderFeed(BaseModel):
     events: list[FeedEvent] = Field(default_factory=list)
 
 
-class DeadLetter(Wire):
+class DeadLetter(ApiModel):
     """A message that could not be processed: what is known of it, and the beginning of its body as text."""
 
     id: str | None = None
@@ -84,7 +84,7 @@ class DeadLetter(Wire):
     excerpt: str
     seen_at: str
 
-    def wire(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the dead letter as it goes over the wire, without what the message did not have."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 

@@ -11,8 +11,8 @@ from services.common.clock import Clock
 from services.common.encryption.encrypted_events import opened
 from services.common.encryption.sealing import Sealer, TamperedError, UnknownKeyError
 from services.common.logs import get_logger
+from services.common.records import BadCursorError, Slice
 from services.common.server.connection import client_disconnected
-from services.common.storage.index_reader import BadCursorError, Slice
 from services.common.web.base_app import content_policy, object_from, paginated, parse, read_body, read_limit
 from services.common.web.event_stream import refuse_other_sites, stream_response
 from services.common.web.problems import Problem, invalid

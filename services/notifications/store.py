@@ -8,9 +8,10 @@ from functools import partial
 from zlib import crc32
 
 from services.common.clock import Clock
+from services.common.records import Entry, Slice
 from services.common.storage.documents import Documents, Records
-from services.common.storage.index import Entry, Index
-from services.common.storage.index_reader import IndexReader, Slice
+from services.common.storage.index import Index
+from services.common.storage.index_reader import IndexReader
 from services.notifications import domain
 from services.notifications.models import DeadLetterMark, FeedEvent, OrderFeed
 
@@ -51,7 +52,7 @@ class NotificationsStore:
             after = {one: domain.with_events(before.get(one), events) for one, events in by_order.items()}
             new = [event for one in by_order for event in domain.missing(before.get(one), after[one].events)]
             if new:
-                entries = [Entry(id=event.id, at=domain.arrival(now), data=event.wire()) for event in new]
+                entries = [Entry(id=event.id, at=domain.arrival(now), data=event.to_json()) for event in new]
                 self._feed.append_all(entries, since=domain.earliest_arrival(new))
             for one in {event.order_id for event in new}:
                 self._orders.update(one, partial(domain.with_events, events=by_order[one]))
@@ -62,7 +63,7 @@ class NotificationsStore:
         key, letter = domain.dead_letter_key(body), domain.dead_letter(body, self._clock())
         with self._locked([key]):
             if self._marks.get(key) is None:
-                self._dead.put(Entry(id=key, at=letter.seen_at, data=letter.wire()))
+                self._dead.put(Entry(id=key, at=letter.seen_at, data=letter.to_json()))
                 self._marks.create(key, DeadLetterMark(seen_at=letter.seen_at))
 
     def events(self, limit: int, cursor: str | None) -> Slice:

@@ -9,9 +9,10 @@ from functools import partial
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
+from services.common.records import BadCursorError, Slice
 from services.common.storage.documents import Documents, Stored
-from services.common.storage.index_reader import BadCursorError, IndexReader, Slice
-from services.common.web.stream_slots import Places
+from services.common.storage.index_reader import IndexReader
+from services.common.web.stream_slots import StreamSlots
 from services.notifications.store import FEED
 
 log = get_logger(__name__)
@@ -115,7 +116,7 @@ class EventStreams:
     def __init__(self, documents: Documents, settings: StreamSettings) -> None:
         self._settings = settings
         self._readings = _Readings(documents, settings.poll)
-        self._places = Places(settings.limit, "streams")
+        self._places = StreamSlots(settings.limit, "streams")
 
     def stored(self) -> None:
         """Wake the streams: an event was kept by this process."""

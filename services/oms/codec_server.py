@@ -109,7 +109,7 @@ def _guard(app: Flask, token: str, origins: frozenset[str]) -> None:
 def _changed(payload: Payload, number: int, change: Callable[[str], str], before: str, after: str) -> Json:
     try:
         if _decoded(payload.metadata.get(_ENCODING, "")) != before:
-            return payload.wire()
+            return payload.to_json()
         data = _encoded(change(_decoded(payload.data)))
     except ValueError as error:
         raise invalid((f"payloads.{number}", "must be text in base64")) from error

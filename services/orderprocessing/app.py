@@ -8,36 +8,37 @@ from typing import Protocol
 from flask import Flask
 from pydantic import Field
 
-from services.common.auth.access import OPEN, Door, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.dapr.sidecar import Sidecar
-from services.common.encryption.encrypted_events import Publisher, SealedPublisher
+from services.common.encryption.encrypted_events import EncryptingPublisher, Publisher
 from services.common.encryption.sealing import Sealer
 from services.common.faults import injector, wiring
 from services.common.server.http_server import serve
 from services.common.service import configure, prepare
 from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
-from services.orderprocessing.activities.dependencies import Tools
+from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.api import openapi
 from services.orderprocessing.api.access import RULES
 from services.orderprocessing.api.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
 from services.orderprocessing.application import admission
-from services.orderprocessing.application.order_intake import Catalogue
-from services.orderprocessing.application.order_queries import Lists
+from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.application.order_service import OrderService, Workflows
+from services.orderprocessing.application.price_list import PriceList
 from services.orderprocessing.domain.order_rules import Policy
 from services.orderprocessing.engine import outage
-from services.orderprocessing.engine.in_flight import Underway
+from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.worker import Worker, run_worker
-from services.orderprocessing.engine.workflow_client import Engine, tell_sdk
+from services.orderprocessing.engine.workflow_client import Engine, configure_sdk
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.recovery.scan_loop import run_in_background
-from services.orderprocessing.workflows.registry import WORKFLOWS, Around, bound_activities
+from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
+from services.orderprocessing.workflows.policies import Timeouts, longest_try
 
 _DISCONNECTED_WITHIN = 0.5
 
@@ -56,6 +57,10 @@ class OrderProcessingConfig(ServiceConfig):
     backlog_limit: int = Field(default=400, ge=1, le=1_000_000)
     sidecar_supervised: bool = False
 
+    def timeouts(self) -> Timeouts:
+        """Return how long the workflows try, and how long one try may take."""
+        return Timeouts(self.charge_timeout, self.booking_timeout, longest_try(self.call_timeout))
+
     def policy(self) -> Policy:
         """Return the rules that the domain decides by."""
         return Policy(self.order_action_timeout, self.approval_timeout, self.approval_threshold)
@@ -71,7 +76,7 @@ class Neighbours(Invoker, Publisher, Protocol):
 
 def create_service(orders: OrderStore, invoker: Invoker, engine: Workflows) -> OrderService:
     """Return the use cases, which the API and the reconciler share."""
-    return OrderService(orders, Catalogue(Inventory(invoker).prices), engine)
+    return OrderService(orders, PriceList(Inventory(invoker).prices), engine)
 
 
 def create_app(
@@ -81,29 +86,31 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     admit: Callable[[], None] = lambda: None,
-    door: Door = OPEN,
+    authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; `admit` raises the problem for a new order that must wait."""
     app = create_base_app("orderprocessing", ready)
-    guard(app, RULES, door)
-    lists = Lists(orders, clock)
-    app.register_blueprint(order_routes(service, lists, engine, clock, admit))
+    guard(app, RULES, authenticator)
+    queries = OrderQueries(orders, clock)
+    app.register_blueprint(order_routes(service, queries, engine, clock, admit))
     app.register_blueprint(decision_routes(service))
-    app.register_blueprint(figure_routes(lists, engine))
-    app.register_blueprint(shipment_routes(service, lists))
+    app.register_blueprint(figure_routes(queries, engine))
+    app.register_blueprint(shipment_routes(service, queries))
     api_docs.register(app, openapi.describe)
     return app
 
 
-def create_tools(config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours, sealer: Sealer) -> Tools:
+def create_tools(
+    config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours, sealer: Sealer
+) -> Dependencies:
     """Return what the activities work with."""
-    return Tools(
+    return Dependencies(
         orders=orders,
         inventory=Inventory(sidecar),
         billing=Billing(sidecar),
         fraud=Fraud(sidecar),
         shipping=Shipping(sidecar),
-        publisher=SealedPublisher(sidecar, sealer),
+        publisher=EncryptingPublisher(sidecar, sealer),
         policy=config.policy(),
     )
 
@@ -121,43 +128,45 @@ def report_outages(config: OrderProcessingConfig, sidecar: Sidecar, worker: Work
 def main() -> None:
     """Run the service until it is told to stop."""
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
-    tell_sdk(config, config.dapr_grpc_port)
-    ground = prepare(config)
-    sidecar, unrest, codec = ground.sidecar, ground.unrest, Codec(ground.sealer)
-    orders = OrderStore(ground.documents)
-    engine = Engine(sidecar, config.charge_timeout, config.booking_timeout, codec)
+    configure_sdk(config, config.dapr_grpc_port)
+    context = prepare(config)
+    sidecar, fault_injector, codec = context.sidecar, context.fault_injector, Codec(context.sealer)
+    orders = OrderStore(context.documents)
+    engine = Engine(sidecar, config.timeouts(), codec)
     service = create_service(orders, sidecar, engine)
-    underway, stopping = Underway(), threading.Event()
-    tools = create_tools(config, orders, sidecar, ground.sealer)
-    activities = bound_activities(tools, _around(underway, unrest))
-    worker = run_worker(sidecar, WORKFLOWS, activities, codec, ground.calm.prove, config.sidecar_supervised)
-    run_in_background(Reconciler(orders, service, underway.done), config.reconcile_interval, stopping)
-    full = admission.Backlog(Lists(orders).waiting, config.backlog_limit)
+    in_flight, stopping = InFlightActivities(), threading.Event()
+    deps = create_tools(config, orders, sidecar, context.sealer)
+    activities = bound_activities(deps, _around(in_flight, fault_injector))
+    worker = run_worker(
+        sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.prove, config.sidecar_supervised
+    )
+    run_in_background(Reconciler(orders, service, in_flight.done), config.reconcile_interval, stopping)
+    full = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)
     admission.run_in_background(full, stopping)
     report_outages(config, sidecar, worker, stopping)
     app = create_app(
         orders,
         service,
         engine,
-        ready=lambda: ground.ready() and engine.ready() and worker.alive(),
+        ready=lambda: context.ready() and engine.ready() and worker.alive(),
         admit=full.check,
-        door=ground.door,
+        authenticator=context.authenticator,
     )
     # Its own calls come from people; what fails here are the activities.
-    wiring.register(app, unrest, fail_calls=False)
+    wiring.register(app, fault_injector, fail_calls=False)
 
     def finish(seconds: float) -> None:
         stopping.set()
         engine.stop()
-        underway.stop(seconds)
+        in_flight.stop(seconds)
         worker.stop(_DISCONNECTED_WITHIN)
 
     serve(app, config, finish)
 
 
-def _around(underway: Underway, unrest: injector.Chaos | None) -> Around:
+def _around(in_flight: InFlightActivities, fault_injector: injector.FaultInjector | None) -> Around:
     """Return what surrounds every activity: it is counted, and it fails now and then where chaos is enabled."""
-    return underway.run if unrest is None else lambda work: underway.run(lambda: unrest.around(work))
+    return in_flight.run if fault_injector is None else lambda work: in_flight.run(lambda: fault_injector.around(work))
 
 
 if __name__ == "__main__":

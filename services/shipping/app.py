@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common.auth.access import OPEN, Door, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.service import run_service
@@ -27,11 +27,11 @@ def create_app(
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     courier: Courier | None = None,
-    door: Door = OPEN,
+    authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; without a `courier` it books the simulated one."""
     app = create_base_app("shipping", ready)
-    guard(app, RULES, door)
+    guard(app, RULES, authenticator)
     routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
     api_docs.register(app, openapi.describe)
     return app

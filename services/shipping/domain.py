@@ -1,7 +1,7 @@
 """The rules of bookings: what may be booked, and what a cancellation leaves behind."""
 
+from services.common.errors import NotAllowedError, UnavailableError
 from services.common.ids import split_fulfillment_id
-from services.common.web.problems import conflict, unavailable
 from services.shipping.models import Booking, BookingAnswer, BookingRequest, BookingStatus, Settings
 
 
@@ -11,16 +11,16 @@ def check_same(booking: Booking, request: BookingRequest) -> Booking:
     Raises the 409 `bookingCancelled` for one that was cancelled and `bookingExists` for other content.
     """
     if booking.status is BookingStatus.CANCELLED:
-        raise conflict("bookingCancelled", f"the booking of shipment {booking.id} was cancelled")
+        raise NotAllowedError("bookingCancelled", f"the booking of shipment {booking.id} was cancelled")
     if (booking.order_id, booking.items) != (request.order_id, tuple(request.items)):
-        raise conflict("bookingExists", f"shipment {booking.id} is booked with other content")
+        raise NotAllowedError("bookingExists", f"shipment {booking.id} is booked with other content")
     return booking
 
 
 def check_active(settings: Settings | None) -> None:
     """Refuse new bookings during maintenance, by a 503 that says when to try again."""
     if settings is not None and not settings.active:
-        raise unavailable("shipping takes no bookings at the moment")
+        raise UnavailableError("unavailable", "shipping takes no bookings at the moment")
 
 
 def make_booking(request: BookingRequest, courier_reference: str, at: str) -> Booking:

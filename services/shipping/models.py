@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.common.ids import FulfillmentId, OrderId, check_owner
-from services.common.json_models import GoodsLine, Request, Wire
+from services.common.json_models import ApiModel, GoodsLine, Request
 
 
 class BookingStatus(StrEnum):
@@ -34,7 +34,7 @@ class BookingPath(Request):
     id: FulfillmentId
 
 
-class Booking(Wire):
+class Booking(ApiModel):
     """A courier booking; one that was cancelled before it was made has no items and no reference."""
 
     id: str
@@ -46,7 +46,7 @@ class Booking(Wire):
     updated_at: str
 
 
-class BookingAnswer(Wire):
+class BookingAnswer(ApiModel):
     """The answer to booking and to cancelling."""
 
     id: str
@@ -54,13 +54,13 @@ class BookingAnswer(Wire):
     courier_reference: str | None = None
 
 
-class Settings(Wire):
+class Settings(ApiModel):
     """The maintenance switch: while not active, nothing new is booked."""
 
     active: bool = True
 
 
-class SettingsAnswer(Wire):
+class SettingsAnswer(ApiModel):
     """The answer of everything that shows or turns the switch."""
 
     active: bool

@@ -18,19 +18,19 @@ def register(app: Flask, store: ShippingStore) -> None:
     def _book() -> Response:
         body = read_body(BookingRequest)
         with about_order(body.order_id):
-            return jsonify(domain.booking_answer(store.book(body)).wire())
+            return jsonify(domain.booking_answer(store.book(body)).to_json())
 
     @app.post("/bookings/<shipment_id>/cancel")
     def _cancel(shipment_id: str) -> Response:
         path = parse(BookingPath, {"id": shipment_id})
-        return jsonify(domain.booking_answer(store.cancel(path.id)).wire())
+        return jsonify(domain.booking_answer(store.cancel(path.id)).to_json())
 
     @app.get("/bookings/<shipment_id>")
     def _find(shipment_id: str) -> Response:
         booking = store.find(shipment_id) if is_fulfillment_id(shipment_id) else None
         if booking is None:
             raise not_found("booking", shipment_id)
-        return jsonify(booking.wire())
+        return jsonify(booking.to_json())
 
     @app.post("/shipping/activate")
     def _activate() -> Response:
@@ -46,4 +46,4 @@ def register(app: Flask, store: ShippingStore) -> None:
 
 
 def _answer(settings: Settings) -> Response:
-    return jsonify(SettingsAnswer(active=settings.active, maintenance_mode=not settings.active).wire())
+    return jsonify(SettingsAnswer(active=settings.active, maintenance_mode=not settings.active).to_json())

@@ -17,7 +17,7 @@ from services.common.service import configure, make_api_keys, refuse
 from services.common.web.base_app import create_base_app
 from services.load_generator.runs import Operations
 from services.web import pages
-from services.web.auth.session_guard import Gate
+from services.web.auth.session_guard import SessionGuard
 from services.web.auth.session_secret import SecretError
 from services.web.clients.backend import Backend, Caller
 from services.web.clients.event_feed import FeedFollower, Source
@@ -50,10 +50,10 @@ class WebConfig(ServiceConfig):
     behind_tls: bool = False
     session_secret_file: Path | None = None
 
-    def gate(self, keys: ApiKeys | None) -> Gate:
+    def gate(self, keys: ApiKeys | None) -> SessionGuard:
         """Return what asks people who they are, by these keys."""
         beside = self.api_keys_file.with_suffix(".session") if self.api_keys_file else None
-        return Gate(keys, self.session_secret_file or beside)
+        return SessionGuard(keys, self.session_secret_file or beside)
 
     def streams(self) -> int:
         """Return how many pages may be followed live at once."""
@@ -76,7 +76,7 @@ def create_app(
     backend, calls = Backend(neighbours), SideBySide()
     operations = operations or Operations(backend, hub, dear=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))
-    gate.stand(app, behind_tls=config.behind_tls)
+    gate.protect(app, behind_tls=config.behind_tls)
     for blueprint in (_home(), login_routes(gate), operator_routes(backend, calls, operations)):
         app.register_blueprint(blueprint)
     app.register_blueprint(live_routes(hub, backend))

@@ -1,6 +1,6 @@
 """What every page has in common: its layout, its errors, its headers, and who may send its forms."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -22,11 +22,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from services.common.dapr.sidecar import RefusedError, TransientError
+from services.common.hosts import host_name
 from services.common.logs import get_logger
 from services.common.web import problems
 from services.common.web.base_app import content_policy
-from services.common.web.origins import fetched_by_other_site, host_name, only_reads_or_from_here
-from services.common.web.problems import Problem, not_found, unavailable
+from services.common.web.origins import fetched_by_other_site, only_reads_or_from_here
+from services.common.web.problems import Problem, not_found
+from services.web.clients.problems import problem_of
 from services.web.views import filters, form_errors
 
 log = get_logger(__name__)
@@ -37,15 +39,6 @@ _VENDOR = {
 }
 """Files of installed packages, by the name under which the pages ask for them."""
 
-_SERVICES: Mapping[str | None, str] = {
-    "orderprocessing": "The order service",
-    "inventory": "The inventory",
-    "billing": "The billing service",
-    "shipping": "The shipping service",
-    "fraud": "The fraud check",
-    "notifications": "The feed of events",
-}
-_SOMEBODY = "A service that this page needs"
 
 _SAID = "said"
 STAYS_ON = "Oms-Stays-On"
@@ -193,26 +186,6 @@ def _register_errors(app: Flask) -> None:
         answer = _answer(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
         answer.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
         return answer
-
-
-def problem_of(error: RefusedError | TransientError) -> Problem:
-    """Return what a person is told about a call that failed."""
-    if isinstance(error, RefusedError):
-        return _passed_on(error.status, error.body, error.service)
-    # Where a service is away the sidecar answers in its place, with a 500 that has no detail for people.
-    if "detail" in error.body:
-        problem = _passed_on(error.status or 503, error.body, "the service")
-    else:
-        problem = unavailable(f"{_SERVICES.get(error.service, _SOMEBODY)} does not answer right now. Try again.")
-    problem.retry_after = 1
-    return problem
-
-
-def _passed_on(status: int, body: dict[str, object], service: str) -> Problem:
-    listed = body.get("errors")
-    errors = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    detail = str(body.get("detail") or f"{service} answered {status}")
-    return Problem(status, str(body.get("code") or f"http{status}"), detail, errors)
 
 
 def _answer(found: Problem) -> AnyResponse:

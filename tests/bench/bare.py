@@ -14,7 +14,7 @@ from services.common.dapr.sidecar import Sidecar
 from services.common.server.http_server import serve
 from services.common.service import configure
 from services.common.web.base_app import create_base_app
-from services.orderprocessing.engine.workflow_client import tell_sdk
+from services.orderprocessing.engine.workflow_client import configure_sdk
 
 IN_SEQUENCE = 5
 _STARTERS = 16
@@ -60,7 +60,7 @@ def create_app(sidecar: Sidecar, ready: threading.Event) -> Flask:
 def main() -> None:
     """Run until told to stop."""
     config = configure(BareConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
-    tell_sdk(config, config.dapr_grpc_port)
+    configure_sdk(config, config.dapr_grpc_port)
     sidecar, ready = Sidecar(config), threading.Event()
     runtime = WorkflowRuntime()
     runtime.register_workflow(bare_workflow)

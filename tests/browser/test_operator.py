@@ -121,7 +121,7 @@ def test_a_process_is_killed_from_the_page_and_comes_back(visitor: Visitor, syst
 
 def test_chaos_is_switched_on_for_a_service_and_off_again(visitor: Visitor, shop: Shop) -> None:
     visitor.is_role("Operator")
-    visitor.page.get_by_text("Chaos: failing calls").click()
+    visitor.page.get_by_text("FaultInjector: failing calls").click()
     line = visitor.page.get_by_role("row").filter(has_text="billing")
     visitor.page.get_by_label("In", exact=True).select_option("billing")
     for percent, state in (("5", "on"), ("0", "off")):

@@ -68,7 +68,7 @@ def _settings(options: argparse.Namespace, kills: int) -> Settings:
         port_offset=options.port_offset,
         patience=options.patience,
         fickle=options.fickle,
-        shaky=tuple(options.shaky),
+        with_faults=tuple(options.with_faults),
         settles_within=options.settles_within,
     )
 
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", type=int, metavar="SECONDS", help="for how long charges and bookings are tried")
     parser.add_argument("--fickle", action="store_true", help="most customers cancel")
     parser.add_argument(
-        "--shaky", nargs="+", default=[], metavar="SERVICE", help="whose switch is used, instead of all"
+        "--with_faults", nargs="+", default=[], metavar="SERVICE", help="whose switch is used, instead of all"
     )
     parser.add_argument("--settles-within", type=float, default=SETTLES_WITHIN_S, metavar="SECONDS")
     parser.add_argument("--folder", type=Path, help="where state and logs go, instead of the temporary folder")

@@ -34,12 +34,12 @@ class Answer:
         return self.status == 409 and self.tries == 1
 
 
-class NoAnswerError(Exception):
+class ConnectionFailedError(Exception):
     """Nobody answered, however long the client tried."""
 
 
 def persist(shop: Shop, service: str, method: str, path: str, body: object = None, **options: Any) -> Answer:
-    """Send a request until it is answered by anything but 503. Raises NoAnswerError after minutes."""
+    """Send a request until it is answered by anything but 503. Raises ConnectionFailedError after minutes."""
     deadline = time.monotonic() + _PATIENCE
     tries, last = 0, ""
     while time.monotonic() < deadline:
@@ -53,7 +53,7 @@ def persist(shop: Shop, service: str, method: str, path: str, body: object = Non
                 return Answer(found.status_code, _body(found), tries, time.time())
             last = found.text
         time.sleep(_PAUSE)
-    raise NoAnswerError(f"{method} {service} {path} was not answered in {tries} tries: {last}")
+    raise ConnectionFailedError(f"{method} {service} {path} was not answered in {tries} tries: {last}")
 
 
 def _body(found: requests.Response) -> Any:

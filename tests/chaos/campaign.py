@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launcher.errors import LaunchError
 from launcher.system.stack import Stack
-from tests.chaos.calls import NoAnswerError, persist
+from tests.chaos.calls import ConnectionFailedError, persist
 from tests.chaos.coverage import recovery, standstill
 from tests.chaos.engine import EngineRoom
 from tests.chaos.evidence import Evidence
@@ -44,7 +44,7 @@ class Settings:
 
     `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
     patience the switch stays on until a round's last order is placed, not only until its last kill. Where customers are
-    `fickle`, most of them cancel. `shaky` names the services whose switch is used, none for all. `conditions` are
+    `fickle`, most of them cancel. `with_faults` names the services whose switch is used, none for all. `conditions` are
     brought about one after the other in a round of their own at the end.
     """
 
@@ -58,7 +58,7 @@ class Settings:
     port_offset: int = 4000
     patience: int | None = None
     fickle: bool = False
-    shaky: tuple[str, ...] = ()
+    with_faults: tuple[str, ...] = ()
     settles_within: float = SETTLES_WITHIN_S
     conditions: tuple[str, ...] = ()
 
@@ -112,7 +112,7 @@ class Campaign:
         while self._plan and self.tally.zero:
             try:
                 self._round(next(numbers), self._plan.pop(0))
-            except (LaunchError, NoAnswerError, NotBackError) as error:
+            except (LaunchError, ConnectionFailedError, NotBackError) as error:
                 self.tally.faults.append(Fault(Column.STUCK, "the system", f"does not come back: {error}"))
             self.tally.kills, self.tally.processes = self._killer.blows, self._killer.processes
         self.tally.victims, self.tally.diary = self._killer.by_victim, self._killer.diary
@@ -197,7 +197,7 @@ class Campaign:
 
     def _switch(self, body: Mapping[str, float]) -> None:
         every = {app.app_id for app in self._stack.apps()} - _WITHOUT_SWITCH
-        for name in self._settings.shaky or sorted(every):
+        for name in self._settings.with_faults or sorted(every):
             answer = persist(self._shop, name, "PUT", "/chaos", dict(body))
             if answer.status != 200:
                 raise RuntimeError(f"{name} has no chaos switch: {answer.status} {answer.body}")

@@ -40,7 +40,7 @@ def _mutant(name: str, without: str, path: Path, *pairs: str) -> Mutant:
 
 _ORDER_FLOW = _OPERATIONS / "workflows" / "order.py"
 _PAYMENT = _OPERATIONS / "activities" / "payment.py"
-_CLIENTS = _OPERATIONS / "clients.py"
+_CLIENTS = _OPERATIONS / "adapters" / "service_clients.py"
 _BILLING = _SERVICES / "billing" / "store.py"
 _FRAUD = _SERVICES / "fraud" / "store.py"
 _INVENTORY = _SERVICES / "inventory" / "store.py"
@@ -77,7 +77,7 @@ UNDOS = (
         "undo-tally",
         "a refunded charge is taken off the customer's tally",
         _PAYMENT,
-        "    tools.fraud.reverse(request.fulfillment_id)\n",
+        "    deps.fraud.reverse(request.fulfillment_id)\n",
         "",
     ),
 )
@@ -88,13 +88,13 @@ KEYS = (
         "an order is created only where there is none with its id",
         (
             Edit(
-                _OPERATIONS / "store.py",
+                _OPERATIONS / "adapters" / "order_repository.py",
                 "        if not self._orders.create(order.id, order):\n            return None\n",
                 "        self._orders.update(order.id, lambda _now: order)\n",
             ),
             Edit(
-                _OPERATIONS / "service.py",
-                "known = self._orders.get(order_id) if claim or draft.id else None",
+                _OPERATIONS / "application" / "order_service.py",
+                "known = self._orders.get(order_id) if binding or draft.id else None",
                 "known = None",
             ),
         ),
@@ -102,14 +102,14 @@ KEYS = (
     _mutant(
         "key-idempotency-header",
         "an Idempotency-Key is bound to its order",
-        _OPERATIONS / "store.py",
-        "        if self._keys.create(_key_id(key), claim, ttl=_IDEMPOTENCY_TTL):\n",
-        "        if key:\n",
+        _OPERATIONS / "adapters" / "order_repository.py",
+        "        return self._keys.update(_key_id(key), change, ttl=_IDEMPOTENCY_TTL)\n",
+        "        return change(None)\n",
     ),
     _mutant(
         "key-workflow",
         "an order's workflow has the order's id",
-        _OPERATIONS / "runtime.py",
+        _OPERATIONS / "engine" / "workflow_client.py",
         "ORDER_WORKFLOW, order_workflow_id(message.target), run",
         f"ORDER_WORKFLOW, order_workflow_id(message.target) + {_RANDOM}, run",
     ),
@@ -130,7 +130,7 @@ KEYS = (
     _mutant(
         "key-event",
         "an event's id is made of order and step",
-        _OPERATIONS / "activities" / "tools.py",
+        _OPERATIONS / "activities" / "dependencies.py",
         '"id": event_id(order.id, step.seq)',
         f'"id": event_id(order.id, step.seq) + {_RANDOM}',
     ),
@@ -183,7 +183,7 @@ KEYS = (
     _mutant(
         "known-line",
         "a list knows a line again by its id",
-        _SERVICES / "common" / "index.py",
+        _SERVICES / "common" / "storage" / "index.py",
         "        position = page.find(put.entry.id)\n",
         "        position = page.find(put.entry.id) if put.place else None\n",
         "            if self.pages[number].find(entry.id) is not None:\n",
@@ -230,7 +230,7 @@ MARKS = (
     _mutant(
         "etag",
         "a document is written only if it is still what was read",
-        _SERVICES / "common" / "documents.py",
+        _SERVICES / "common" / "storage" / "documents.py",
         '"options": _FIRST_WRITE}\n        if etag is not None:\n            item["etag"] = etag\n',
         "}\n",
     ),
@@ -290,59 +290,52 @@ ENGINE_FAULTS = (
     _mutant(
         "engine-lost-result",
         "a workflow whose activity result the engine has lost is ended and starts anew",
-        _OPERATIONS / "healing.py",
+        _OPERATIONS / "engine" / "stuck_detection.py",
         "    if passed_over & scheduled.keys():\n",
         "    if len(passed_over & scheduled.keys()) < 0:\n",
-        "    return any(one.timestamp < limit for one in waited_for)\n",
-        "    return any(one.timestamp < limit for one in waited_for[:0])\n",
+        "    return any(one.timestamp < limit for one in waited_for) or _retry_is_overdue(history, limit)\n",
+        "    return any(one.timestamp < limit for one in waited_for[:0]) or _retry_is_overdue(history, limit)\n",
     ),
     _mutant(
         "engine-no-workflow",
         "an order whose workflow does not run gets one",
-        _OPERATIONS / "service.py",
-        "        if not self._workflows.runs(order.id):\n",
+        _OPERATIONS / "application" / "order_service.py",
+        "        if not self._workflows.is_running(order.id):\n",
         "        if not order.id:\n",
     ),
     _mutant(
         "engine-sidecar-restart",
         "a sidecar that takes no workflow is asked to end",
-        _OPERATIONS / "worker.py",
+        _OPERATIONS / "engine" / "worker.py",
         "            self._sidecar.shut_down()\n",
-        "",
+        "            pass\n",
     ),
     _mutant(
         "engine-idle-sidecar",
         "a sidecar is asked to end too that knows its worker and takes no workflow",
-        _OPERATIONS / "worker.py",
+        _OPERATIONS / "engine" / "worker.py",
         "            connected_workers(self._sidecar) == 0 or self._takes_nothing(connected_for)\n",
         "            connected_workers(self._sidecar) == 0\n",
     ),
     _mutant(
         "engine-liveness",
         "a worker is not ready while nothing runs in it",
-        _OPERATIONS / "pulse.py",
+        _OPERATIONS / "engine" / "liveness.py",
         "        return self._last is not None and self.silence() < _LOST_AFTER\n",
         "        return True\n",
     ),
     _mutant(
-        "engine-lease",
-        "the lease of a killed scheduler is revoked",
-        Path("runtime") / "prerequisites.py",
-        "        once_started=lambda: revoke_stale_lease(ports.etcd_client),\n",
-        "",
-    ),
-    _mutant(
         "engine-signal-repeat",
         "a signal that the engine did not take is repeated within a second",
-        _OPERATIONS / "messenger.py",
+        _OPERATIONS / "engine" / "dispatcher.py",
         "            if self._repeating or self._stopping.is_set():\n",
         "            if self._kept:\n",
     ),
     _mutant(
         "engine-signal-scan",
         "the reconciler finds signals that nobody acknowledged",
-        _OPERATIONS / "service.py",
-        "        self._workflows.ring(sorted(order.bells) or _all_sleepers(order))\n",
+        _OPERATIONS / "application" / "order_service.py",
+        "        self._workflows.signal(sorted(order.pending_signals) or _waiting_instances(order))\n",
         "",
     ),
 )

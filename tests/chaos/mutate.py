@@ -18,7 +18,7 @@ from launcher.paths import ROOT
 from tests.chaos.mutants import MUTANTS, Mutant
 from tests.tables import aligned
 
-_COPIED = ("components", "runtime", "services", "tests", "dapr.yaml", "pyproject.toml")
+_COPIED = ("components", "launcher", "services", "tests", "dapr.yaml", "pyproject.toml")
 _LONGEST_S = 900.0
 _SHORT = ["--short"]
 _WILD = ["--kills", "16", "--rate", "4", "--fickle", "--patience", "300"]
@@ -74,7 +74,7 @@ def notice(mutant: Mutant, seeds: Sequence[int], port_offset: int) -> tuple[str,
 def _shaken(mutant: Mutant) -> list[str]:
     """Return the option by which chaos strikes only the service that lacks something, so that orders get there."""
     services = {edit.path.parts[1] for edit in mutant.edits} - {"common"}
-    return ["--shaky", *sorted(services)] if services else []
+    return ["--with_faults", *sorted(services)] if services else []
 
 
 def _copy(root: Path) -> None:

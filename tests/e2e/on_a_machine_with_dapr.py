@@ -58,7 +58,7 @@ def shopper(stack: Stack) -> Shopper:
 
 
 @pytest.fixture(scope="module")
-def control_plane(machine: Machine) -> Iterator[dict[str, control_plane.Kept]]:
+def control_plane(machine: Machine) -> Iterator[dict[str, control_plane.SupervisedProcess]]:
     """Run Redis, placement and scheduler as the containers of `dapr init` do: elsewhere, on the usual ports."""
     names = list(control_plane.SERVICES)
     services = control_plane.start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
@@ -111,7 +111,11 @@ def test_without_redis_placement_and_scheduler_the_console_says_once_what_is_mis
 
 
 def test_the_commands_of_the_readme_start_the_system(
-    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, control_plane.Kept]
+    run_command: str,
+    machine: Machine,
+    stack: Stack,
+    shopper: Shopper,
+    control_plane: dict[str, control_plane.SupervisedProcess],
 ) -> None:
     with running(run_command, machine):
         wait_ready(shopper.shop, stack)
@@ -129,7 +133,10 @@ def assert_free(stack: Stack) -> None:
 
 
 def test_make_run_goes_on_with_the_orders_of_dapr_run(
-    stack: Stack, shopper: Shopper, control_plane: dict[str, control_plane.Kept], capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    shopper: Shopper,
+    control_plane: dict[str, control_plane.SupervisedProcess],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     delivered, waiting = shopper.placed
     with stack:
@@ -142,7 +149,11 @@ def test_make_run_goes_on_with_the_orders_of_dapr_run(
 
 
 def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_sidecar_is_ended(
-    run_command: str, machine: Machine, stack: Stack, shopper: Shopper, control_plane: dict[str, control_plane.Kept]
+    run_command: str,
+    machine: Machine,
+    stack: Stack,
+    shopper: Shopper,
+    control_plane: dict[str, control_plane.SupervisedProcess],
 ) -> None:
     *delivered, waiting = shopper.placed
     with running(run_command, machine, **Tokens().environment()) as console:

@@ -253,7 +253,7 @@ def test_the_requests_of_demo_http_that_need_chaos_or_keys_are_answered_as_their
     shell = Shell(house.stack.state_dir, PORT_OFFSET, {})
     variables = {name: shell.moved(value) for name, value in FILE.variables.items()}
     key = house.keys["operator"]
-    # Chaos without keys needs no key; this system has both.
+    # FaultInjector without keys needs no key; this system has both.
     always = {"Authorization": f"Bearer {key}"} if section == CHAOS else {}
     sender = Sender(variables | {"key": key}, always)
     for one in of_sections(section):

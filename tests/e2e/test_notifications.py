@@ -50,13 +50,13 @@ def test_a_stream_that_breaks_and_resumes_loses_and_doubles_nothing(shop: Shop, 
     while len(listener.events_of(first)) < 2:
         next(connection)
     connection.close()
-    unheard = shopper.orders({sku: 1})
+    undelivered = shopper.orders({sku: 1})
     shopper.delivers(first)
-    shopper.delivers(unheard)
+    shopper.delivers(undelivered)
     connection = listener.connect()
     third = shopper.orders({sku: 1})
     shopper.delivers(third)
-    orders = (first, unheard, third)
+    orders = (first, undelivered, third)
     expected = {f"{one}/{step['seq']}" for one in orders for step in shop.timeline(one)}
     while not expected <= set(listener.events_of(*orders)):
         next(connection)

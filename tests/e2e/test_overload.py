@@ -1,4 +1,4 @@
-"""Far too much at once: it is refused at the door, and the orders that were accepted go on."""
+"""Far too much at once: it is refused at the authenticator, and the orders that were accepted go on."""
 
 import socket
 import threading

@@ -15,8 +15,9 @@ from flask import Flask, g, request
 from services.common.auth.api_keys import ApiKey, ApiKeys
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TOKEN_HEADER
+from services.common.hosts import host_name, is_loopback
 from services.common.identity import Person, Role, named_in
-from services.common.web.origins import fetched_by_other_site, host_name, is_loopback, only_reads_or_from_here
+from services.common.web.origins import fetched_by_other_site, only_reads_or_from_here
 from services.common.web.problems import Problem
 
 CONSOLE = "web"
@@ -83,7 +84,7 @@ class Caller:
     key: ApiKey | None = None
 
 
-class Door:
+class Authenticator:
     """Knows callers: by the token of the sidecar, and persons by their keys. Without both it is open.
 
     `hosts` are names of this machine, besides those of loopback, by which whoever needs no key may ask.
@@ -92,11 +93,11 @@ class Door:
     def __init__(self, token: str | None = None, keys: ApiKeys | None = None, hosts: Collection[str] = ()) -> None:
         self._token, self._keys, self._hosts = token, keys, hosts
 
-    def asks_nothing_of(self, caller: Caller) -> bool:
+    def allows_anonymous(self, caller: Caller) -> bool:
         """Tell whether the caller may be anybody at the machine, and so a page in his browser too."""
         return self._keys is None and not caller.by_sidecar
 
-    def trusts(self, host: str) -> bool:
+    def trusts_host(self, host: str) -> bool:
         """Tell whether a page of this host, perhaps with a port, is one of this machine."""
         name = host_name(host)
         return is_loopback(name) or name in self._hosts
@@ -124,32 +125,32 @@ class Door:
         """Tell whether a key that was shown before is still there."""
         return self._keys is not None and self._keys.has(key)
 
-    def knows_keys(self) -> bool:
+    def keys_available(self) -> bool:
         """Tell whether persons can be told from each other now, as far as they need to be."""
         return self._keys is None or self._keys.available()
 
-    def admit(self, caller: Caller, rule: Rule) -> None:
+    def authorize(self, caller: Caller, rule: Rule) -> None:
         """Let the caller in. Raises the 401 for who has not shown who he is, and the 403 for who may not."""
         if rule.everybody or self._token is None:
             return
         if not caller.by_sidecar:
-            self._admit_directly(caller, rule)
+            self._authorize_person(caller, rule)
         elif caller.person is not None:
-            _admit_role(caller.person.role, rule)
+            _authorize_role(caller.person.role, rule)
         elif caller.app is None:
             if not rule.sidecar:
                 raise _forbidden("the sidecar itself has nothing to ask here")
         elif caller.app not in rule.apps and not (caller.app == CONSOLE and self._keys is None and rule.roles):
             raise _forbidden("this service may not ask for that")
 
-    def _admit_directly(self, caller: Caller, rule: Rule) -> None:
+    def _authorize_person(self, caller: Caller, rule: Rule) -> None:
         if not rule.roles:
             raise _unknown("only other services may ask for that, through their sidecars", _SIDECAR)
         if self._keys is None:
             return
         if caller.person is None:
             raise _unknown("send an API key, as Authorization: Bearer", _BEARER)
-        _admit_role(caller.person.role, rule)
+        _authorize_role(caller.person.role, rule)
 
     def _key(self, authorization: str | None) -> ApiKey | None:
         if self._keys is None or authorization is None:
@@ -161,22 +162,22 @@ class Door:
         return found
 
 
-OPEN = Door()
+NO_AUTHENTICATION = Authenticator()
 """For tests, and for services that were started without a token."""
 
 
-def door_of(config: ServiceConfig, keys: ApiKeys | None) -> Door:
+def create_authenticator(config: ServiceConfig, keys: ApiKeys | None) -> Authenticator:
     """Return the door that a service is configured to have; `keys` are those of persons, None where none are used."""
     token = config.app_api_token.get_secret_value() if config.app_api_token else None
-    return Door(token, keys, config.trusted_hosts)
+    return Authenticator(token, keys, config.trusted_hosts)
 
 
-def guard(app: Flask, rules: Rules, door: Door) -> None:
+def guard(app: Flask, rules: Rules, authenticator: Authenticator) -> None:
     """Hold every request to the rule of its endpoint; what has no rule is for nobody."""
     known = {**COMMON, **rules}
 
     @app.before_request
-    def _admit() -> None:
+    def _authorize() -> None:
         # What does not exist is answered 404, or 405, by whoever finds that out.
         if request.url_rule is None or request.method == "OPTIONS":
             return
@@ -186,15 +187,15 @@ def guard(app: Flask, rules: Rules, door: Door) -> None:
             raise _forbidden("nobody may ask for that: it has no rule")
         if rule.everybody:
             return
-        g.door, g.caller = door, door.caller(request.headers.get)
-        if door.asks_nothing_of(g.caller):
-            _refuse_foreign_pages(door)
-        door.admit(g.caller, rule)
+        g.authenticator, g.caller = authenticator, authenticator.caller(request.headers.get)
+        if authenticator.allows_anonymous(g.caller):
+            _refuse_foreign_pages(authenticator)
+        authenticator.authorize(g.caller, rule)
 
 
-def _refuse_foreign_pages(door: Door) -> None:
+def _refuse_foreign_pages(authenticator: Authenticator) -> None:
     """Keep pages of other sites, which a person at this machine has open, from asking in his place."""
-    if not door.trusts(request.host):
+    if not authenticator.trusts_host(request.host):
         raise Problem(400, "untrustedHost", "this service does not go by this name; TRUSTED_HOSTS says its names")
     if not only_reads_or_from_here() or fetched_by_other_site():
         raise Problem(403, "crossOrigin", "pages of other sites may not ask for that")
@@ -218,8 +219,8 @@ def key_removed() -> Callable[[], bool]:
     key = caller.key if caller else None
     if key is None:
         return lambda: False
-    door: Door = g.door
-    return lambda: not door.knows(key)
+    authenticator: Authenticator = g.door
+    return lambda: not authenticator.knows(key)
 
 
 def only_customer() -> str | None:
@@ -228,7 +229,7 @@ def only_customer() -> str | None:
     return somebody.name if somebody and somebody.role is Role.CUSTOMER else None
 
 
-def _admit_role(role: Role, rule: Rule) -> None:
+def _authorize_role(role: Role, rule: Rule) -> None:
     if role not in rule.roles:
         raise _forbidden(f"this is not for the role {role}")
 

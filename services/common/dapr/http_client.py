@@ -22,7 +22,7 @@ _UNASKED = ("Expect", "Accept", "Content-Type")
 _ENDS_A_LINE = frozenset(b"\r\n\0")
 
 
-class NoAnswerError(Exception):
+class ConnectionFailedError(Exception):
     """Nobody answered, or not in time: whether the request was carried out is not known."""
 
 
@@ -55,7 +55,7 @@ class Connections:
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
         """Return the answer to a request, which may take `timeout` seconds in all.
 
-        Raises NoAnswerError, and ValueError for a header that would be more than one.
+        Raises ConnectionFailedError, and ValueError for a header that would be more than one.
         """
         connection, head = self._connection(), _Head()
         connection.setopt(pycurl.URL, self._address + quote(path, safe=_SAFE))
@@ -70,7 +70,7 @@ class Connections:
         try:
             answer = connection.perform_rb()
         except pycurl.error as error:
-            raise NoAnswerError(connection.errstr()) from error
+            raise ConnectionFailedError(connection.errstr()) from error
         return Answer(connection.getinfo(pycurl.RESPONSE_CODE), head.getvalue(), answer)
 
     def _connection(self) -> pycurl.Curl:

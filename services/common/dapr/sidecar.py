@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from services.common import identity, tracing
 from services.common.config import ServiceConfig
-from services.common.dapr.http_client import Answer, Connections, NoAnswerError
+from services.common.dapr.http_client import Answer, ConnectionFailedError, Connections
 
 _LOOK_TIMEOUT = 2.0
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
@@ -122,7 +122,7 @@ class Sidecar:
     def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
         try:
             return self._connections.send(method, f"/{path}", data, headers, timeout)
-        except NoAnswerError as error:
+        except ConnectionFailedError as error:
             raise TransientError(f"no answer: {error}") from error
 
     def _call(

@@ -17,7 +17,7 @@ class Publisher(Protocol):
         """Publish CloudEvents. Raises TransientError."""
 
 
-class SealedPublisher:
+class EncryptingPublisher:
     """Publishes events with their data sealed."""
 
     def __init__(self, publisher: Publisher, sealer: Sealer) -> None:

@@ -55,7 +55,7 @@ class ChaosSettings(Request):
 OFF = ChaosSettings()
 
 
-class Blow(Enum):
+class Fault(Enum):
     """What happens to a call: it never gets there, its answer is lost, or it is carried out when nobody waits."""
 
     BEFORE = "failed before anything was done"
@@ -63,11 +63,11 @@ class Blow(Enum):
     LATE = "failed, and done later"
 
 
-_SHARES = ((Blow.BEFORE, 0.2), (Blow.AFTER, 0.5), (Blow.LATE, 1.0))
+_SHARES = ((Fault.BEFORE, 0.2), (Fault.AFTER, 0.5), (Fault.LATE, 1.0))
 """How much of what fails is of this kind or one before it: a fifth, three tenths, a half."""
 
 
-class Chaos:
+class FaultInjector:
     """The chaos in one process. Its settings are kept, so that they outlive a crash and reach every replica."""
 
     def __init__(self, documents: Documents, dice: random.Random) -> None:
@@ -98,7 +98,7 @@ class Chaos:
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that looks is to look again
             log.debug("chaos stays as it is", extra={"cause": str(error)})
 
-    def blow(self) -> Blow | None:
+    def blow(self) -> Fault | None:
         """Decide what happens to the next call."""
         failures, thrown = self._settings.failures, self._throw()
         return next((blow for blow, share in _SHARES if thrown < share * failures), None)
@@ -110,9 +110,9 @@ class Chaos:
     def around(self, work: Callable[[], R]) -> R:
         """Run `work`, or fail before it, after it, or without it, when it is run later. Raises TransientError."""
         blow = self.blow()
-        if blow is Blow.AFTER:
+        if blow is Fault.AFTER:
             work()
-        elif blow is Blow.LATE:
+        elif blow is Fault.LATE:
             self.later(work)
         if blow is not None:
             raise TransientError(f"chaos: {blow.value}")
@@ -160,7 +160,7 @@ class Chaos:
         if settings == OFF:
             log.info("chaos is switched off")
         else:
-            log.warning("chaos is switched on", extra=settings.wire())
+            log.warning("chaos is switched on", extra=settings.to_json())
 
 
 def die() -> None:
@@ -168,12 +168,12 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def enable(config: ServiceConfig, documents: Documents, die: Callable[[], None] = die) -> Chaos | None:
+def enable(config: ServiceConfig, documents: Documents, die: Callable[[], None] = die) -> FaultInjector | None:
     """Return the chaos of this process, under way, if the configuration allows any, else None."""
     if not config.chaos_enabled:
         return None
     log.warning("chaos is enabled: PUT /chaos can switch it on")
-    chaos = Chaos(documents, random.Random())  # noqa: S311 - dice for a demonstration, no secret
+    chaos = FaultInjector(documents, random.Random())  # noqa: S311 - dice for a demonstration, no secret
 
     def live() -> None:
         chaos.refresh()

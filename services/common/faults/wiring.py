@@ -8,7 +8,7 @@ from flask import Flask, Response, g, has_request_context, jsonify, request
 
 from services.common.auth.access import CONSOLE, DELIVERIES, calling_app
 from services.common.dapr.sidecar import TransientError
-from services.common.faults.injector import Blow, Chaos, ChaosSettings, die
+from services.common.faults.injector import ChaosSettings, Fault, FaultInjector, die
 from services.common.logs import get_logger
 from services.common.storage.documents import Documents, Stored
 from services.common.web import problems
@@ -24,10 +24,10 @@ _LAST_WORDS = 0.2
 _IS_LATE = "oms.chaos.late"
 
 
-class ShakyDocuments:
+class FaultyDocuments:
     """Documents whose writes are done and then fail now and then, except for a person who waits for the answer."""
 
-    def __init__(self, documents: Documents, chaos: Chaos) -> None:
+    def __init__(self, documents: Documents, chaos: FaultInjector) -> None:
         self._documents, self._chaos = documents, chaos
 
     def load(self, key: str) -> Stored | None:
@@ -42,28 +42,30 @@ class ShakyDocuments:
         """Write the document, and perhaps fail. Raises ConflictError and TransientError."""
         self._documents.save(key, data, etag, ttl)
         if (not has_request_context() or _is_call()) and self._chaos.loses_write():
-            raise TransientError(f"chaos: {Blow.AFTER.value}")
+            raise TransientError(f"chaos: {Fault.AFTER.value}")
 
 
-def shaky(documents: Documents, chaos: Chaos | None) -> Documents:
+def with_faults(documents: Documents, chaos: FaultInjector | None) -> Documents:
     """Return the documents as chaos has them; without chaos the same."""
-    return documents if chaos is None else ShakyDocuments(documents, chaos)
+    return documents if chaos is None else FaultyDocuments(documents, chaos)
 
 
-def register(app: Flask, chaos: Chaos | None, *, fail_calls: bool = True, die: Callable[[], None] = die) -> None:
+def register(
+    app: Flask, chaos: FaultInjector | None, *, fail_calls: bool = True, die: Callable[[], None] = die
+) -> None:
     """Give the application its switch, and let calls by other services fail if `fail_calls`; without chaos nothing."""
     if chaos is None:
         return
 
     @app.get(_PATH)
     def _show() -> Response:
-        return jsonify(chaos.settings.wire())
+        return jsonify(chaos.settings.to_json())
 
     @app.put(_PATH)
     def _change() -> Response:
         settings = read_body(ChaosSettings)
         chaos.change(settings)
-        return jsonify(settings.wire())
+        return jsonify(settings.to_json())
 
     @app.post(_CRASH)
     def _crash() -> tuple[Response, int]:
@@ -79,25 +81,25 @@ def register(app: Flask, chaos: Chaos | None, *, fail_calls: bool = True, die: C
         _fail_calls(app, chaos)
 
 
-def _fail_calls(app: Flask, chaos: Chaos) -> None:
+def _fail_calls(app: Flask, chaos: FaultInjector) -> None:
     @app.before_request
     def _before() -> None:
         g.blow = chaos.blow() if _is_call() and _IS_LATE not in request.environ else None
-        if g.blow is Blow.LATE:
+        if g.blow is Fault.LATE:
             _carry_out_later(app, chaos)
-        if g.blow in {Blow.BEFORE, Blow.LATE}:
+        if g.blow in {Fault.BEFORE, Fault.LATE}:
             raise _problem(g.blow)
 
     @app.after_request
     def _after(answer: Response) -> Response:
         blow = g.get("blow")
-        if blow is not Blow.AFTER:
+        if blow is not Fault.AFTER:
             return answer
         answer.close()
         return problems.respond(_problem(blow))
 
 
-def _carry_out_later(app: Flask, chaos: Chaos) -> None:
+def _carry_out_later(app: Flask, chaos: FaultInjector) -> None:
     request.max_content_length = None
     body = request.get_data()
     environ = request.environ | {_IS_LATE: True, "wsgi.input": BytesIO(body)}
@@ -116,5 +118,5 @@ def _is_call() -> bool:
     return request.path not in {_PATH, _CRASH} and calling_app() not in {None, CONSOLE}
 
 
-def _problem(blow: Blow) -> Problem:
+def _problem(blow: Fault) -> Problem:
     return Problem(503, "chaos", blow.value, retry_after=1)

@@ -41,7 +41,7 @@ class _Rate:
             raise too_much("rate", f"more than {self._limit} requests a second", again)
 
 
-class _Crowd:
+class _InFlightRequests:
     """Counts the requests that are being answered."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ def throttle(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lam
 
     `waiting` tells how many requests wait for a thread. Counts are this process's own.
     """
-    rate, crowd = _Rate(config.rate_limit), _Crowd()
+    rate, crowd = _Rate(config.rate_limit), _InFlightRequests()
 
     @app.before_request
     def _enter() -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.common.dapr.sidecar import Sidecar, TransientError
 from services.common.encryption.sealing import UnreadableError
-from services.common.storage.lru_cache import Recent
+from services.common.storage.lru_cache import LruCache
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -147,7 +147,7 @@ class Decoder(Generic[M]):
 
     def __init__(self, model: type[M], size: int, what: str) -> None:
         self._model, self._what = model, what
-        self._recent = Recent[tuple[bytes, M]](size)
+        self._recent = LruCache[tuple[bytes, M]](size)
 
     def read(self, key: str, stored: Stored) -> M:
         """Return what the document says. Raises UnreadableError."""

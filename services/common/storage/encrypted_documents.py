@@ -7,7 +7,7 @@ from services.common.dapr.sidecar import TransientError
 from services.common.encryption.sealing import Sealer, UnreadableError
 from services.common.logs import get_logger
 from services.common.storage.documents import ConflictError, Documents, Stored
-from services.common.storage.lru_cache import Recent
+from services.common.storage.lru_cache import LruCache
 
 log = get_logger(__name__)
 
@@ -26,7 +26,7 @@ _FOUND_BARE = "bare:"
 """Marks the version of a document that was found under its bare name, from before anything was hidden."""
 
 
-class SealedDocuments:
+class EncryptedDocuments:
     """Documents that are sealed on their way out and opened on their way in.
 
     A hidden name is a digest by a key; what lies under its bare name, from before encryption was on, stays there and is
@@ -38,7 +38,7 @@ class SealedDocuments:
         self._proving = threading.Lock()
         self._proved = False
         self._told = ""
-        self._never_bare = Recent[bool](50_000)
+        self._never_bare = LruCache[bool](50_000)
 
     def load(self, key: str) -> Stored | None:
         """Return the document, or None if there is none."""

@@ -18,11 +18,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, Field
-
 from services.common.clock import Clock, rfc3339
+from services.common.records import Effect, MarkedDocument, OperationMarker
 from services.common.storage.documents import Records
-from services.common.storage.group_commit import Combiner
+from services.common.storage.group_commit import GroupCommit
 
 _UNKNOWN_FOR = timedelta(seconds=60)
 """A mark this old that the process knows nothing of is looked up: it may be from before a restart."""
@@ -31,23 +30,9 @@ _LOOK_UPS = 20
 _MOST_REMEMBERED = 50_000
 
 
-class Mark(BaseModel):
-    """Says that an operation has changed the document, when, and what it did."""
+D = TypeVar("D", bound=MarkedDocument)
 
-    at: str
-    did: dict[str, int] = Field(default_factory=dict)
-
-
-class Marked(BaseModel):
-    """A document that operations mark."""
-
-    marks: dict[str, Mark] = Field(default_factory=dict)
-
-
-D = TypeVar("D", bound=Marked)
-
-Did = dict[str, int]
-Change = Callable[[D], tuple[D, Did]]
+Change = Callable[[D], tuple[D, Effect]]
 """Changes the document and tells what it did; pure, and total: it shares its write with other operations."""
 
 
@@ -58,12 +43,12 @@ class _Operation(Generic[D]):
 
 
 class _Turn(Generic[D]):
-    def __init__(self, write: Callable[[Sequence[_Operation[D]]], Sequence[Did | None]]) -> None:
-        self.combiner: Combiner[_Operation[D], Did | None] = Combiner(write)
+    def __init__(self, write: Callable[[Sequence[_Operation[D]]], Sequence[Effect | None]]) -> None:
+        self.group_commit: GroupCommit[_Operation[D], Effect | None] = GroupCommit(write)
         self.users = 0
 
 
-class Once(Generic[D]):
+class ExactlyOnceUpdater(Generic[D]):
     """Changes shared documents of one kind, in group commits.
 
     `settled` is given operations' keys and returns those whose records say that they are done; `fresh` makes
@@ -82,7 +67,7 @@ class Once(Generic[D]):
         self._turns: dict[str, _Turn[D]] = {}
         self._forgotten: dict[tuple[str, str], None] = {}
 
-    def apply(self, document_id: str, key: str | None, change: Change[D]) -> Did | None:
+    def apply(self, document_id: str, key: str | None, change: Change[D]) -> Effect | None:
         """Change the document unless the key's operation already has; return what was done, then or now.
 
         None means that the operation is settled: its record knows the rest. Without a key every call counts.
@@ -92,7 +77,7 @@ class Once(Generic[D]):
             turn = self._turns.setdefault(document_id, _Turn(partial(self._write, document_id)))
             turn.users += 1
         try:
-            return turn.combiner.submit(_Operation(key, change))
+            return turn.group_commit.submit(_Operation(key, change))
         finally:
             with self._guard:
                 turn.users -= 1
@@ -106,8 +91,8 @@ class Once(Generic[D]):
             if len(self._forgotten) > _MOST_REMEMBERED:
                 del self._forgotten[next(iter(self._forgotten))]  # it will be looked up instead
 
-    def _write(self, document_id: str, operations: Sequence[_Operation[D]]) -> Sequence[Did | None]:
-        results: list[Did | None] = []
+    def _write(self, document_id: str, operations: Sequence[_Operation[D]]) -> Sequence[Effect | None]:
+        results: list[Effect | None] = []
         gone: set[str] = set()
 
         def change(before: D | None) -> D:
@@ -137,16 +122,16 @@ class Once(Generic[D]):
         return results
 
 
-def _old(document: Marked, known: Collection[str], now: datetime) -> list[str]:
+def _old(document: MarkedDocument, known: Collection[str], now: datetime) -> list[str]:
     limit = rfc3339(now - _UNKNOWN_FOR)
     return [key for key, mark in document.marks.items() if mark.at < limit and key not in known][:_LOOK_UPS]
 
 
 def _applied(
     document: D, operations: Sequence[_Operation[D]], settled: Collection[str], now: str
-) -> tuple[D, list[Did | None]]:
+) -> tuple[D, list[Effect | None]]:
     """Return the document after the operations, the very same if they change nothing, and what each did."""
-    results: list[Did | None] = []
+    results: list[Effect | None] = []
     for one in operations:
         if one.key in document.marks:
             results.append(document.marks[one.key].did)
@@ -156,6 +141,6 @@ def _applied(
             document, did = one.change(document)
             results.append(did)
             if one.key is not None:
-                marks = document.marks | {one.key: Mark(at=now, did=did)}
+                marks = document.marks | {one.key: OperationMarker(at=now, did=did)}
                 document = document.model_copy(update={"marks": marks})
     return document, results

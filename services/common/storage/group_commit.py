@@ -15,7 +15,7 @@ class _Ticket(Generic[Op, R]):
         self.error: BaseException | None = None
 
 
-class Combiner(Generic[Op, R]):
+class GroupCommit(Generic[Op, R]):
     """Hands operations to `apply` in batches: whoever gets the turn applies all that wait.
 
     `apply` answers with one result for each operation, in their order. Nothing waits for a batch to fill:

@@ -1,26 +1,26 @@
 """An index in the state store: newest first, flat in cost however much it holds, without a key all writers fight for.
 
-Entries lie in pages of a fixed size; pages follow each other in a lane; a lane's head names its last page and the
-pages that still hold open entries. An entry's id chooses its lane, so that a put repeated after a crash, by any
-process, finds what the first try left. Writers in one process share writes (group commit); readers merge the lanes.
+Entries lie in pages of a fixed size; pages follow each other in a shard; a shard's head names its last page and the
+pages that still hold open entries. An entry's id chooses its shard, so that a put repeated after a crash, by any
+process, finds what the first try left. Writers in one process share writes (group commit); readers merge the shards.
 
-Keys: `<name>/<lane>` is a head, `<name>/<lane>/<page>` a page. A page is written before its head, and both are
+Keys: `<name>/<shard>` is a head, `<name>/<shard>/<page>` a page. A page is written before its head, and both are
 derived from what is read just before, so any write may be repeated after a crash.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from zlib import crc32
 
 from pydantic import BaseModel, Field
 
 from services.common.clock import Clock, utc_now
 from services.common.dapr.sidecar import TransientError
+from services.common.records import Entry, EntryLocation
 from services.common.storage.documents import ConflictError, Decoder, Documents, Stored
-from services.common.storage.group_commit import Combiner
+from services.common.storage.group_commit import GroupCommit
 
-LANES = 4
+SHARDS = 4
 PAGE_SIZE = 20
 """So few, as each line that is added writes its page anew; pages from before may hold up to `LONGEST_PAGE`."""
 LONGEST_PAGE = 50
@@ -32,34 +32,13 @@ _MOST_BACK = 150
 """The same where the caller says since when there may have been a try."""
 _STEP = 10
 _PAGES_DECODED = 20
-"""How many pages of a lane are kept as they were read or written last."""
+"""How many pages of a shard are kept as they were read or written last."""
 WHAT = "a part of an index"
 """What a page or a head is called that cannot be read."""
 
 
-class Place(BaseModel):
-    """Where an entry lies; it never moves."""
-
-    lane: int
-    page: int
-
-
-class Entry(BaseModel):
-    """One line of an index: `rev` grows with each change, `open` says whether more changes are expected.
-
-    `place` is set on what was read, and not stored.
-    """
-
-    id: str
-    at: str
-    rev: int = 0
-    open: bool = False
-    data: dict[str, Any] = Field(default_factory=dict)
-    place: Place | None = Field(default=None, exclude=True)
-
-
-class Head(BaseModel):
-    """The state of a lane: its last page, how many open entries each page has that has any, and what was closed.
+class ShardHead(BaseModel):
+    """The state of a shard: its last page, how many open entries each page has that has any, and what was closed.
 
     `closed` counts, by the status that entries were closed with and by Unix second, for the last minute.
     """
@@ -82,64 +61,64 @@ class Page(BaseModel):
 @dataclass(frozen=True)
 class _Put:
     entry: Entry
-    place: Place | None
+    entry_location: EntryLocation | None
     since: str | None = None
     drop: bool = False
 
 
-def head_key(name: str, lane: int) -> str:
-    """Return the key of a lane's head."""
-    return f"{name}/{lane}"
+def head_key(name: str, shard: int) -> str:
+    """Return the key of a shard's head."""
+    return f"{name}/{shard}"
 
 
-def page_key(name: str, lane: int, page: int) -> str:
+def page_key(name: str, shard: int, page: int) -> str:
     """Return the key of a page."""
-    return f"{name}/{lane}/{page}"
+    return f"{name}/{shard}/{page}"
 
 
 class Index:
     """The writing side of an index; `index_reader.IndexReader` is the reading side."""
 
     def __init__(self, documents: Documents, name: str, clock: Clock = utc_now) -> None:
-        self._lanes = [_Lane(documents, name, lane, clock) for lane in range(LANES)]
+        self._lanes = [_Shard(documents, name, shard, clock) for shard in range(SHARDS)]
 
-    def put(self, entry: Entry, place: Place | None = None, since: str | None = None) -> Place:
+    def put(self, entry: Entry, entry_location: EntryLocation | None = None, since: str | None = None) -> EntryLocation:
         """Append the entry, or with its place replace an older revision of it; return where it lies.
 
         Repeating a put changes nothing; one that may be repeated long after its first try tells by `since` (as
         `Entry.at`) before which time there was none. Raises TransientError.
         """
-        lane = place.lane if place else _lane_of(entry)
-        return self._lanes[lane].combiner.submit(_Put(entry, place, since))
+        shard = entry_location.shard if entry_location else _shard_of(entry)
+        return self._lanes[shard].group_commit.submit(_Put(entry, entry_location, since))
 
     def append_all(self, entries: Sequence[Entry], since: str) -> None:
         """Append the entries together, in as few writes as can be; `since` as in `put`. Raises TransientError."""
         by_lane: dict[int, list[_Put]] = {}
         for entry in entries:
-            by_lane.setdefault(_lane_of(entry), []).append(_Put(entry, None, since))
-        for lane, puts in by_lane.items():
-            self._lanes[lane].combiner.submit_all(puts)
+            by_lane.setdefault(_shard_of(entry), []).append(_Put(entry, None, since))
+        for shard, puts in by_lane.items():
+            self._lanes[shard].group_commit.submit_all(puts)
 
     def drop(self, entry: Entry) -> None:
         """Blank an entry that was read here, so that readers pass over it and its id may be put again."""
-        if entry.place is not None:
-            self._lanes[entry.place.lane].combiner.submit(_Put(entry, entry.place, drop=True))
+        if entry.entry_location is not None:
+            self._lanes[entry.entry_location.shard].group_commit.submit(_Put(entry, entry.entry_location, drop=True))
 
 
-def _lane_of(entry: Entry) -> int:
-    return crc32(entry.id.encode()) % LANES
+def _shard_of(entry: Entry) -> int:
+    return crc32(entry.id.encode()) % SHARDS
 
 
-class _Lane:
-    def __init__(self, documents: Documents, name: str, lane: int, clock: Clock) -> None:
-        self._documents, self._name, self._lane, self._clock = documents, name, lane, clock
+class _Shard:
+    def __init__(self, documents: Documents, name: str, shard: int, clock: Clock) -> None:
+        self._documents, self._name, self._lane, self._clock = documents, name, shard, clock
         self._pages = Decoder(Page, _PAGES_DECODED, WHAT)
         # Of a customer's list the rest of the name is made of who he is.
         self._kind = name.partition("/")[0]
         self._last_seen = 0
-        self.combiner: Combiner[_Put, Place] = Combiner(self._apply)
+        self.group_commit: GroupCommit[_Put, EntryLocation] = GroupCommit(self._apply)
 
-    def _apply(self, puts: Sequence[_Put]) -> Sequence[Place]:
+    def _apply(self, puts: Sequence[_Put]) -> Sequence[EntryLocation]:
         for _ in range(_MAX_ATTEMPTS):
             head, stored = self._read(puts)
             pages = {number: self._page(number, found) for number, found in stored.items()}
@@ -155,8 +134,8 @@ class _Lane:
 
     def _read(self, puts: Sequence[_Put]) -> tuple[Stored | None, dict[int, Stored | None]]:
         """Read the head, the pages that the batch names, and the last pages with room for what it appends."""
-        named = {put.place.page for put in puts if put.place}
-        appends = sum(put.place is None for put in puts)
+        named = {put.entry_location.page for put in puts if put.entry_location}
+        appends = sum(put.entry_location is None for put in puts)
         last = self._last_seen
         for _ in range(_MAX_ATTEMPTS):
             fresh = range(max(last - _LOOK_BACK, 0), last + 2 + appends // PAGE_SIZE) if appends else range(0)
@@ -165,7 +144,7 @@ class _Lane:
             head = found.get(head_key(self._name, self._lane))
             stored = {page: found.get(self._page_key(page)) for page in pages}
             # A crash may have left pages that the head does not name yet; they count.
-            actual = max([head.read_as(Head, WHAT).last if head else 0, *(p for p in fresh if stored[p])])
+            actual = max([head.read_as(ShardHead, WHAT).last if head else 0, *(p for p in fresh if stored[p])])
             if actual == last or not appends:
                 return head, stored | self._older(fresh, stored, puts)
             last = actual
@@ -173,7 +152,7 @@ class _Lane:
 
     def _older(self, fresh: range, stored: dict[int, Stored | None], puts: Sequence[_Put]) -> dict[int, Stored | None]:
         """Read further back, for as long as a page may hold what one of the puts has appended before."""
-        since = min((put.since for put in puts if put.since and put.place is None), default=None)
+        since = min((put.since for put in puts if put.since and put.entry_location is None), default=None)
         older: dict[int, Stored | None] = {}
         oldest = stored[fresh[0]] if since and fresh else None
         while since and oldest and (first := min(older, default=fresh[0])) > 0 and len(older) < _MOST_BACK:
@@ -210,20 +189,20 @@ class _Batch:
 
     def __init__(
         self,
-        lane: int,
+        shard: int,
         now: int,
         stored_head: Stored | None,
         stored: dict[int, Stored | None],
         pages: dict[int, Page],
     ) -> None:
-        self.lane, self.now, self.stored_head, self.stored, self.pages = lane, now, stored_head, stored, pages
-        self.head_before = stored_head.read_as(Head, WHAT) if stored_head else Head()
+        self.shard, self.now, self.stored_head, self.stored, self.pages = shard, now, stored_head, stored, pages
+        self.head_before = stored_head.read_as(ShardHead, WHAT) if stored_head else ShardHead()
         self.head = self.head_before.model_copy(deep=True)
         self.head.last = max([self.head.last, *(number for number, found in stored.items() if found)])
         self.dirty: set[int] = set()
 
-    def apply(self, put: _Put) -> Place:
-        number = put.place.page if put.place else self._number_for(put.entry)
+    def apply(self, put: _Put) -> EntryLocation:
+        number = put.entry_location.page if put.entry_location else self._number_for(put.entry)
         page = self.pages[number]
         position = page.find(put.entry.id)
         if put.drop:
@@ -241,7 +220,7 @@ class _Batch:
         self.head.open.pop(number, None)
         if count:
             self.head.open[number] = count
-        return Place(lane=self.lane, page=number)
+        return EntryLocation(shard=self.shard, page=number)
 
     def _blank(self, number: int, position: int | None) -> None:
         if position is not None:

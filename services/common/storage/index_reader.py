@@ -5,19 +5,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from services.common.records import BadCursorError, Entry, EntryLocation, Slice
 from services.common.storage.documents import Decoder, Documents, Stored
-from services.common.storage.index import (
-    LANES,
-    LONGEST_PAGE,
-    PAGE_SIZE,
-    WHAT,
-    Entry,
-    Head,
-    Page,
-    Place,
-    head_key,
-    page_key,
-)
+from services.common.storage.index import LONGEST_PAGE, PAGE_SIZE, SHARDS, WHAT, Page, ShardHead, head_key, page_key
 
 _EXTRA_PAGES = 100
 """How many pages beyond the answer's own size one request may search through for matches."""
@@ -26,25 +16,9 @@ _PAGES_DECODED = 100
 """How many pages are kept as they were read last: nearly all of those that a list shows have not changed since."""
 
 
-class BadCursorError(ValueError):
-    """A cursor that this index did not hand out."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Some entries, newest first, and where to go on; `cursor` is None at the end.
-
-    `behind` is filled by `follow` only: the cursor right behind each of the entries.
-    """
-
-    entries: list[Entry]
-    cursor: str | None
-    behind: list[str] = field(default_factory=list)
-
-
 @dataclass
-class _Lane:
-    """How far one lane is read: `pages` are still to come, `buffer` is read and not handed out (oldest first)."""
+class _Shard:
+    """How far one shard is read: `pages` are still to come, `buffer` is read and not handed out (oldest first)."""
 
     number: int
     pages: Sequence[int]
@@ -70,10 +44,10 @@ class _Lane:
 
 @dataclass(frozen=True)
 class _Added:
-    """An entry that `follow` found, by what it is sorted, and the position behind it in its lane."""
+    """An entry that `follow` found, by what it is sorted, and the position behind it in its shard."""
 
     order: str
-    lane: int
+    shard: int
     position: list[int]
     entry: Entry
 
@@ -97,23 +71,23 @@ class IndexReader:
         With few matches the answer may be short, even empty, and still have a cursor: one call searches a bounded
         number of pages. Raises BadCursorError and TransientError.
         """
-        lanes = self._start(cursor, only_open)
-        budget = limit // PAGE_SIZE + LANES + _EXTRA_PAGES
+        shards = self._start(cursor, only_open)
+        budget = limit // PAGE_SIZE + SHARDS + _EXTRA_PAGES
         found: list[Entry] = []
         while len(found) < limit:
-            for lane in lanes:
-                lane.advance()
-            while budget > 0 and any(lane.pages and not lane.buffer for lane in lanes):
-                budget -= self._fill(lanes, limit - len(found), budget)
-            ready = [lane for lane in lanes if lane.buffer]
-            if not ready or any(lane.pages and not lane.buffer for lane in lanes):
+            for shard in shards:
+                shard.advance()
+            while budget > 0 and any(shard.pages and not shard.buffer for shard in shards):
+                budget -= self._fill(shards, limit - len(found), budget)
+            ready = [shard for shard in shards if shard.buffer]
+            if not ready or any(shard.pages and not shard.buffer for shard in shards):
                 break
-            newest = max(ready, key=lambda lane: lane.buffer[-1].at)
+            newest = max(ready, key=lambda shard: shard.buffer[-1].at)
             entry = newest.buffer.pop()
             if entry.id and (entry.open or not only_open) and match(entry):
                 found.append(entry)
-        reached = {lane.number: lane.position() for lane in lanes}
-        positions = [reached.get(lane) for lane in range(LANES)]
+        reached = {shard.number: shard.position() for shard in shards}
+        positions = [reached.get(shard) for shard in range(SHARDS)]
         return Slice(found, _encode(positions) if any(positions) else None)
 
     def open_pages(self, limit: int) -> Iterator[list[Entry]]:
@@ -137,7 +111,7 @@ class IndexReader:
 
     def end(self) -> str:
         """Return the cursor for `follow` that stands behind the newest entry."""
-        return _encode([[*self._end_of(lane, head)] for lane, head in self._heads_of_all()])
+        return _encode([[*self._end_of(shard, head)] for shard, head in self._heads_of_all()])
 
     def follow(self, cursor: str) -> Slice:
         """Return what was added behind `cursor`, oldest first, and the cursor behind that.
@@ -146,53 +120,53 @@ class IndexReader:
         """
         positions = [position or [0, 0] for position in _decode(cursor)]
         heads = self._heads()
-        if any(page > heads.get(lane, Head()).last for lane, (page, _) in enumerate(positions)):
-            raise BadCursorError("not a cursor of this list")
+        if any(page > heads.get(shard, ShardHead()).last for shard, (page, _) in enumerate(positions)):
+            raise BadCursorError
         wanted = {
-            lane: range(positions[lane][0], min(head.last, positions[lane][0] + _EXTRA_PAGES) + 1)
-            for lane, head in heads.items()
+            shard: range(positions[shard][0], min(head.last, positions[shard][0] + _EXTRA_PAGES) + 1)
+            for shard, head in heads.items()
         }
-        pages = self._pages([(lane, number) for lane, numbers in wanted.items() for number in numbers])
+        pages = self._pages([(shard, number) for shard, numbers in wanted.items() for number in numbers])
         added: list[_Added] = []
         reached = list(positions)
-        for lane, numbers in wanted.items():
+        for shard, numbers in wanted.items():
             latest = ""
             for number in numbers:
-                entries = pages.get((lane, number), [])
-                seen = positions[lane][1] if number == positions[lane][0] else 0
+                entries = pages.get((shard, number), [])
+                seen = positions[shard][1] if number == positions[shard][0] else 0
                 for count, entry in enumerate(entries[seen:], seen + 1):
-                    # A lane's own order is kept, or a cursor between two of its entries would skip one.
+                    # A shard's own order is kept, or a cursor between two of its entries would skip one.
                     latest = max(latest, entry.at)
-                    added.append(_Added(latest, lane, [number, count], entry))
-                reached[lane] = [number, max(seen, len(entries))]
+                    added.append(_Added(latest, shard, [number, count], entry))
+                reached[shard] = [number, max(seen, len(entries))]
         added.sort(key=lambda one: one.order)
         return Slice([one.entry for one in added], _encode([*reached]), _behind_each(positions, added))
 
-    def _start(self, cursor: str | None, only_open: bool) -> list[_Lane]:
+    def _start(self, cursor: str | None, only_open: bool) -> list[_Shard]:
         resumed = _decode(cursor) if cursor else None
-        lanes = []
+        shards = []
         for number, head in self._heads().items():
             position = resumed[number] if resumed else [head.last, LONGEST_PAGE]
             if position is None:
                 continue
             page, skip = position
             pages = sorted((one for one in head.open if one <= page), reverse=True)
-            lane = _Lane(number, pages if only_open else range(min(page, head.last), -1, -1))
-            lane.skip = skip if lane.pages and lane.pages[0] == page else None
-            lanes.append(lane)
-        return lanes
+            shard = _Shard(number, pages if only_open else range(min(page, head.last), -1, -1))
+            shard.skip = skip if shard.pages and shard.pages[0] == page else None
+            shards.append(shard)
+        return shards
 
-    def _fill(self, lanes: list[_Lane], missing: int, budget: int) -> int:
-        """Give every lane entries at hand, reading pages where it has none; return how many were read."""
-        empty = [lane for lane in lanes if lane.pages and not lane.buffer]
+    def _fill(self, shards: list[_Shard], missing: int, budget: int) -> int:
+        """Give every shard entries at hand, reading pages where it has none; return how many were read."""
+        empty = [shard for shard in shards if shard.pages and not shard.buffer]
         if not empty or budget <= 0:
             return 0
         ahead = max(1, min(missing // PAGE_SIZE, budget) // len(empty))
-        wanted = [(lane.number, page) for lane in empty for page in lane.pages[:ahead]]
+        wanted = [(shard.number, page) for shard in empty for page in shard.pages[:ahead]]
         pages = self._pages(wanted)
-        for lane in empty:
-            lane.fetched = {page: entries for (number, page), entries in pages.items() if number == lane.number}
-            lane.advance()
+        for shard in empty:
+            shard.fetched = {page: entries for (number, page), entries in pages.items() if number == shard.number}
+            shard.advance()
         return len(wanted)
 
     def _pages(self, wanted: list[tuple[int, int]]) -> dict[tuple[int, int], list[Entry]]:
@@ -202,28 +176,28 @@ class IndexReader:
 
     def _entries(self, of: tuple[int, int], stored: Stored) -> list[Entry]:
         entries = self._decoder.read(page_key(self._name, *of), stored).entries
-        if entries and entries[-1].place is None:
+        if entries and entries[-1].entry_location is None:
             for entry in entries:
-                entry.place = Place(lane=of[0], page=of[1])
+                entry.entry_location = EntryLocation(shard=of[0], page=of[1])
         return entries
 
-    def _heads_of_all(self) -> list[tuple[int, Head]]:
+    def _heads_of_all(self) -> list[tuple[int, ShardHead]]:
         heads = self._heads()
-        return [(lane, heads.get(lane, Head())) for lane in range(LANES)]
+        return [(shard, heads.get(shard, ShardHead())) for shard in range(SHARDS)]
 
-    def _heads(self) -> dict[int, Head]:
-        found = self._documents.load_many([head_key(self._name, lane) for lane in range(LANES)])
-        hits = {lane: found.get(head_key(self._name, lane)) for lane in range(LANES)}
-        return {lane: hit.read_as(Head, WHAT) for lane, hit in hits.items() if hit}
+    def _heads(self) -> dict[int, ShardHead]:
+        found = self._documents.load_many([head_key(self._name, shard) for shard in range(SHARDS)])
+        hits = {shard: found.get(head_key(self._name, shard)) for shard in range(SHARDS)}
+        return {shard: hit.read_as(ShardHead, WHAT) for shard, hit in hits.items() if hit}
 
-    def _end_of(self, lane: int, head: Head) -> tuple[int, int]:
-        return head.last, len(self._pages([(lane, head.last)])[lane, head.last])
+    def _end_of(self, shard: int, head: ShardHead) -> tuple[int, int]:
+        return head.last, len(self._pages([(shard, head.last)])[shard, head.last])
 
 
 def _behind_each(start: list[list[int]], added: list[_Added]) -> list[str]:
     positions, cursors = list(start), []
     for one in added:
-        positions[one.lane] = one.position
+        positions[one.shard] = one.position
         cursors.append(_encode([*positions]))
     return cursors
 
@@ -235,15 +209,15 @@ def _encode(positions: list[list[int] | None]) -> str:
 def _decode(cursor: str) -> list[list[int] | None]:
     try:
         positions = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(positions, list) or len(positions) != LANES:
-            raise BadCursorError(cursor)
+        if not isinstance(positions, list) or len(positions) != SHARDS:
+            raise BadCursorError
         return [None if one is None else _position(one) for one in positions]
     except (ValueError, TypeError, RecursionError) as error:
-        raise BadCursorError("not a cursor of this list") from error
+        raise BadCursorError from error
 
 
 def _position(value: object) -> list[int]:
     match value:
         case [int() as page, int() as count] if 0 <= page < 2**53 and 0 <= count <= LONGEST_PAGE:
             return [page, count]
-    raise BadCursorError("not a cursor of this list")
+    raise BadCursorError

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class Recent(Generic[V]):
+class LruCache(Generic[V]):
     """Keeps the values of the `size` keys that were used last. Threads may share it."""
 
     def __init__(self, size: int = 10_000) -> None:

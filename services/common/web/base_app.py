@@ -15,7 +15,7 @@ from services.common import logs, tracing
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.sealing import UnreadableError
 from services.common.json_models import Request, reason
-from services.common.storage.index_reader import BadCursorError, Slice
+from services.common.records import Slice
 from services.common.web import problems
 from services.common.web.origins import only_reads_or_from_here
 from services.common.web.problems import Problem, invalid, unavailable
@@ -49,10 +49,6 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
         return problems.respond(
             Problem(503, "unreadable", "what is stored cannot be read: its key is not here, or it was changed")
         )
-
-    @app.errorhandler(BadCursorError)
-    def _cursor(_error: BadCursorError) -> Response:
-        return problems.respond(invalid(("cursor", "is not a cursor of this list")))
 
     @app.get("/healthz")
     def _alive() -> Response:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.ids import FULFILLMENT_ID_PATTERN, ORDER_ID_PATTERN
-from services.common.json_models import Json, Wire
+from services.common.json_models import ApiModel, Json
 from services.common.web.problems import PROBLEM_JSON
 
 _MEANINGS = {
@@ -53,14 +53,14 @@ _SCHEMES: Json = {
 }
 
 
-class FieldError(Wire):
+class FieldError(ApiModel):
     """What is wrong with one field."""
 
     field: str
     detail: str
 
 
-class ProblemDetails(Wire):
+class ProblemDetails(ApiModel):
     """An error (RFC 9457); `code` is stable and for programs, `detail` is for people."""
 
     type: str
@@ -71,7 +71,7 @@ class ProblemDetails(Wire):
     errors: list[FieldError] = Field(default_factory=list)
 
 
-class Alive(Wire):
+class Alive(ApiModel):
     """What a service says of itself."""
 
     status: str

@@ -1,28 +1,8 @@
 """By which name, and from which page, a browser asks: pages of other sites must not ask in their reader's place."""
 
-import ipaddress
-import re
-
 from flask import request
 
 _ONLY_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def host_name(host: str) -> str:
-    """Return the name, in lower case, of a host that may have a port behind it; IPv6 addresses keep their brackets.
-
-    A foreign page may lead its own name to this address; by that name it would be of the same origin. Flask's
-    TRUSTED_HOSTS does not do: it never matches an IPv6 address (Werkzeug 3.1).
-    """
-    return re.sub(r":[0-9]+$", "", host).lower()
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a name or an address, with or without brackets, is this machine's own for itself."""
-    try:
-        return ipaddress.ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def asked_from_here() -> bool:

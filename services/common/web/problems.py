@@ -1,11 +1,20 @@
 """Errors as RFC 9457 problem details, one form for every service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, json
 from werkzeug.exceptions import HTTPException
 
+from services.common.errors import (
+    DomainError,
+    InvalidError,
+    NotAllowedError,
+    NotFoundError,
+    OverloadedError,
+    UnavailableError,
+    invalid_fields,
+)
 from services.common.logs import get_logger
 
 log = get_logger(__name__)
@@ -60,15 +69,36 @@ class Problem(Exception):
         return body | {"errors": self.errors} if self.errors else body
 
 
+_STATUSES: Mapping[type[DomainError], int] = {
+    InvalidError: 422,
+    NotAllowedError: 409,
+    NotFoundError: 404,
+    OverloadedError: 429,
+    UnavailableError: 503,
+}
+
+
+def problem_of(error: DomainError) -> Problem:
+    """Return the HTTP answer for what a rule of the domain refuses."""
+    fields = error.fields if isinstance(error, InvalidError) else []
+    retry_after = error.retry_after if isinstance(error, OverloadedError) else None
+    return Problem(
+        next(status for kind, status in _STATUSES.items() if isinstance(error, kind)),
+        error.code,
+        error.detail,
+        [{"field": field, "detail": detail} for field, detail in fields],
+        1 if isinstance(error, UnavailableError) else retry_after,
+    )
+
+
 def invalid(*errors: tuple[str, str]) -> Problem:
     """Return the 422 that names every wrong field, given as (field, what is wrong)."""
-    listed = [{"field": field, "detail": detail} for field, detail in errors]
-    return Problem(422, "invalidField", "; ".join(f"{f}: {d}" for f, d in errors), listed)
+    return problem_of(invalid_fields(errors))
 
 
 def not_found(what: str, key: str) -> Problem:
     """Return the 404 for a thing that does not exist."""
-    return Problem(404, "notFound", f"there is no {what} {key!r}")
+    return problem_of(NotFoundError(what, key))
 
 
 def conflict(code: str, detail: str) -> Problem:
@@ -102,6 +132,10 @@ def register(app: Flask) -> None:
     @app.errorhandler(Problem)
     def _problem(error: Problem) -> Response:
         return respond(error)
+
+    @app.errorhandler(DomainError)
+    def _domain(error: DomainError) -> Response:
+        return respond(problem_of(error))
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

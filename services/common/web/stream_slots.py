@@ -1,4 +1,4 @@
-"""Places for streams, which hold a thread of the server for as long as they are open."""
+"""StreamSlots for streams, which hold a thread of the server for as long as they are open."""
 
 import threading
 from collections import Counter
@@ -11,7 +11,7 @@ _RETRY_AFTER_SECONDS = 5
 _CODE = "tooManyStreams"
 
 
-class Places:
+class StreamSlots:
     """So many places at once, for what refusals call `what`. Threads may share it."""
 
     def __init__(self, limit: int, what: str) -> None:

@@ -17,7 +17,7 @@ TOPIC = "order-events"
 
 
 @dataclass(frozen=True)
-class Tools:
+class Dependencies:
     """The services, the store and the broker, as activities use them."""
 
     orders: OrderStore

@@ -1,44 +1,44 @@
 """The steps of a fulfillment's payment."""
 
-from services.common.dapr.sidecar import RefusedError, TransientError
-from services.orderprocessing.activities.dependencies import Tools
+from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import log_retried_soon
 from services.orderprocessing.domain import fulfillment_rules
 from services.orderprocessing.domain.fulfillment_rules import Invoice, Outcome
 from services.orderprocessing.domain.ids import charge_workflow_id
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import PaymentStatus, Reason
-from services.orderprocessing.workflows.contracts import FulfillmentProgress, FulfillmentStep, Nothing
+from services.orderprocessing.workflows.contracts import Empty, FulfillmentProgress, FulfillmentStep
 
 
-def charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+def charge(deps: Dependencies, request: FulfillmentStep) -> FulfillmentProgress:
     """Invoice, screen and charge a fulfillment. Each call has its key, so all three may be repeated."""
-    order = tools.orders.require(request.order_id)
+    order = deps.orders.require(request.order_id)
     _, payment, _ = fulfillment_rules.find(order, request.fulfillment_id)
     if payment.status == PaymentStatus.PENDING:
         if order.cancel:
-            tools.announce_cancellation(order)
+            deps.announce_cancellation(order)
             return FulfillmentProgress(outcome=Outcome.CANCELLED)
         try:
-            order = _charge(tools, order, request.fulfillment_id)
-        except (TransientError, RefusedError) as error:
+            order = _charge(deps, order, request.fulfillment_id)
+        except TransientError as error:
             log_retried_soon("charge", order.id, error)
             return FulfillmentProgress(outcome=Outcome.UNAVAILABLE)
-    return _progress(tools, request, order)
+    return _progress(deps, request, order)
 
 
-def _charge(tools: Tools, order: Order, fulfillment_id: str) -> Order:
+def _charge(deps: Dependencies, order: Order, fulfillment_id: str) -> Order:
     one, _, _ = fulfillment_rules.find(order, fulfillment_id)
-    invoice = tools.billing.invoice(order, one)
-    if tools.fraud.declines(order.customer_id, one.id, invoice.total):
-        return _declined(tools, order, one.id, invoice, "Declined: over the customer's spending limit")
-    if not tools.billing.charge(order, one, invoice):
-        return _declined(tools, order, one.id, invoice, "Declined by the card network")
-    return tools.change(order.id, lambda current, now: fulfillment_rules.paid(current, one.id, invoice, now))
+    invoice = deps.billing.invoice(order, one)
+    if deps.fraud.declines(order.customer_id, one.id, invoice.total):
+        return _declined(deps, order, one.id, invoice, "Declined: over the customer's spending limit")
+    if not deps.billing.charge(order, one, invoice):
+        return _declined(deps, order, one.id, invoice, "Declined by the card network")
+    return deps.change(order.id, lambda current, now: fulfillment_rules.paid(current, one.id, invoice, now))
 
 
-def _declined(tools: Tools, order: Order, fulfillment_id: str, invoice: Invoice, message: str) -> Order:
-    return tools.change(
+def _declined(deps: Dependencies, order: Order, fulfillment_id: str, invoice: Invoice, message: str) -> Order:
+    return deps.change(
         order.id,
         lambda current, now: fulfillment_rules.not_paid(
             current, fulfillment_id, invoice, Reason.PAYMENT_DECLINED, message, now
@@ -46,31 +46,31 @@ def _declined(tools: Tools, order: Order, fulfillment_id: str, invoice: Invoice,
     )
 
 
-def give_up_charge(tools: Tools, request: FulfillmentStep) -> FulfillmentProgress:
+def give_up_charge(deps: Dependencies, request: FulfillmentStep) -> FulfillmentProgress:
     """Record that billing or fraud could not be reached in time."""
     message = "Billing could not be reached in time"
-    order = tools.change(
+    order = deps.change(
         request.order_id,
         lambda current, now: fulfillment_rules.not_paid(
             current, request.fulfillment_id, None, Reason.BILLING_UNAVAILABLE, message, now
         ),
     )
-    return _progress(tools, request, order)
+    return _progress(deps, request, order)
 
 
-def _progress(tools: Tools, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
-    announced = tools.announce(order, charge_workflow_id(request.fulfillment_id), request.announced)
+def _progress(deps: Dependencies, request: FulfillmentStep, order: Order) -> FulfillmentProgress:
+    announced = deps.announce(order, charge_workflow_id(request.fulfillment_id), request.announced)
     _, payment, _ = fulfillment_rules.find(order, request.fulfillment_id)
     outcome = Outcome.DONE if payment.status == PaymentStatus.SUCCESS else Outcome.FAILED
     return FulfillmentProgress(outcome=outcome, announced=announced)
 
 
-def refund(tools: Tools, request: FulfillmentStep) -> Nothing:
+def refund(deps: Dependencies, request: FulfillmentStep) -> Empty:
     """Give back the charge and take it off the customer's tally, or forbid both if they never came."""
-    amount = tools.billing.refund(request.order_id, request.fulfillment_id)
-    tools.fraud.reverse(request.fulfillment_id)
-    tools.change(
+    amount = deps.billing.refund(request.order_id, request.fulfillment_id)
+    deps.fraud.reverse(request.fulfillment_id)
+    deps.change(
         request.order_id,
         lambda current, now: fulfillment_rules.refunded(current, request.fulfillment_id, amount, now),
     )
-    return Nothing()
+    return Empty()

@@ -6,7 +6,7 @@ These are the lines that a person follows on the console. They name the order an
 import re
 
 from services.common.logs import get_logger
-from services.common.storage.lru_cache import Recent
+from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.domain.order import Order, Step
 from services.orderprocessing.workflows.policies import BUSINESS, pause_before_retry
 
@@ -47,7 +47,7 @@ _ACTIVITIES = {
     "refund": "refund",
     "cancel_booking": "cancel the courier of",
 }
-_tries = Recent[int]()
+_tries = LruCache[int]()
 
 
 def log_new_steps(before: int, order: Order) -> None:

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from services.common.clock import Clock, rfc3339, utc_now
+from services.common.records import Entry, EntryLocation, Slice
 from services.common.storage.documents import Documents, Records
-from services.common.storage.index import Entry, Index, Place
-from services.common.storage.index_reader import IndexReader, Slice
-from services.common.storage.lru_cache import Recent
+from services.common.storage.index import Index
+from services.common.storage.index_reader import IndexReader
+from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.adapters.milestones import log_new_steps
 from services.orderprocessing.domain.order import Fulfillment, IdempotencyRecord, JsonObject, Order
 from services.orderprocessing.domain.order_rules import summary
@@ -28,9 +29,9 @@ class OrderStore:
         self._shipment_index = Index(documents, "shipments", clock)
         self.orders = IndexReader(documents, "orders")
         self.shipments = IndexReader(documents, "shipments")
-        self._customers = Recent[Index]()
-        self._listed = Recent[str]()
-        self._summaries = Recent[JsonObject](_MOST_REMEMBERED)
+        self._customers = LruCache[Index]()
+        self._listed = LruCache[str]()
+        self._summaries = LruCache[JsonObject](_MOST_REMEMBERED)
 
     def now(self) -> str:
         """Return the time to write into records."""
@@ -64,10 +65,10 @@ class OrderStore:
         Lists come first, the order last: a crash between leaves a line that points nowhere, which lists do not show
         and the reconciler takes out, but never an order that no list has.
         """
-        place = self._order_index.put(_order_entry(order))
+        entry_location = self._order_index.put(_order_entry(order))
         entry = Entry(id=order.id, at=order.received_at)
         self._customer_index(order.customer_id).put(entry)
-        order = order.model_copy(update={"place": place})
+        order = order.model_copy(update={"entry_location": entry_location})
         if not self._orders.create(order.id, order):
             return None
         log_new_steps(0, order)
@@ -93,12 +94,12 @@ class OrderStore:
         self._list(order)
         return order
 
-    def list_shipment(self, order: Order, one: Fulfillment) -> Place:
-        """Put a shipment on the list of shipments and return the place, which its record is to keep.
+    def list_shipment(self, order: Order, one: Fulfillment) -> EntryLocation:
+        """Put a shipment on the list of shipments and return the entry_location, which its record is to keep.
 
         From then on every change of the record brings the list up to date.
         """
-        known = one.shipment.place if one.shipment else None
+        known = one.shipment.entry_location if one.shipment else None
         return known or self._shipment_index.put(_shipment_entry(order, one))
 
     def customer_orders(self, customer_id: str, limit: int, cursor: str | None) -> Slice:
@@ -123,12 +124,12 @@ class OrderStore:
     def _list(self, order: Order) -> None:
         """Bring the lists up to date; a repeat costs nothing, and after a crash it is what mends them."""
         if self._listed.get(order.id) != order.status.value:
-            self._order_index.put(_order_entry(order), order.place)
+            self._order_index.put(_order_entry(order), order.entry_location)
             self._listed.put(order.id, order.status.value)
         for one in order.fulfillments or []:
             shipment = one.shipment
-            if shipment and shipment.place and self._listed.get(one.id) != shipment.status.value:
-                self._shipment_index.put(_shipment_entry(order, one), shipment.place)
+            if shipment and shipment.entry_location and self._listed.get(one.id) != shipment.status.value:
+                self._shipment_index.put(_shipment_entry(order, one), shipment.entry_location)
                 self._listed.put(one.id, shipment.status.value)
 
     def _customer_index(self, customer_id: str) -> Index:

@@ -35,7 +35,7 @@ def read_each(store: OrderStore, order_ids: Sequence[str]) -> Found:
     return Found(first.orders + rest.orders, first.unreadable | rest.unreadable)
 
 
-class PassingOver:
+class SkipUnreadable:
     """Reads orders for somebody who passes over what cannot be read, and logs that once for each cause."""
 
     def __init__(self, store: OrderStore) -> None:

@@ -10,10 +10,10 @@ from services.common.clock import Clock
 from services.common.logs import about_order
 from services.common.web.base_app import paginated, parse, read_body, read_limit, read_object
 from services.common.web.problems import Problem, invalid, not_found
+from services.orderprocessing.api.order_parser import read_draft
 from services.orderprocessing.api.schemas import UNREADABLE
 from services.orderprocessing.api.views import order_view, shipment_view, timeline_view
-from services.orderprocessing.application.order_intake import read_draft
-from services.orderprocessing.application.order_queries import Lines, Lists
+from services.orderprocessing.application.order_queries import OrderQueries, OrderSummaries
 from services.orderprocessing.application.order_service import OrderService
 from services.orderprocessing.domain.fulfillment_rules import find
 from services.orderprocessing.domain.order import ActionRequest, ApprovalRequest, JsonObject, Order, ShipmentRequest
@@ -37,7 +37,7 @@ class Observer(Protocol):
 
 
 def order_routes(
-    service: OrderService, lists: Lists, engine: Observer, clock: Clock, admit: Callable[[], None]
+    service: OrderService, queries: OrderQueries, engine: Observer, clock: Clock, admit: Callable[[], None]
 ) -> Blueprint:
     """Return the order API; `admit` raises the problem for a new order that must wait."""
     routes = Blueprint("orders", __name__)
@@ -54,13 +54,13 @@ def order_routes(
     def list_orders() -> Response:
         limit, status, cursor = read_limit(), _status(), request.args.get("cursor")
         if "ids" in request.args:
-            found = lists.orders_by_id(_ids())
+            found = queries.orders_by_id(_ids())
             answer = jsonify([line for line in found.items if _is_shown(line["customerId"])])
             return _telling_what_lacks(answer, found)
         customer = request.args.get("customerId", only_customer())
         if customer is not None and not _is_shown(customer):
             return jsonify([])
-        found, page = lists.orders(limit, cursor, status, customer)
+        found, page = queries.orders(limit, cursor, status, customer)
         return _telling_what_lacks(paginated(found.items, page), found)
 
     @routes.get("/orders/<order_id>")
@@ -99,37 +99,37 @@ def decision_routes(service: OrderService) -> Blueprint:
     return routes
 
 
-def figure_routes(lists: Lists, engine: Observer) -> Blueprint:
+def figure_routes(queries: OrderQueries, engine: Observer) -> Blueprint:
     """Return the figures."""
     routes = Blueprint("figures", __name__)
 
     @routes.get("/orders/stats")
     def order_stats() -> Response:
-        rate = lists.complete_rate()
-        return jsonify(workerCount=engine.workers(), backlog=lists.order_backlog(), completeRate=round(rate, 3))
+        rate = queries.complete_rate()
+        return jsonify(workerCount=engine.workers(), backlog=queries.order_backlog(), completeRate=round(rate, 3))
 
     @routes.get("/charge/stats")
     def charge_stats() -> Response:
-        return jsonify(workerCount=engine.workers(), backlog=lists.charge_backlog())
+        return jsonify(workerCount=engine.workers(), backlog=queries.charge_backlog())
 
     @routes.get("/shipments/stats")
     def shipment_stats() -> Response:
-        return jsonify(workerCount=engine.workers(), backlog=lists.shipment_backlog())
+        return jsonify(workerCount=engine.workers(), backlog=queries.shipment_backlog())
 
     return routes
 
 
-def shipment_routes(service: OrderService, lists: Lists) -> Blueprint:
+def shipment_routes(service: OrderService, queries: OrderQueries) -> Blueprint:
     """Return the shipment API."""
     routes = Blueprint("shipments", __name__)
 
     @routes.get("/shipments")
     def list_shipments() -> Response:
-        return paginated(*lists.shipments(read_limit(), request.args.get("cursor"), pending=False))
+        return paginated(*queries.shipments(read_limit(), request.args.get("cursor"), pending=False))
 
     @routes.get("/shipments/pending")
     def list_pending() -> Response:
-        return paginated(*lists.shipments(read_limit(), request.args.get("cursor"), pending=True))
+        return paginated(*queries.shipments(read_limit(), request.args.get("cursor"), pending=True))
 
     @routes.get("/shipments/<shipment_id>")
     def show(shipment_id: str) -> Response:
@@ -147,7 +147,7 @@ def shipment_routes(service: OrderService, lists: Lists) -> Blueprint:
     return routes
 
 
-def _telling_what_lacks(answer: Response, found: Lines) -> Response:
+def _telling_what_lacks(answer: Response, found: OrderSummaries) -> Response:
     """Have an answer say how many orders it lacks that cannot be read: they are not to be taken for none."""
     if found.unreadable:
         answer.headers[UNREADABLE] = str(found.unreadable)

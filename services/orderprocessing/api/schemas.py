@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from services.common.json_models import Wire
+from services.common.json_models import ApiModel
 from services.orderprocessing.domain.order import Payment
 from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus
 
@@ -10,14 +10,14 @@ UNREADABLE = "Oms-Unreadable"
 """The header of a list that lacks orders, because they cannot be read: how many."""
 
 
-class Goods(Wire):
+class Goods(ApiModel):
     """A quantity of one SKU."""
 
     sku: str
     quantity: int
 
 
-class ShipmentState(Wire):
+class ShipmentState(ApiModel):
     """Where a shipment is."""
 
     id: str
@@ -32,7 +32,7 @@ class ShipmentAnswer(ShipmentState):
     items: list[Goods]
 
 
-class ShipmentLine(Wire):
+class ShipmentLine(ApiModel):
     """A shipment as lists show it."""
 
     id: str
@@ -41,7 +41,7 @@ class ShipmentLine(Wire):
     updated_at: str
 
 
-class FulfillmentAnswer(Wire):
+class FulfillmentAnswer(ApiModel):
     """The part of an order that one warehouse sends, or, without a location, that no warehouse has."""
 
     id: str
@@ -53,7 +53,7 @@ class FulfillmentAnswer(Wire):
     shipment: ShipmentState | None
 
 
-class WorkflowState(Wire):
+class WorkflowState(ApiModel):
     """What the engine says of the order's workflow, or its last known state."""
 
     instance_id: str
@@ -63,7 +63,7 @@ class WorkflowState(Wire):
     failure: str | None
 
 
-class OrderAnswer(Wire):
+class OrderAnswer(ApiModel):
     """An order; `fulfillments` is null until its goods are reserved, `actions` says what the customer may do now."""
 
     id: str
@@ -83,7 +83,7 @@ class OrderAnswer(Wire):
     workflow: WorkflowState
 
 
-class OrderLine(Wire):
+class OrderLine(ApiModel):
     """An order as lists show it."""
 
     id: str
@@ -94,7 +94,7 @@ class OrderLine(Wire):
     currency: str
 
 
-class TimelineStep(Wire):
+class TimelineStep(ApiModel):
     """One step of an order; without `fulfillmentId` where it concerns the whole."""
 
     seq: int
@@ -105,7 +105,7 @@ class TimelineStep(Wire):
     fulfillment_id: str = ""
 
 
-class HistoryStep(Wire):
+class HistoryStep(ApiModel):
     """One event of a workflow instance."""
 
     id: int | None
@@ -119,7 +119,7 @@ class HistoryStep(Wire):
     failure: dict[str, str] | None
 
 
-class InstanceHistory(Wire):
+class InstanceHistory(ApiModel):
     """What happened in a workflow instance; `omitted` counts the oldest events, which are left out."""
 
     instance_id: str
@@ -129,7 +129,7 @@ class InstanceHistory(Wire):
     events: list[HistoryStep]
 
 
-class Figures(Wire):
+class Figures(ApiModel):
     """How many workers there are, and how much waits for them."""
 
     worker_count: int

@@ -48,7 +48,7 @@ def _fulfillment(one: Fulfillment) -> JsonObject:
         "status": one.status.value,
         "reason": one.reason.value if one.reason else None,
         "items": _goods(one.items),
-        "payment": one.payment.wire() if one.payment else None,
+        "payment": one.payment.to_json() if one.payment else None,
         "shipment": _shipment(one.shipment) if one.shipment else None,
     }
 
@@ -76,8 +76,3 @@ def timeline_view(order: Order) -> list[JsonObject]:
     return [
         step.model_dump(mode="json", by_alias=True, exclude={"scope"}, exclude_none=True) for step in order.timeline
     ]
-
-
-def line_view(order_id: str, data: JsonObject) -> JsonObject:
-    """Return an order as lists show it."""
-    return {"id": order_id, **data, "currency": CURRENCY}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from logging import DEBUG, INFO
 
 from services.common.dapr.sidecar import TransientError
+from services.common.errors import OverloadedError
 from services.common.logs import get_logger
-from services.common.web.problems import too_much
 
 log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Backlog:
     def check(self) -> None:
         """Raise the problem 429 while no new order should be accepted."""
         if self._full:
-            raise too_much("backlog", "too many orders wait for their turn, try again later", _RETRY_AFTER)
+            raise OverloadedError("backlog", "too many orders wait for their turn, try again later", _RETRY_AFTER)
 
     def look(self) -> float:
         """Count anew; return after how many seconds to look again. What cannot be counted right now stays as it was."""
@@ -38,7 +38,7 @@ class Backlog:
         try:
             waiting = self._count(self._limit)
         except TransientError as error:
-            # Once: what is missing, the outage reporter says.
+            # ExactlyOnceUpdater: what is missing, the outage reporter says.
             log.log(INFO if self._known else DEBUG, "the backlog is not known", extra={"cause": str(error)})
             self._known = False
             return _LOOK_EVERY

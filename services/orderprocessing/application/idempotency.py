@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from services.common.clock import rfc3339
 from services.orderprocessing.adapters.order_repository import OrderStore
-from services.orderprocessing.application.order_intake import Draft
+from services.orderprocessing.domain.draft import Draft
 from services.orderprocessing.domain.order import IdempotencyRecord, Order
 
 IN_PROGRESS_FOR = timedelta(seconds=60)

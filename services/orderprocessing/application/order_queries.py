@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from services.common.clock import Clock, utc_now
-from services.common.storage.index import Entry
-from services.common.storage.index_reader import IndexReader, Slice
+from services.common.money import CURRENCY
+from services.common.records import Entry, Slice
+from services.common.storage.index_reader import IndexReader
 from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.adapters.unreadable_orders import Found, read_each
-from services.orderprocessing.api.views import line_view
 from services.orderprocessing.domain.order import JsonObject, Order
 from services.orderprocessing.domain.order_rules import summary
 from services.orderprocessing.domain.states import OrderStatus, PaymentStatus, ShipmentStatus, is_final
@@ -20,14 +20,14 @@ _OPEN_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class Lines:
+class OrderSummaries:
     """Lines of orders, and how many more belong to them whose record cannot be read."""
 
     items: list[JsonObject]
     unreadable: int
 
 
-class Lists:
+class OrderQueries:
     """Lists of orders and shipments."""
 
     def __init__(self, orders: OrderStore, clock: Clock = utc_now) -> None:
@@ -35,16 +35,18 @@ class Lists:
 
     def orders(
         self, limit: int, cursor: str | None, status: OrderStatus | None, customer_id: str | None
-    ) -> tuple[Lines, Slice]:
+    ) -> tuple[OrderSummaries, Slice]:
         """Return orders, newest first, and the slice that they are from."""
         if customer_id is not None:
             return self._orders_of(customer_id, limit, cursor, status)
         only_open = status is not None and not is_final(status)
         found = self._orders.orders.read(limit, cursor, only_open, lambda one: status in (None, one.data["status"]))
         lines = self._lines(found.entries)
-        return Lines([line for line in lines.items if status in (None, line["status"])], lines.unreadable), found
+        return OrderSummaries(
+            [line for line in lines.items if status in (None, line["status"])], lines.unreadable
+        ), found
 
-    def _lines(self, entries: Sequence[Entry]) -> Lines:
+    def _lines(self, entries: Sequence[Entry]) -> OrderSummaries:
         """Return what the lines show.
 
         Of a pending order that is what its record says: a crash may have kept it from being, or it is another one's.
@@ -54,17 +56,19 @@ class Lists:
         }
         found = self._read([order_id for order_id, data in shown.items() if data is None])
         shown |= {order.id: summary(order) for order in found.orders}
-        return Lines([line_view(one.id, data) for one in entries if (data := shown[one.id])], len(found.unreadable))
+        return OrderSummaries(
+            [_summary_view(one.id, data) for one in entries if (data := shown[one.id])], len(found.unreadable)
+        )
 
     def _orders_of(
         self, customer_id: str, limit: int, cursor: str | None, status: OrderStatus | None
-    ) -> tuple[Lines, Slice]:
+    ) -> tuple[OrderSummaries, Slice]:
         page = self._orders.customer_orders(customer_id, limit, cursor)
         found = self._read([entry.id for entry in page.entries])
         theirs = [one for one in found.orders if one.customer_id == customer_id and status in (None, one.status)]
         return _lines_of(theirs, found), page
 
-    def orders_by_id(self, order_ids: list[str]) -> Lines:
+    def orders_by_id(self, order_ids: list[str]) -> OrderSummaries:
         """Return just these orders, those of them that exist. Raises UnreadableError where that is all there is."""
         found = self._read(list(dict.fromkeys(order_ids)))
         if not found.orders and found.unreadable:
@@ -110,8 +114,8 @@ class Lists:
         return self._orders.orders.closed_since(OrderStatus.COMPLETED.value, since) / _RATE_SECONDS
 
 
-def _lines_of(orders: Sequence[Order], found: Found) -> Lines:
-    return Lines([line_view(one.id, summary(one)) for one in orders], len(found.unreadable))
+def _lines_of(orders: Sequence[Order], found: Found) -> OrderSummaries:
+    return OrderSummaries([_summary_view(one.id, summary(one)) for one in orders], len(found.unreadable))
 
 
 def _open(index: IndexReader) -> Iterator[Entry]:
@@ -139,3 +143,8 @@ def _uncharged(order: Order) -> int:
         one.payment is not None and one.payment.status == PaymentStatus.PENDING and not is_final(one.status)
         for one in order.fulfillments or []
     )
+
+
+def _summary_view(order_id: str, data: JsonObject) -> JsonObject:
+    """Return an order as lists show it."""
+    return {"id": order_id, **data, "currency": CURRENCY}

@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import Protocol
 
 from services.common.clock import rfc3339
+from services.common.errors import InvalidError, NotAllowedError, NotFoundError, invalid_fields
 from services.common.ids import split_fulfillment_id
 from services.common.logs import get_logger
 from services.common.money import CURRENCY
-from services.common.web.problems import Problem, conflict, invalid, not_found
 from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.application.idempotency import IdempotencyKeys, belongs_to
-from services.orderprocessing.application.order_intake import Catalogue, Draft
+from services.orderprocessing.application.price_list import PriceList
 from services.orderprocessing.domain import fulfillment_rules, order_rules
+from services.orderprocessing.domain.draft import Draft
 from services.orderprocessing.domain.ids import (
     charge_workflow_id,
     new_order_id,
@@ -25,13 +26,13 @@ from services.orderprocessing.domain.ids import (
 )
 from services.orderprocessing.domain.order import Fulfillment, Line, Order, Shipment
 from services.orderprocessing.domain.states import OrderStatus, ShipmentStatus, is_final
-from services.orderprocessing.domain.timeline import CUSTOMER, NotAllowedError, note, ring
+from services.orderprocessing.domain.timeline import CUSTOMER, add_signals, note
 
 log = get_logger(__name__)
 
 
 def new_order(order_id: str, draft: Draft, lines: list[Line], now: str) -> Order:
-    """Return the record of an order as it is accepted, with the bell of the workflow that is to start."""
+    """Return the record of an order as it is accepted, with the signal of the workflow that is to start."""
     order = Order(
         id=order_id,
         customer_id=draft.customer_id,
@@ -39,7 +40,7 @@ def new_order(order_id: str, draft: Draft, lines: list[Line], now: str) -> Order
         received_at=now,
         updated_at=now,
         items=lines,
-        bells={order_workflow_id(order_id): now},
+        pending_signals={order_workflow_id(order_id): now},
     )
     return note(order, now, "order.received", "Order received", actor=CUSTOMER)
 
@@ -47,30 +48,30 @@ def new_order(order_id: str, draft: Draft, lines: list[Line], now: str) -> Order
 def _check_same(order: Order, draft: Draft) -> None:
     """Raise the 409, or the 422, for a request that means another order than the one that has its id."""
     if order.fingerprint != draft.fingerprint:
-        raise conflict("orderExists", f"there is another order {order.id!r} with other content")
+        raise NotAllowedError("orderExists", f"there is another order {order.id!r} with other content")
     if draft.total not in (None, order.goods_total):
-        raise invalid(("total", f"the goods cost {order.goods_total / 100:.2f} {CURRENCY}"))
+        raise invalid_fields([("total", f"the goods cost {order.goods_total / 100:.2f} {CURRENCY}")])
 
 
 class Workflows(Protocol):
     """The part of the workflow engine that is needed here."""
 
-    def start_soon(self, order_id: str) -> None:
+    def start_later(self, order_id: str) -> None:
         """Have an order's workflow started, once; does not wait for it."""
 
-    def ring_soon(self, instances: Sequence[str]) -> None:
-        """Have the bell of workflow instances rung; does not wait for it."""
+    def signal_later(self, instances: Sequence[str]) -> None:
+        """Have the signal of workflow instances rung; does not wait for it."""
 
     def start(self, order_id: str) -> None:
         """Start an order's workflow, once. Raises TransientError."""
 
-    def ring(self, instances: Sequence[str]) -> None:
-        """Ring the bell of workflow instances. Raises TransientError."""
+    def signal(self, instances: Sequence[str]) -> None:
+        """Ring the signal of workflow instances. Raises TransientError."""
 
-    def runs(self, order_id: str) -> bool:
+    def is_running(self, order_id: str) -> bool:
         """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
 
-    def waits_for_ever(self, instance: str, children: Sequence[str] = ()) -> bool:
+    def is_stuck(self, instance: str, children: Sequence[str] = ()) -> bool:
         """Tell whether an instance, which may have these children, waits for what will never come.
 
         Raises TransientError.
@@ -83,7 +84,7 @@ class Workflows(Protocol):
 class OrderService:
     """The use cases of the order and shipment APIs."""
 
-    def __init__(self, orders: OrderStore, catalogue: Catalogue, workflows: Workflows) -> None:
+    def __init__(self, orders: OrderStore, catalogue: PriceList, workflows: Workflows) -> None:
         self._orders, self._catalogue, self._workflows = orders, catalogue, workflows
         self._keys = IdempotencyKeys(orders)
 
@@ -108,29 +109,29 @@ class OrderService:
         _check_same(known, draft)
         # What a crash keeps from being started or rung from here on, the reconciler finds in the record.
         if known.status == OrderStatus.PENDING and known.fulfillments is None:
-            self._workflows.start_soon(known.id)
+            self._workflows.start_later(known.id)
         return known
 
-    def revive(self, order: Order) -> None:
+    def restart(self, order: Order) -> None:
         """Start the workflow of an order if it does not run, and ring whatever may sleep. Raises TransientError.
 
         A workflow that starts anew finds everything in the record that is done.
         """
         self._workflows.start(order.id)
-        self._workflows.ring(sorted(order.bells) or _all_sleepers(order))
+        self._workflows.signal(sorted(order.pending_signals) or _waiting_instances(order))
 
-    def mend(self, order: Order) -> bool:
+    def recover(self, order: Order) -> bool:
         """Start the workflow of an order that goes on without one, or end one that waits for ever; tell whether.
 
         Raises TransientError.
         """
-        if not self._workflows.runs(order.id):
+        if not self._workflows.is_running(order.id):
             if not is_final(order.status):
                 log.warning("an order has no workflow, it starts anew")
                 self._workflows.start(order.id)
             return not is_final(order.status)
         own, *children = _all_instances(order)
-        lost = self._workflows.waits_for_ever
+        lost = self._workflows.is_stuck
         if not (lost(own, children) or any(lost(child) for child in children)):
             return False
         log.warning("a workflow waits for what will never come, it is ended and starts anew")
@@ -141,7 +142,7 @@ class OrderService:
         """Return an order. Raises the 404."""
         order = self._orders.get(order_id)
         if order is None:
-            raise not_found("order", order_id)
+            raise NotFoundError("order", order_id)
         return order
 
     def instances(self, order_id: str) -> list[str]:
@@ -150,12 +151,12 @@ class OrderService:
 
     def act(self, order_id: str, action: str) -> Order:
         """Take the customer's decision. Raises the 409, and LookupError for an unknown order."""
-        return self._decide(order_id, lambda order, now: order_rules.act(order, action, now), _all_sleepers)
+        return self._decide(order_id, lambda order, now: order_rules.act(order, action, now), _waiting_instances)
 
     def approve(self, order_id: str, approver: str, approved: bool) -> Order:
         """Take the approver's decision. Raises the 409, and LookupError for an unknown order."""
         return self._decide(
-            order_id, lambda order, now: order_rules.approve(order, approver, approved, now), _all_sleepers
+            order_id, lambda order, now: order_rules.approve(order, approver, approved, now), _waiting_instances
         )
 
     def shipment(self, shipment_id: str) -> tuple[Order, Fulfillment, Shipment]:
@@ -163,11 +164,11 @@ class OrderService:
         try:
             order_id, _ = split_fulfillment_id(shipment_id)
         except ValueError as error:
-            raise not_found("shipment", shipment_id) from error
+            raise NotFoundError("shipment", shipment_id) from error
         order = self._orders.get(order_id)
         one = order.fulfillment(shipment_id) if order else None
         if order is None or one is None or one.shipment is None:
-            raise not_found("shipment", shipment_id)
+            raise NotFoundError("shipment", shipment_id)
         return order, one, one.shipment
 
     def report(self, order_id: str, shipment_id: str, status: ShipmentStatus) -> Order:
@@ -179,32 +180,34 @@ class OrderService:
         )
 
     def _decide(
-        self, order_id: str, change: Callable[[Order, str], Order], sleepers: Callable[[Order], list[str]]
+        self, order_id: str, change: Callable[[Order, str], Order], waiting: Callable[[Order], list[str]]
     ) -> Order:
-        bells: list[str] = []
+        pending_signals: list[str] = []
 
         def decided(order: Order) -> Order:
             now = self._orders.now()
             after = change(order, now)
-            # Whoever has not heard his bell yet sees this too when he looks. Who repeats himself rings what is unheard.
-            bells[:] = order.bells if after is order else [one for one in sleepers(order) if one not in order.bells]
-            return order if after is order else ring(after, sleepers(order), now)
+            # An instance with a pending signal sees this change too when it wakes up. A repeated decision sends the
+            # signals that are still pending.
+            pending_signals[:] = (
+                order.pending_signals
+                if after is order
+                else [one for one in waiting(order) if one not in order.pending_signals]
+            )
+            return order if after is order else add_signals(after, waiting(order), now)
 
-        try:
-            order = self._orders.update(order_id, decided)
-        except NotAllowedError as error:
-            raise conflict("notAllowed", str(error)) from error
-        self._workflows.ring_soon(bells)
+        order = self._orders.update(order_id, decided)
+        self._workflows.signal_later(pending_signals)
         return order
 
     def _bind(self, key: str, draft: Draft, order_id: str, now: datetime) -> str:
         binding = self._keys.bind(key, draft, order_id, now)
         if not belongs_to(binding, draft):
-            raise Problem(422, "idempotencyKeyReused", "this Idempotency-Key came with other content before")
+            raise InvalidError("idempotencyKeyReused", "this Idempotency-Key came with other content before")
         return binding.order_id
 
 
-def _all_sleepers(order: Order) -> list[str]:
+def _waiting_instances(order: Order) -> list[str]:
     """Return the workflows that may be waiting for a decision on an order: itself, or those of its fulfillments."""
     if order.status != OrderStatus.PROCESSING:
         return [order_workflow_id(order.id)]

@@ -6,7 +6,8 @@ Each function returns the order after it, and the very same order where there is
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.common.storage.index import Place
+from services.common.errors import NotAllowedError
+from services.common.records import EntryLocation
 from services.orderprocessing.domain.ids import charge_workflow_id, shipment_workflow_id
 from services.orderprocessing.domain.order import Fulfillment, Order, Payment, Shipment
 from services.orderprocessing.domain.states import (
@@ -18,7 +19,7 @@ from services.orderprocessing.domain.states import (
     check_move,
     is_final,
 )
-from services.orderprocessing.domain.timeline import COURIER, SYSTEM, NotAllowedError, heard, note
+from services.orderprocessing.domain.timeline import COURIER, SYSTEM, acknowledge, note
 
 
 class Outcome(StrEnum):
@@ -112,9 +113,11 @@ def _payment(
     return note(order, now, kind, message, scope=scope, fulfillment_id=fulfillment_id)
 
 
-def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: str | None, now: str) -> Order:
+def booked(
+    order: Order, fulfillment_id: str, entry_location: EntryLocation, courier_reference: str | None, now: str
+) -> Order:
     """Record where the list of shipments has this one and, unless there is no reference, the courier's booking."""
-    order = listed(order, fulfillment_id, place)
+    order = listed(order, fulfillment_id, entry_location)
     one, _, shipment = find(order, fulfillment_id)
     if courier_reference is None or one.reason is not None or shipment.status != ShipmentStatus.PENDING:
         # With a reason it was given up in the meantime: this booking came late, and its undo calls it off.
@@ -125,12 +128,12 @@ def booked(order: Order, fulfillment_id: str, place: Place, courier_reference: s
     return _shipment_step(order, "shipment.booked", message, fulfillment_id, now)
 
 
-def listed(order: Order, fulfillment_id: str, place: Place) -> Order:
+def listed(order: Order, fulfillment_id: str, entry_location: EntryLocation) -> Order:
     """Record where the list of shipments has this one."""
     one, _, shipment = find(order, fulfillment_id)
-    if shipment.place is not None:
+    if shipment.entry_location is not None:
         return order
-    one = one.model_copy(update={"shipment": shipment.model_copy(update={"place": place})})
+    one = one.model_copy(update={"shipment": shipment.model_copy(update={"entry_location": entry_location})})
     return replace(order, one).model_copy(update={"rev": order.rev + 1})
 
 
@@ -149,11 +152,11 @@ def courier_reports(order: Order, fulfillment_id: str, status: ShipmentStatus, n
     if shipment.status == status:
         return order
     if order.cancel or one.reason is not None or is_final(one.status):
-        raise NotAllowedError(f"the shipment is {shipment.status.value} and its order takes no reports")
+        raise NotAllowedError("notAllowed", f"the shipment is {shipment.status.value} and its order takes no reports")
     try:
         shipment = _moved(shipment, status, now)
     except IllegalMoveError as error:
-        raise NotAllowedError(f"the shipment cannot move: {error}") from error
+        raise NotAllowedError("notAllowed", f"the shipment cannot move: {error}") from error
     order = replace(order, one.model_copy(update={"shipment": shipment}))
     if status == ShipmentStatus.DELIVERED:
         check_move(one.status, FulfillmentStatus.COMPLETED)
@@ -164,12 +167,12 @@ def courier_reports(order: Order, fulfillment_id: str, status: ShipmentStatus, n
 
 
 def handed_over(order: Order, fulfillment_id: str) -> Order:
-    """Record that the stock has left the warehouse's books, and that the courier's bell was heard."""
+    """Record that the stock has left the warehouse's books, and that the courier's signal was heard."""
     one, _, shipment = find(order, fulfillment_id)
     if shipment.has_left and not shipment.handed_over:
         changed = shipment.model_copy(update={"handed_over": True})
         order = replace(order, one.model_copy(update={"shipment": changed})).model_copy(update={"rev": order.rev + 1})
-    return heard(order, shipment_workflow_id(fulfillment_id))
+    return acknowledge(order, shipment_workflow_id(fulfillment_id))
 
 
 def refunded(order: Order, fulfillment_id: str, amount: int, now: str) -> Order:

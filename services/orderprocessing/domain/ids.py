@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime
 
-BELL = "bell"
+WAKE_UP = "signal"
 """The one event of all workflows: "look at the order's record, it has news for you". It carries nothing, so it may
 come early, twice, out of order or late."""
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from services.common.ids import OrderId
-from services.common.json_models import Name, Quantity, Request, Wire
+from services.common.json_models import ApiModel, Name, Quantity, Request
 from services.common.money import CURRENCY
-from services.common.storage.index import Place
+from services.common.records import EntryLocation
 from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
 
 ORDER_SCOPE = "order"
@@ -55,7 +55,7 @@ class ShipmentRequest(Request):
     status: Literal["dispatched", "delivered"]
 
 
-class Line(Wire):
+class Line(ApiModel):
     """Goods of one SKU at the unit price, in minor units, that was agreed when the order was accepted."""
 
     sku: str
@@ -68,7 +68,7 @@ class Line(Wire):
         return self.quantity * self.unit_price
 
 
-class Payment(Wire):
+class Payment(ApiModel):
     """What a fulfillment costs, in minor units; the amounts are None until it is invoiced."""
 
     sub_total: int | None = None
@@ -80,7 +80,7 @@ class Payment(Wire):
     invoice_reference: str | None = None
 
 
-class Shipment(Wire):
+class Shipment(ApiModel):
     """The goods on their way, since `started_at`; `place` is where the list of shipments has it."""
 
     id: str
@@ -89,7 +89,7 @@ class Shipment(Wire):
     updated_at: str
     started_at: str | None = None
     handed_over: bool = False
-    place: Place | None = None
+    entry_location: EntryLocation | None = None
 
     @property
     def has_left(self) -> bool:
@@ -97,7 +97,7 @@ class Shipment(Wire):
         return self.status in {ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED}
 
 
-class Fulfillment(Wire):
+class Fulfillment(ApiModel):
     """The part of an order that one warehouse sends, or, without a location, that no warehouse has."""
 
     id: str
@@ -114,7 +114,7 @@ class Fulfillment(Wire):
         return sum(line.total for line in self.items)
 
 
-class Step(Wire):
+class Step(ApiModel):
     """One line of the timeline, and the event that tells of it: same facts, id from `seq`."""
 
     seq: int
@@ -126,26 +126,26 @@ class Step(Wire):
     fulfillment_id: str | None = None
 
 
-class Approval(Wire):
+class Approval(ApiModel):
     """The approver's answer."""
 
     approver: str
     approved: bool
 
 
-class Ending(Wire):
+class Ending(ApiModel):
     """How the order will end once everything that it took is given back."""
 
     status: OrderStatus
     reason: Reason
 
 
-class Order(Wire):
+class Order(ApiModel):
     """Everything known of an order; one document, changed by compare-and-set.
 
-    It is the truth that workflows and API decide by. `bells` names the workflow instances that have news here and since
-    when: an instance is rung after the change and takes its name off when it has heard, so that a crash between the two
-    is found and the bell rung again. `trace_id` is the trace in which the order's workflow runs, or ran last.
+    Workflows and API decide by it. `pending_signals` names the workflow instances that have a change to look at, with
+    the time of the change: an instance is signalled after the change and acknowledges by removing its name, so that a
+    crash between the two is found and the signal is sent again. `trace_id` is the trace of the order's workflow.
     """
 
     id: str
@@ -165,8 +165,8 @@ class Order(Wire):
     approval: Approval | None = None
     ending: Ending | None = None
     timeline: list[Step] = Field(default_factory=list)
-    bells: dict[str, str] = Field(default_factory=dict)
-    place: Place | None = None
+    pending_signals: dict[str, str] = Field(default_factory=dict)
+    entry_location: EntryLocation | None = None
     rev: int = 0
 
     @property
@@ -179,7 +179,7 @@ class Order(Wire):
         return next((one for one in self.fulfillments or [] if one.id == fulfillment_id), None)
 
 
-class IdempotencyRecord(Wire):
+class IdempotencyRecord(ApiModel):
     """What an Idempotency-Key is bound to, since `at`; older records do not have the time."""
 
     fingerprint: str

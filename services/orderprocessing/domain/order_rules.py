@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from services.common.clock import moment, rfc3339
+from services.common.errors import NotAllowedError
 from services.orderprocessing.domain.fulfillment_rules import closed, replace
 from services.orderprocessing.domain.order import (
     Approval,
@@ -21,7 +22,7 @@ from services.orderprocessing.domain.order import (
     Shipment,
 )
 from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, check_move, is_final
-from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, CUSTOMER, NotAllowedError, note
+from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, CUSTOMER, note
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def act(order: Order, action: str, now: str) -> Order:
     if (action == "amend" and amending and not order.cancel) or (action == "cancel" and cancelling):
         return order
     if action not in actions(order):
-        raise NotAllowedError(f"{action} is not possible now: the order is {order.status.value}")
+        raise NotAllowedError("notAllowed", f"{action} is not possible now: the order is {order.status.value}")
     if action == "amend":
         order = order.model_copy(update={"amend": True})
         return note(order, now, "order.amended", "The customer goes on without what is missing", actor=CUSTOMER)
@@ -182,7 +183,7 @@ def approve(order: Order, approver: str, approved: bool, now: str) -> Order:
     decision = Approval(approver=approver, approved=approved)
     waiting = order.status == OrderStatus.APPROVAL_REQUIRED and not (order.cancel or order.ending)
     if not waiting or order.approval not in (None, decision):
-        raise NotAllowedError("the order waits for no approval")
+        raise NotAllowedError("notAllowed", "the order waits for no approval")
     if order.approval == decision:
         return order
     order = order.model_copy(update={"approval": decision})
@@ -198,17 +199,17 @@ def finish(order: Order, now: str) -> Order:
     for one in order.fulfillments or []:
         if not is_final(one.status):
             order = _cancel(order, one, reason, "Cancelled with the order", now)
-    order = order.model_copy(update={"reason": reason, "completed_at": now, "bells": {}})
+    order = order.model_copy(update={"reason": reason, "completed_at": now, "pending_signals": {}})
     return _move(order, status, _FAREWELLS[status], now)
 
 
 def finish_with_last(order: Order, now: str) -> Order:
     """Give the order its final status if nothing is left to be done for any part of it; else the order as it is.
 
-    A workflow that has not heard its bell yet is such a part: of an order that is over nobody rings it again.
+    A workflow that has not heard its signal yet is such a part: of an order that is over nobody rings it again.
     """
     left = [one for one in order.fulfillments or [] if not is_final(one.status) or not _handed_over(one)]
-    return order if left or order.bells or order.ending else finish(order, now)
+    return order if left or order.pending_signals or order.ending else finish(order, now)
 
 
 def _handed_over(one: Fulfillment) -> bool:

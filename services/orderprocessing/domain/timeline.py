@@ -1,4 +1,4 @@
-"""The bookkeeping of an order's record: timeline, bells, and what is still to be announced. Pure."""
+"""The bookkeeping of an order's record: timeline, pending_signals, and what is still to be announced. Pure."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,6 @@ SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
 """Who did a step; an approver goes by name."""
 
 CANCEL_REQUESTED = "order.cancelRequested"
-
-
-class NotAllowedError(Exception):
-    """What was asked for is not possible now; nothing was changed."""
 
 
 def note(
@@ -38,17 +34,19 @@ def note(
     return order.model_copy(update={"timeline": [*order.timeline, step], "updated_at": now, "rev": order.rev + 1})
 
 
-def ring(order: Order, instances: Sequence[str], now: str) -> Order:
+def add_signals(order: Order, instances: Sequence[str], now: str) -> Order:
     """Note that these workflow instances have news to look at; one that has not looked yet has it since before."""
-    return order.model_copy(update={"bells": dict.fromkeys(instances, now) | order.bells, "rev": order.rev + 1})
+    return order.model_copy(
+        update={"pending_signals": dict.fromkeys(instances, now) | order.pending_signals, "rev": order.rev + 1}
+    )
 
 
-def heard(order: Order, instance: str) -> Order:
+def acknowledge(order: Order, instance: str) -> Order:
     """Note that a workflow instance has looked."""
-    if instance not in order.bells:
+    if instance not in order.pending_signals:
         return order
-    bells = {name: since for name, since in order.bells.items() if name != instance}
-    return order.model_copy(update={"bells": bells, "rev": order.rev + 1})
+    pending_signals = {name: since for name, since in order.pending_signals.items() if name != instance}
+    return order.model_copy(update={"pending_signals": pending_signals, "rev": order.rev + 1})
 
 
 def traced(order: Order, trace_id: str | None) -> Order:

@@ -1,6 +1,6 @@
 """Brings messages to the workflow engine: what it does not hear at once is repeated until it does.
 
-Nothing depends on this memory: what is lost with the process is still a bell in an order's record, and the reconciler
+Nothing depends on this memory: what is lost with the process is still a signal in an order's record, and the reconciler
 finds it there.
 """
 
@@ -17,7 +17,7 @@ from services.common.logs import get_logger
 log = get_logger(__name__)
 
 _THREADS = 32
-_POSTMEN = 4
+_WORKERS = 4
 """So few bring what nobody waits for, that a burst of new orders is taken in before their workflows take the time."""
 _MOST_KEPT = 20_000
 """More than an outage of minutes leaves; beyond that the reconciler has the rest."""
@@ -25,7 +25,7 @@ _AT_ONCE = 8
 _MOST_TRIES = 60
 
 
-class SilentError(TransientError):
+class EngineUnavailableError(TransientError):
     """The engine did not answer at all, so it would not answer the next call either."""
 
 
@@ -33,12 +33,12 @@ class Kind(Enum):
     """What the engine is to do with what a message names."""
 
     START = "start"
-    RING = "ring"
+    SIGNAL = "signal"
 
 
 @dataclass(frozen=True)
 class Message:
-    """The start of an order's workflow (the target is the order), or the bell of a workflow instance."""
+    """The start of an order's workflow (the target is the order), or the signal of a workflow instance."""
 
     kind: Kind
     target: str
@@ -52,17 +52,17 @@ class _Kept:
     tries: int = 0
 
 
-class Messenger:
+class Dispatcher:
     """Delivers in parallel, and repeats every `pause` seconds what was not heard. Threads may share it.
 
-    Whoever wants to know whether it was heard waits `patience` seconds for that at most. `deliver` raises SilentError
-    when nobody answers, and TransientError when it did not work for this message.
+    A sender waits at most `patience` seconds for the acknowledgement. `deliver` raises EngineUnavailableError when
+    nobody answers, and TransientError when it did not work for this message.
     """
 
     def __init__(self, deliver: Callable[[Message], None], patience: float = 1.0, pause: float = 0.5) -> None:
         self._deliver, self._patience, self._pause = deliver, patience, pause
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="engine")
-        self._postmen = ThreadPoolExecutor(max_workers=_POSTMEN, thread_name_prefix="post")
+        self._postmen = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="post")
         self._guard = threading.Lock()
         self._kept: dict[Message, _Kept] = {}
         self._repeating = False
@@ -85,7 +85,7 @@ class Messenger:
         if self._silent:
             for message in messages:
                 self._keep(message, _Kept(copy_context()))
-            raise SilentError("the engine is silent")
+            raise EngineUnavailableError("the engine is silent")
         calls: dict[Message, Future[bool]] = {
             message: self._pool.submit(self._try, message, _Kept(copy_context())) for message in dict.fromkeys(messages)
         }
@@ -93,9 +93,9 @@ class Messenger:
         if late:
             # Each goes on until its own deadline, and its end tells whether the engine is there.
             self._silent = True
-        unheard = [message.target for message, call in calls.items() if call in late or not call.result()]
-        if unheard:
-            raise TransientError(f"not heard yet: {', '.join(unheard)}")
+        undelivered = [message.target for message, call in calls.items() if call in late or not call.result()]
+        if undelivered:
+            raise TransientError(f"not heard yet: {', '.join(undelivered)}")
 
     @property
     def silent(self) -> bool:
@@ -103,7 +103,7 @@ class Messenger:
         return self._silent
 
     @property
-    def unheard(self) -> int:
+    def undelivered(self) -> int:
         """How many messages wait to be repeated."""
         return len(self._kept)
 
@@ -123,7 +123,7 @@ class Messenger:
         """Deliver a message, or keep it for later; tell whether it was heard."""
         try:
             kept.context.run(self._deliver, message)
-        except SilentError:
+        except EngineUnavailableError:
             self._silent = True
             self._keep(message, kept)
             return False

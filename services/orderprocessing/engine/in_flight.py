@@ -9,7 +9,7 @@ R = TypeVar("R")
 _DELIVERY = 0.1
 
 
-class Underway:
+class InFlightActivities:
     """Counts the activities that run, until it is told to let no more begin."""
 
     def __init__(self) -> None:

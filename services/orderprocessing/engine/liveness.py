@@ -20,7 +20,7 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
-PULSE_WORKFLOW = "pulse_workflow"
+LIVENESS_WORKFLOW = "pulse_workflow"
 _LOST_AFTER = 30.0
 _INTERVAL = 10.0
 _HURRY = 1.0
@@ -29,7 +29,7 @@ _IDS = 16
 _TRIES = 8
 
 
-class Pulse:
+class LivenessProbe:
     """Signs of life of this process's worker. Times in seconds; threads may share it.
 
     `start` starts the pulse workflow under an instance id, and raises TransientError.
@@ -86,7 +86,7 @@ class Pulse:
         def pulse(_ctx: DaprWorkflowContext, _payload: Any) -> None:
             self.sign()
 
-        pulse.__name__ = PULSE_WORKFLOW
+        pulse.__name__ = LIVENESS_WORKFLOW
         return pulse
 
     def beat(self) -> bool:

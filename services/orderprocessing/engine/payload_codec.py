@@ -17,7 +17,7 @@ import grpc
 
 from services.common.encryption.sealing import PAYLOAD, Sealer, UnreadableError
 from services.common.logs import get_logger
-from services.common.storage.lru_cache import Recent
+from services.common.storage.lru_cache import LruCache
 
 log = get_logger(__name__)
 
@@ -44,7 +44,7 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._unreadable = Recent[str](1000)
+        self._unreadable = LruCache[str](1000)
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
         """Seal the request and open the answer. Raises TransientError where there is no key to seal with."""

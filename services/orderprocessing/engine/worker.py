@@ -13,7 +13,7 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
-from services.orderprocessing.engine.liveness import PULSE_WORKFLOW, Pulse, replica_name
+from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, replica_name
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import Client, Host, connected_workers, sdk_logging
 
@@ -37,7 +37,7 @@ class Worker:
         self,
         sidecar: Host,
         make: Callable[[], WorkflowRuntime],
-        pulse: Pulse,
+        pulse: LivenessProbe,
         supervised: bool = False,
         check: float = _CHECK,
     ) -> None:
@@ -146,7 +146,9 @@ def run_worker(
     is started again when it ends.
     """
     client = Client(sidecar, codec)
-    pulse = Pulse(lambda instance: client.start(PULSE_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT))
+    pulse = LivenessProbe(
+        lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT)
+    )
     make = worker_maker(workflows, activities, pulse, [codec])
 
     def make_when_proved() -> WorkflowRuntime:
@@ -161,7 +163,7 @@ def run_worker(
 def worker_maker(
     workflows: Sequence[Callable[..., Any]],
     activities: Sequence[Callable[..., Any]],
-    pulse: Pulse,
+    pulse: LivenessProbe,
     interceptors: Sequence[Any] = (),
 ) -> Callable[[], WorkflowRuntime]:
     """Return what makes workers, one after another, that run these workflows and activities and show the pulse."""

@@ -18,14 +18,15 @@ from services.common.clock import rfc3339, utc_now
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
-from services.orderprocessing.domain.ids import BELL, order_workflow_id
+from services.orderprocessing.domain.ids import WAKE_UP, order_workflow_id
 from services.orderprocessing.domain.order import JsonObject
-from services.orderprocessing.engine.dispatcher import Kind, Message, Messenger, SilentError
+from services.orderprocessing.engine.dispatcher import Dispatcher, EngineUnavailableError, Kind, Message
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.engine.payload_codec import Codec
+from services.orderprocessing.engine.stuck_detection import UNDER_WAY, ResultTimeout, is_stuck
 from services.orderprocessing.engine.trace_interceptor import TracedCalls
-from services.orderprocessing.recovery.stuck_workflows import UNDER_WAY, Patience, is_stuck
 from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW, OrderRun
+from services.orderprocessing.workflows.policies import Timeouts
 
 log = get_logger(__name__)
 
@@ -61,45 +62,42 @@ class Engine:
     decided is kept already.
     """
 
-    def __init__(
-        self, sidecar: Host, charge_timeout: float, booking_timeout: float, codec: Codec | None = None
-    ) -> None:
-        self._sidecar = sidecar
-        self._charge_timeout, self._booking_timeout = charge_timeout, booking_timeout
+    def __init__(self, sidecar: Host, timeouts: Timeouts, codec: Codec | None = None) -> None:
+        self._sidecar, self._timeouts = sidecar, timeouts
         self._client = Client(sidecar, codec)
-        self._patience = Patience()
+        self._result_timeout = ResultTimeout(timeouts.longest_try)
         self._lookers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
-        self._messenger = Messenger(self._deliver)
+        self._messenger = Dispatcher(self._deliver)
 
-    def start_soon(self, order_id: str) -> None:
+    def start_later(self, order_id: str) -> None:
         """Have the order's workflow started; one that runs already goes on."""
         self._messenger.post([Message(Kind.START, order_id)])
 
-    def ring_soon(self, instances: Sequence[str]) -> None:
-        """Have the bell of workflow instances rung; one that has ended hears nothing."""
-        self._messenger.post([Message(Kind.RING, instance) for instance in instances])
+    def signal_later(self, instances: Sequence[str]) -> None:
+        """Have the signal of workflow instances rung; one that has ended hears nothing."""
+        self._messenger.post([Message(Kind.SIGNAL, instance) for instance in instances])
 
     def start(self, order_id: str) -> None:
         """Start the order's workflow; one that runs already goes on. Raises TransientError when it is done later."""
         self._messenger.send([Message(Kind.START, order_id)])
 
-    def ring(self, instances: Sequence[str]) -> None:
-        """Ring the bell of workflow instances; one that has ended hears nothing.
+    def signal(self, instances: Sequence[str]) -> None:
+        """Ring the signal of workflow instances; one that has ended hears nothing.
 
         Raises TransientError when some are rung later.
         """
-        self._messenger.send([Message(Kind.RING, instance) for instance in instances])
+        self._messenger.send([Message(Kind.SIGNAL, instance) for instance in instances])
 
-    def runs(self, order_id: str) -> bool:
+    def is_running(self, order_id: str) -> bool:
         """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
-        return self._client.runs(order_workflow_id(order_id))
+        return self._client.is_running(order_workflow_id(order_id))
 
-    def waits_for_ever(self, instance: str, children: Sequence[str] = ()) -> bool:
+    def is_stuck(self, instance: str, children: Sequence[str] = ()) -> bool:
         """Tell whether a workflow instance waits for what will never come: its start, a result, the end of a child.
 
         `children` are all that it may have. Raises TransientError.
         """
-        return is_stuck(self._client, instance, children, self._patience, utc_now())
+        return is_stuck(self._client, instance, children, self._result_timeout, utc_now())
 
     def end(self, order_id: str) -> None:
         """End an order's workflow with its children, wherever they are. Raises TransientError."""
@@ -134,7 +132,7 @@ class Engine:
         for call in late:
             call.cancel()
         if late:
-            raise SilentError("the engine does not tell a history in time")
+            raise EngineUnavailableError("the engine does not tell a history in time")
         found = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
         return [instance_view(instance, events) for instance, events in found if events is not None]
 
@@ -161,16 +159,19 @@ class Engine:
         self._messenger.stop()
 
     def _deliver(self, message: Message) -> None:
-        if message.kind == Kind.RING:
-            self._client.ring(message.target)
+        if message.kind == Kind.SIGNAL:
+            self._client.signal(message.target)
             return
         run = OrderRun(
-            order_id=message.target, charge_timeout=self._charge_timeout, booking_timeout=self._booking_timeout
+            order_id=message.target,
+            charge_timeout=self._timeouts.charge,
+            booking_timeout=self._timeouts.booking,
+            longest_try=self._timeouts.longest_try,
         )
-        self._client.start(ORDER_WORKFLOW, order_workflow_id(message.target), run.wire())
+        self._client.start(ORDER_WORKFLOW, order_workflow_id(message.target), run.to_json())
 
 
-def tell_sdk(config: ServiceConfig, grpc_port: int) -> None:
+def configure_sdk(config: ServiceConfig, grpc_port: int) -> None:
     """Tell the Dapr SDK where the sidecar is, its token, and the deadline of each call, without which one may hang."""
     token = config.dapr_api_token
     vars(settings).update(
@@ -182,7 +183,7 @@ def tell_sdk(config: ServiceConfig, grpc_port: int) -> None:
 
 
 class Client:
-    """The SDK's client, made when first used, with its errors as ours: SilentError or TransientError."""
+    """The SDK's client, made when first used, with its errors as ours: EngineUnavailableError or TransientError."""
 
     def __init__(self, sidecar: Host, codec: Codec | None = None) -> None:
         self._sidecar, self._codec = sidecar, codec
@@ -190,11 +191,11 @@ class Client:
         self._guard = threading.Lock()
 
     def connected(self) -> DaprWorkflowClient:
-        """Return the SDK's client. Raises SilentError while the sidecar is not up."""
+        """Return the SDK's client. Raises EngineUnavailableError while the sidecar is not up."""
         with self._guard:
             if self._sdk is None:
                 if not self._sidecar.healthy():
-                    raise SilentError("the sidecar is not up yet")
+                    raise EngineUnavailableError("the sidecar is not up yet")
                 sdk = DaprWorkflowClient(logger_options=sdk_logging())
                 # The last one is the nearest to the wire.
                 _join(sdk, *([self._codec] if self._codec else []), TracedCalls())
@@ -209,7 +210,7 @@ class Client:
             fine=lambda error: _code(error) == grpc.StatusCode.ALREADY_EXISTS,
         )
 
-    def runs(self, instance: str) -> bool:
+    def is_running(self, instance: str) -> bool:
         """Tell whether an instance is there and has not ended."""
         state = self.state(instance)
         return state is not None and state.runtime_status in UNDER_WAY
@@ -240,11 +241,11 @@ class Client:
         """End an instance with its children; one that is not there is no error."""
         self._ask("ending a workflow", lambda sdk: sdk.terminate_workflow(instance, recursive=True), fine=_is_gone)
 
-    def ring(self, instance: str) -> None:
-        """Ring the bell of a workflow instance; one that has ended hears nothing."""
+    def signal(self, instance: str) -> None:
+        """Ring the signal of a workflow instance; one that has ended hears nothing."""
         self._ask(
             "ringing",
-            lambda sdk: sdk.raise_workflow_event(instance, BELL),
+            lambda sdk: sdk.raise_workflow_event(instance, WAKE_UP),
             fine=lambda error: _is_gone(error) or "no such instance" in str(error),
         )
 
@@ -261,7 +262,9 @@ class Client:
             code = _code(error)
             if code == grpc.StatusCode.UNAVAILABLE:
                 self._forget(sdk)
-            raise (SilentError if code in _NO_ANSWER else TransientError)(f"{action} failed: {code}") from error
+            raise (EngineUnavailableError if code in _NO_ANSWER else TransientError)(
+                f"{action} failed: {code}"
+            ) from error
 
     def _forget(self, sdk: DaprWorkflowClient) -> None:
         # Of its own accord it waits longer and longer, up to two minutes, before it connects again.

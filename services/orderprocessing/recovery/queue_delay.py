@@ -9,7 +9,7 @@ _MARGIN = 2
 _LONGEST = timedelta(minutes=10)
 
 
-class Turns:
+class QueueDelayEstimate:
     """By how many orders wait for their next step and how many steps were done lately, from round to round."""
 
     def __init__(self, steps: Callable[[], int]) -> None:

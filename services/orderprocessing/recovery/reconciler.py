@@ -1,6 +1,6 @@
 """Finds what a crash left between two writes, and finishes it.
 
-That is: bells that nobody rang, orders whose workflow never started, lines of lists that point nowhere.
+That is: pending_signals that nobody rang, orders whose workflow never started, lines of lists that point nowhere.
 """
 
 from collections.abc import Callable
@@ -10,21 +10,21 @@ from datetime import datetime, timedelta
 from services.common.clock import rfc3339
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
-from services.common.storage.index import Entry
+from services.common.records import Entry
 from services.orderprocessing.adapters.order_repository import OrderStore
-from services.orderprocessing.adapters.unreadable_orders import PassingOver
+from services.orderprocessing.adapters.unreadable_orders import SkipUnreadable
 from services.orderprocessing.application.order_service import OrderService
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import is_final
-from services.orderprocessing.engine.dispatcher import SilentError
-from services.orderprocessing.recovery.queue_delay import Turns
-from services.orderprocessing.recovery.stuck_workflows import Healer
+from services.orderprocessing.engine.dispatcher import EngineUnavailableError
+from services.orderprocessing.recovery.queue_delay import QueueDelayEstimate
+from services.orderprocessing.recovery.stuck_workflows import StuckWorkflowRecovery
 
 log = get_logger(__name__)
 
 _PAGE = 100
 _BELL_GRACE = timedelta(seconds=5)
-"""A younger bell may still be rung by another thread or replica."""
+"""A younger signal may still be rung by another thread or replica."""
 _GRACE = timedelta(seconds=10)
 """What else is younger may be about to move. Where many wait for their turn, all of these times are longer."""
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
@@ -33,7 +33,7 @@ not looked yet, and telling it again costs as much as work does."""
 _STANDING = timedelta(seconds=10)
 """After this without a step, an order that waits for nobody is looked at: its workflow may be gone or wait for ever."""
 _STANDSTILL = timedelta(minutes=2)
-"""After this without a step, an order that waits for nobody is rung: a bell may have been lost."""
+"""After this without a step, an order that waits for nobody is rung: a signal may have been lost."""
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between a list's line and the record that it points to."""
 _MOST_WATCHED = 1000
@@ -60,15 +60,15 @@ class Reconciler:
 
     def __init__(self, orders: OrderStore, service: OrderService, steps: Callable[[], int] = lambda: 0) -> None:
         """`steps` tells how many steps of workflows were done here so far."""
-        self._orders, self._service, self._turns = orders, service, Turns(steps)
-        self._healer, self._passing_over = Healer(service.mend), PassingOver(orders)
+        self._orders, self._service, self._turns = orders, service, QueueDelayEstimate(steps)
+        self._healer, self._passing_over = StuckWorkflowRecovery(service.recover), SkipUnreadable(orders)
         self._suspects: set[str] = set()
         self._young: set[str] = set()
         self._told: dict[str, _Told] = {}
-        self._unheard = 0
+        self._undelivered = 0
         self._found_lost = False
 
-    def run_once(self, now: datetime) -> int:
+    def scan(self, now: datetime) -> int:
         """Mend what a crash left behind some seconds before `now`; return how much that was.
 
         Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
@@ -81,9 +81,9 @@ class Reconciler:
         return mended
 
     def follow_up(self, now: datetime) -> int:
-        """Look again at the orders alone whose bells were young the last time; return how many were mended.
+        """Look again at the orders alone whose pending_signals were young the last time; return how many were mended.
 
-        Raises TransientError like `run_once`.
+        Raises TransientError like `scan`.
         """
         ids, self._young = sorted(self._young), set()
         self._healer.begin(now)
@@ -107,7 +107,7 @@ class Reconciler:
             for entry in entries:
                 order = orders.get(entry.id)
                 with self._passing_over.order(entry.id):
-                    if order is not None and order.place == entry.place:
+                    if order is not None and order.entry_location == entry.entry_location:
                         if entry.id in told:
                             self._told[entry.id] = told[entry.id]
                         if _needs_a_turn(order):
@@ -126,7 +126,7 @@ class Reconciler:
             for entry in entries:
                 order, shipment = shipments.get(entry.id, (None, None))
                 with self._passing_over.order(entry.data["orderId"]):
-                    if order is not None and shipment is not None and shipment.place == entry.place:
+                    if order is not None and shipment is not None and shipment.entry_location == entry.entry_location:
                         mended += self._refresh(order, entry, shipment.status, now)
                     elif entry.data["orderId"] not in found.unreadable:
                         mended += self._drop(entry, now, of_shipments=True)
@@ -144,7 +144,7 @@ class Reconciler:
         if is_final(order.status):
             return self._see_off(order, now)
         if not _overdue(order, self._ago(_BELL_GRACE, now), self._ago(_GRACE, now)):
-            if order.bells:
+            if order.pending_signals:
                 self._watch(order.id)
             return not _waits_for_somebody(order) and self._look_after(order, now)
         if self._revive(order, now):
@@ -163,9 +163,11 @@ class Reconciler:
         if [one.rev for one in self._passing_over.read([order.id]).orders] != [order.rev]:
             self._watch(order.id)
             return False
-        if not self._tell(self._service.revive, order):
+        if not self._tell(self._service.restart, order):
             return False
-        log.warning("the workflow should have moved on, revived it", extra={"bells": sorted(order.bells)})
+        log.warning(
+            "the workflow should have moved on, revived it", extra={"pending_signals": sorted(order.pending_signals)}
+        )
         pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
         self._told[order.id] = _Told(order.rev, now + pause, pause)
         self._found_lost = True
@@ -216,16 +218,16 @@ class Reconciler:
         """
         try:
             done = tell(order)
-        except SilentError:
+        except EngineUnavailableError:
             raise
         except TransientError as error:
-            self._unheard += 1
-            if self._unheard >= _MOST_UNHEARD:
-                self._unheard = 0
+            self._undelivered += 1
+            if self._undelivered >= _MOST_UNHEARD:
+                self._undelivered = 0
                 raise
             log.warning("the workflow does not hear", extra={"cause": str(error)})
             return False
-        self._unheard = 0
+        self._undelivered = 0
         return done is not False
 
     def _drop(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
@@ -243,8 +245,8 @@ class Reconciler:
 
 
 def _overdue(order: Order, late_bell: str, late: str) -> bool:
-    """Tell whether the order's workflow has missed something: a bell, a deadline, a decision, the last delivery."""
-    if any(since <= late_bell for since in order.bells.values()):
+    """Tell whether the order's workflow has missed something: a signal, a deadline, a decision, the last delivery."""
+    if any(since <= late_bell for since in order.pending_signals.values()):
         return True
     if order.deadline is not None and order.ending is None:
         return order.deadline <= late
@@ -253,7 +255,7 @@ def _overdue(order: Order, late_bell: str, late: str) -> bool:
 
 
 def _needs_a_turn(order: Order) -> bool:
-    return not is_final(order.status) and (order.bells != {} or not _waits_for_somebody(order))
+    return not is_final(order.status) and (order.pending_signals != {} or not _waits_for_somebody(order))
 
 
 def _waits_for_somebody(order: Order) -> bool:

@@ -17,10 +17,10 @@ _SHARE = 10
 """Of the time, in tenths: at most one is spent on reading a long backlog."""
 
 
-class Rounds(Protocol):
+class Scanner(Protocol):
     """A reconciler as the background thread drives it."""
 
-    def run_once(self, now: datetime) -> int:
+    def scan(self, now: datetime) -> int:
         """Go through everything."""
 
     def follow_up(self, now: datetime) -> int:
@@ -30,7 +30,7 @@ class Rounds(Protocol):
         """Return in how many seconds to do so, None for never."""
 
 
-def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event) -> threading.Thread:
+def run_in_background(reconciler: Scanner, interval: float, stop: threading.Event) -> threading.Thread:
     """Reconcile at once and then every `interval` seconds until `stop` is set; soon again when nothing answers.
 
     Where the backlog is so long that a round takes long, rounds in which nothing was to be mended are followed by a
@@ -43,7 +43,7 @@ def run_in_background(reconciler: Rounds, interval: float, stop: threading.Event
             began, following = time.monotonic(), 0.0
             try:
                 if began >= due:
-                    mended = reconciler.run_once(utc_now())
+                    mended = reconciler.scan(utc_now())
                     took = time.monotonic() - began
                     due = time.monotonic() + (interval if mended else max(interval, _SHARE * took))
                 else:

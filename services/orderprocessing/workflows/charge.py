@@ -17,4 +17,4 @@ def charge_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Genera
     if progress.outcome == Outcome.UNAVAILABLE:
         step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
         progress = yield from GIVE_UP_CHARGE(ctx, step)
-    return progress.wire()
+    return progress.to_json()

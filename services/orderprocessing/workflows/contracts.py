@@ -11,41 +11,43 @@ from typing import Any, Generic, TypeVar
 from dapr.ext.workflow import DaprWorkflowContext, TaskFailedError
 from pydantic import Field
 
-from services.common.json_models import Wire
+from services.common.json_models import ApiModel
 from services.orderprocessing.domain.fulfillment_rules import Outcome
-from services.orderprocessing.workflows.policies import UNTIL_DONE
+from services.orderprocessing.workflows.policies import DEFAULT_LONGEST_TRY, UNTIL_DONE
 
-Req = TypeVar("Req", bound=Wire)
-Res = TypeVar("Res", bound=Wire)
+Req = TypeVar("Req", bound=ApiModel)
+Res = TypeVar("Res", bound=ApiModel)
 
 Flow = Generator[Any, Any, Res]
 """A piece of workflow: yields the engine's tasks, returns a result."""
 
 
-class OrderRun(Wire):
+class OrderRun(ApiModel):
     """Start of an order workflow; timeouts in seconds, fixed at the start so that a replay sees the same."""
 
     order_id: str
     charge_timeout: float
     booking_timeout: float
+    longest_try: float = DEFAULT_LONGEST_TRY
 
 
-class FulfillmentRun(Wire):
-    """Start of a charge or shipment workflow; `timeout` in seconds."""
+class FulfillmentRun(ApiModel):
+    """Start of a charge or shipment workflow; times in seconds, `longest_try` is what one try may take."""
 
     order_id: str
     fulfillment_id: str
     timeout: float
+    longest_try: float = DEFAULT_LONGEST_TRY
 
 
-class OrderStep(Wire):
+class OrderStep(ApiModel):
     """One step of an order; events behind `announced` are published by it."""
 
     order_id: str
     announced: int = 0
 
 
-class OrderProgress(Wire):
+class OrderProgress(ApiModel):
     """How far an order is: waiting until `deadline`, or to process these fulfillments, or ending."""
 
     announced: int
@@ -54,7 +56,7 @@ class OrderProgress(Wire):
     ending: bool = False
 
 
-class FulfillmentStep(Wire):
+class FulfillmentStep(ApiModel):
     """One step of a fulfillment."""
 
     order_id: str
@@ -62,7 +64,7 @@ class FulfillmentStep(Wire):
     announced: int = 0
 
 
-class FulfillmentProgress(Wire):
+class FulfillmentProgress(ApiModel):
     """How far a fulfillment's payment or shipment is, and whether its end was the end of the order."""
 
     outcome: Outcome
@@ -70,7 +72,7 @@ class FulfillmentProgress(Wire):
     order_ended: bool = False
 
 
-class Nothing(Wire):
+class Empty(ApiModel):
     """No result but that it is done."""
 
 
@@ -79,17 +81,17 @@ class ActivityCall(Generic[Req, Res]):
     """An activity as workflows call it."""
 
     name: str
-    takes: type[Req]
-    gives: type[Res]
+    input_type: type[Req]
+    output_type: type[Res]
 
     def __call__(self, ctx: DaprWorkflowContext, request: Req) -> Flow[Res]:
         """Run the activity until it is done and return its result."""
         while True:
             try:
-                answer = yield ctx.call_activity(self.name, input=request.wire(), retry_policy=UNTIL_DONE)
+                answer = yield ctx.call_activity(self.name, input=request.to_json(), retry_policy=UNTIL_DONE)
             except TaskFailedError:
                 continue  # the policy's tries are used up; no number of them is enough
-            return self.gives.model_validate(answer)
+            return self.output_type.model_validate(answer)
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,13 @@ class WorkflowCall(Generic[Req, Res]):
     """A workflow as another one calls it."""
 
     name: str
-    takes: type[Req]
-    gives: type[Res]
+    input_type: type[Req]
+    output_type: type[Res]
 
     def __call__(self, ctx: DaprWorkflowContext, request: Req, instance_id: str) -> Flow[Res]:
         """Run the child workflow and return its result."""
-        answer = yield ctx.call_child_workflow(self.name, input=request.wire(), instance_id=instance_id)
-        return self.gives.model_validate(answer)
+        answer = yield ctx.call_child_workflow(self.name, input=request.to_json(), instance_id=instance_id)
+        return self.output_type.model_validate(answer)
 
 
 ORDER_WORKFLOW = "order_workflow"
@@ -112,18 +114,18 @@ SHIPMENT_WORKFLOW = WorkflowCall("shipment_workflow", FulfillmentRun, Fulfillmen
 
 RESERVE = ActivityCall("reserve", OrderStep, OrderProgress)
 ADVANCE = ActivityCall("advance", OrderStep, OrderProgress)
-FINISH = ActivityCall("finish", OrderStep, Nothing)
+FINISH = ActivityCall("finish", OrderStep, Empty)
 CHARGE = ActivityCall("charge", FulfillmentStep, FulfillmentProgress)
 GIVE_UP_CHARGE = ActivityCall("give_up_charge", FulfillmentStep, FulfillmentProgress)
 BOOK = ActivityCall("book", FulfillmentStep, FulfillmentProgress)
 GIVE_UP_BOOKING = ActivityCall("give_up_booking", FulfillmentStep, FulfillmentProgress)
 FOLLOW_COURIER = ActivityCall("follow_courier", FulfillmentStep, FulfillmentProgress)
 
-RELEASE_ORDER = ActivityCall("release_order", OrderStep, Nothing)
-RELEASE = ActivityCall("release", FulfillmentStep, Nothing)
-REFUND = ActivityCall("refund", FulfillmentStep, Nothing)
-CANCEL_BOOKING = ActivityCall("cancel_booking", FulfillmentStep, Nothing)
-CLOSE = ActivityCall("close", FulfillmentStep, Nothing)
+RELEASE_ORDER = ActivityCall("release_order", OrderStep, Empty)
+RELEASE = ActivityCall("release", FulfillmentStep, Empty)
+REFUND = ActivityCall("refund", FulfillmentStep, Empty)
+CANCEL_BOOKING = ActivityCall("cancel_booking", FulfillmentStep, Empty)
+CLOSE = ActivityCall("close", FulfillmentStep, Empty)
 
 UNDO = {RESERVE.name: RELEASE, CHARGE.name: REFUND, BOOK.name: CANCEL_BOOKING}
 """What gives back what an activity took."""

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from dapr.ext.workflow import DaprWorkflowContext, when_any
 
 from services.orderprocessing.domain.fulfillment_rules import Outcome
-from services.orderprocessing.domain.ids import BELL
+from services.orderprocessing.domain.ids import WAKE_UP
 from services.orderprocessing.workflows.contracts import (
     ActivityCall,
     Flow,
@@ -16,18 +16,18 @@ from services.orderprocessing.workflows.contracts import (
     FulfillmentRun,
     FulfillmentStep,
 )
-from services.orderprocessing.workflows.policies import BUSINESS, LONGEST_TRY
+from services.orderprocessing.workflows.policies import BUSINESS
 
 R = TypeVar("R")
 
 
-def wait_for_bell(ctx: DaprWorkflowContext, until: datetime | None = None) -> Generator[Any, Any, None]:
-    """Sleep until the bell rings or the time comes. It may ring for nothing: the caller looks at the record."""
+def wait_for_signal(ctx: DaprWorkflowContext, until: datetime | None = None) -> Generator[Any, Any, None]:
+    """Sleep until the signal rings or the time comes. It may ring for nothing: the caller looks at the record."""
     if until is None:
-        yield ctx.wait_for_external_event(BELL)
+        yield ctx.wait_for_external_event(WAKE_UP)
         return
     with suppress(TimeoutError):
-        yield ctx.wait_for_external_event(BELL, timeout=max(until - now(ctx), timedelta(milliseconds=1)))
+        yield ctx.wait_for_external_event(WAKE_UP, timeout=max(until - now(ctx), timedelta(milliseconds=1)))
 
 
 def try_until(
@@ -37,7 +37,7 @@ def try_until(
 ) -> Flow[FulfillmentProgress]:
     """Repeat a step, with growing pauses, while it finds its service unavailable and there is time.
 
-    The bell ends a pause early: the step then finds in the record what it rang for. Time in which the engine itself
+    The signal ends a pause early: the step then finds in the record what it rang for. Time in which the engine itself
     stood still is not time in which anybody tried: a lap counts for no more than a try and its pause can take.
     """
     step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
@@ -49,8 +49,8 @@ def try_until(
         if progress.outcome != Outcome.UNAVAILABLE or left <= 0:
             return progress
         pause = min(BUSINESS.pause(tries), left)
-        yield from wait_for_bell(ctx, now(ctx) + timedelta(seconds=pause))
-        left -= min((now(ctx) - began).total_seconds(), pause + LONGEST_TRY)
+        yield from wait_for_signal(ctx, now(ctx) + timedelta(seconds=pause))
+        left -= min((now(ctx) - began).total_seconds(), pause + run.longest_try)
 
 
 def concurrently(flows: Sequence[Generator[Any, Any, R]]) -> Generator[Any, Any, list[R]]:

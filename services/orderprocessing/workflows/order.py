@@ -19,15 +19,15 @@ from services.orderprocessing.workflows.contracts import (
     RESERVE,
     SHIPMENT_WORKFLOW,
     UNDO,
+    Empty,
     Flow,
     FulfillmentProgress,
     FulfillmentRun,
     FulfillmentStep,
-    Nothing,
     OrderRun,
     OrderStep,
 )
-from services.orderprocessing.workflows.flow import concurrently, wait_for_bell
+from services.orderprocessing.workflows.flow import concurrently, wait_for_signal
 
 
 def order_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
@@ -35,20 +35,25 @@ def order_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generat
     run = OrderRun.model_validate(payload)
     progress = yield from RESERVE(ctx, OrderStep(order_id=run.order_id))
     while progress.deadline:
-        yield from wait_for_bell(ctx, until=moment(progress.deadline).replace(tzinfo=None))
+        yield from wait_for_signal(ctx, until=moment(progress.deadline).replace(tzinfo=None))
         progress = yield from ADVANCE(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
     if progress.ending:
         yield from RELEASE_ORDER(ctx, OrderStep(order_id=run.order_id))
     ends = yield from concurrently([fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments])
     if not any(end.order_ended for end in ends):
         yield from FINISH(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
-    return Nothing().wire()
+    return Empty().to_json()
 
 
 def fulfil(ctx: DaprWorkflowContext, run: OrderRun, fulfillment_id: str) -> Flow[FulfillmentProgress]:
     """Charge and ship one fulfillment; where it cannot be delivered, give back what it took, last thing first."""
     taken = [RESERVE.name, CHARGE.name]
-    charging = FulfillmentRun(order_id=run.order_id, fulfillment_id=fulfillment_id, timeout=run.charge_timeout)
+    charging = FulfillmentRun(
+        order_id=run.order_id,
+        fulfillment_id=fulfillment_id,
+        timeout=run.charge_timeout,
+        longest_try=run.longest_try,
+    )
     progress = yield from CHARGE_WORKFLOW(ctx, charging, charge_workflow_id(fulfillment_id))
     if progress.outcome == Outcome.DONE:
         taken.append(BOOK.name)

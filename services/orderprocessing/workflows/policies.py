@@ -38,5 +38,20 @@ class Backoff:
 BUSINESS = Backoff(first=0.5, factor=2.0, longest=2.0)
 """Between tries of a step that has a deadline in the story: a charge, a booking."""
 
-LONGEST_TRY = 15.0
-"""Seconds that one try of such a step may take: three calls that each run into their deadline."""
+
+@dataclass(frozen=True)
+class Timeouts:
+    """What an order's workflows are started with, in seconds."""
+
+    charge: float
+    booking: float
+    longest_try: float
+
+
+CALLS_IN_A_TRY = 3
+DEFAULT_LONGEST_TRY = 15.0
+
+
+def longest_try(call_timeout: float) -> float:
+    """Return the seconds that one try of such a step may take: three calls that each run into their deadline."""
+    return CALLS_IN_A_TRY * call_timeout

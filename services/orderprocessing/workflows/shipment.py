@@ -13,7 +13,7 @@ from services.orderprocessing.workflows.contracts import (
     FulfillmentRun,
     FulfillmentStep,
 )
-from services.orderprocessing.workflows.flow import try_until, wait_for_bell
+from services.orderprocessing.workflows.flow import try_until, wait_for_signal
 
 
 def shipment_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
@@ -24,7 +24,7 @@ def shipment_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Gene
     if progress.outcome == Outcome.UNAVAILABLE:
         progress = yield from GIVE_UP_BOOKING(ctx, step)
     while progress.outcome == Outcome.WAITING:
-        yield from wait_for_bell(ctx)
+        yield from wait_for_signal(ctx)
         step = step.model_copy(update={"announced": progress.announced})
         progress = yield from FOLLOW_COURIER(ctx, step)
-    return progress.wire()
+    return progress.to_json()

@@ -42,13 +42,13 @@ _KEY = "key"
 _LASTS = timedelta(hours=12)
 
 
-class Gate:
+class SessionGuard:
     """Lets in who has logged in with an API key. Without keys it stands open."""
 
     def __init__(self, keys: ApiKeys | None, secret_file: Path | None) -> None:
         self.keys, self._secret_file = keys, secret_file
 
-    def stand(self, app: Flask, *, behind_tls: bool) -> None:
+    def protect(self, app: Flask, *, behind_tls: bool) -> None:
         """Ask at every page of the application, and tell its templates who asks for it. Raises SecretError."""
         app.config.update(SESSION_COOKIE_SECURE=behind_tls, SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
         app.jinja_env.globals.update(may=may, csrf_field=lambda: _csrf_field() if self.keys else "")

@@ -8,9 +8,9 @@ from threading import BoundedSemaphore
 from typing import Generic, TypeVar
 
 from services.common.dapr.sidecar import RefusedError, TransientError
-from services.common.storage.lru_cache import Recent
+from services.common.storage.lru_cache import LruCache
 from services.common.web.problems import Problem
-from services.web.pages import problem_of
+from services.web.clients.problems import problem_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,7 +51,7 @@ class Facts(Generic[R]):
 
     def __init__(self, calls: SideBySide, read: Callable[[str], R], stays: Callable[[R], bool]) -> None:
         self._calls, self._read, self._stays = calls, read, stays
-        self._known: Recent[R] = Recent(_REMEMBERED)
+        self._known: LruCache[R] = LruCache(_REMEMBERED)
 
     def of(self, keys: Sequence[str]) -> dict[str, R]:
         """Return the facts by key; those that cannot be read right now are left out."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.common.web.stream_slots import Places
+from services.common.web.stream_slots import StreamSlots
 
 _RING = 5000
 _LOOK_EVERY = 1.0
@@ -44,7 +44,7 @@ class Hub:
 
     def __init__(self, limit: int, keep_alive: float = 15.0, lifetime: float = 600.0) -> None:
         self._keep_alive, self._lifetime = keep_alive, lifetime
-        self._places = Places(limit, "pages")
+        self._places = StreamSlots(limit, "pages")
         self._changed = threading.Condition()
         self._ring: deque[Message] = deque(maxlen=_RING)
         self._next = 0

@@ -4,11 +4,11 @@ from flask import Blueprint, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
 from services.common.web.problems import Problem, not_found
-from services.web.auth.session_guard import Gate, home_of
+from services.web.auth.session_guard import SessionGuard, home_of
 from services.web.pages import done, show
 
 
-def login_routes(gate: Gate) -> Blueprint:
+def login_routes(gate: SessionGuard) -> Blueprint:
     """Return the page that asks for a key."""
     routes = Blueprint("login", __name__)
 

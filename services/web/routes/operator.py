@@ -13,7 +13,7 @@ from services.load_generator.settings import StreamSettings
 from services.web.clients.backend import Backend
 from services.web.clients.parallel_calls import SideBySide
 from services.web.pages import done, form_fields, show, wants_part
-from services.web.views.chaos_board import ChaosForm, UnrestBoard
+from services.web.views.chaos_board import ChaosBoard, ChaosForm
 
 _SEEN = "stream"
 """The cookie by which a browser remembers the stream that it saw run: the console forgets it when it is restarted."""
@@ -22,7 +22,7 @@ _SEEN = "stream"
 def operator_routes(backend: Backend, calls: SideBySide, operations: Operations) -> Blueprint:
     """Return the operator's page."""
     routes = Blueprint("operator", __name__, url_prefix="/operator")
-    board = UnrestBoard(backend, calls)
+    board = ChaosBoard(backend, calls)
 
     @routes.get("/")
     def desk() -> str:
@@ -35,7 +35,7 @@ def operator_routes(backend: Backend, calls: SideBySide, operations: Operations)
             lost=_lost(run),
             settings=run.settings if run else StreamSettings(),
             dear=operations.dear,
-            unrest=board.seen() if wants_part() else board.look(),
+            chaos=board.seen() if wants_part() else board.look(),
         )
 
     _register_stream(routes, operations)

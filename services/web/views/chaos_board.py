@@ -41,8 +41,8 @@ class ChaosForm(Request):
         }
 
 
-class Unrest(NamedTuple):
-    """Chaos in one service: `state` is on, off, disabled or unknown; shares from 0 to 1."""
+class ChaosState(NamedTuple):
+    """FaultInjector in one service: `state` is on, off, disabled or unknown; shares from 0 to 1."""
 
     service: str
     state: str
@@ -51,23 +51,23 @@ class Unrest(NamedTuple):
     crashes_per_minute: float = 0.0
 
 
-class UnrestBoard:
+class ChaosBoard:
     """Remembers what the services said last, because a page that is live looks every second."""
 
     def __init__(self, backend: Backend, calls: SideBySide, clock: Callable[[], float] = time.monotonic) -> None:
         self._backend, self._calls, self._clock = backend, calls, clock
         self._looking = threading.Lock()
-        self._seen: list[Unrest] = []
+        self._seen: list[ChaosState] = []
         self._seen_at = 0.0
 
-    def look(self) -> list[Unrest]:
+    def look(self) -> list[ChaosState]:
         """Ask every service, and return what they say."""
         outcomes = self._calls.each(self._backend.chaos, SERVICES)
         self._seen = [_unrest(service, outcome) for service, outcome in zip(SERVICES, outcomes, strict=True)]
         self._seen_at = self._clock()
         return self._seen
 
-    def seen(self) -> list[Unrest]:
+    def seen(self) -> list[ChaosState]:
         """Return what the services said a moment ago; one page at a time asks again when that is stale."""
         if not self._seen:
             return self.look()
@@ -99,11 +99,11 @@ class UnrestBoard:
         self._backend.crash(service)
 
 
-def _unrest(service: str, outcome: Outcome[Json]) -> Unrest:
+def _unrest(service: str, outcome: Outcome[Json]) -> ChaosState:
     if outcome.value is None:
-        return Unrest(service, "disabled" if _not_there(outcome.problem) else "unknown")
+        return ChaosState(service, "disabled" if _not_there(outcome.problem) else "unknown")
     rates = [float(outcome.value.get(name, 0)) for name in ("failures", "lostWrites", "crashesPerMinute")]
-    return Unrest(service, "on" if any(rates) else "off", *rates)
+    return ChaosState(service, "on" if any(rates) else "off", *rates)
 
 
 def _not_there(problem: Problem | None) -> bool:

@@ -1,4 +1,4 @@
-"""Every service's application with the same door, in this process."""
+"""Every service's application with the same authenticator, in this process."""
 
 import random
 from pathlib import Path
@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from services.billing import app as billing
-from services.common.auth.access import Door, door_of
+from services.common.auth.access import Authenticator, create_authenticator
 from services.common.auth.api_keys import ApiKeys, KeyFile, add_key
 from services.common.config import ServiceConfig
 from services.common.faults import wiring
-from services.common.faults.injector import Chaos
+from services.common.faults.injector import FaultInjector
 from services.common.identity import Role
 from services.fraud import app as fraud
 from services.inventory import app as inventory
@@ -38,26 +38,28 @@ def make_apps(keys: Path | ApiKeys | None = None, token: str | None = TOKEN) -> 
     secret = SecretStr(token) if token else None
     told: dict[str, Any] = {"app_port": 1, "app_api_token": secret, "dapr_api_token": secret}
     documents = FakeDocuments()
-    door = door_of(ServiceConfig(**told), KeyFile(keys) if isinstance(keys, Path) else keys)
+    authenticator = create_authenticator(ServiceConfig(**told), KeyFile(keys) if isinstance(keys, Path) else keys)
     apps = {
-        "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents, door=door),
-        "billing": billing.create_app(billing.BillingConfig(**told), documents, door=door),
-        "fraud": fraud.create_app(fraud.FraudConfig(**told), documents, door=door),
-        "shipping": shipping.create_app(shipping.ShippingConfig(**told), documents, door=door),
-        "notifications": notifications.create_app(notifications.NotificationsConfig(**told), documents, door=door),
-        "orderprocessing": _orderprocessing(door),
+        "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents, authenticator=authenticator),
+        "billing": billing.create_app(billing.BillingConfig(**told), documents, authenticator=authenticator),
+        "fraud": fraud.create_app(fraud.FraudConfig(**told), documents, authenticator=authenticator),
+        "shipping": shipping.create_app(shipping.ShippingConfig(**told), documents, authenticator=authenticator),
+        "notifications": notifications.create_app(
+            notifications.NotificationsConfig(**told), documents, authenticator=authenticator
+        ),
+        "orderprocessing": _orderprocessing(authenticator),
     }
     for app in apps.values():
-        wiring.register(app, Chaos(documents, random.Random(7)), die=lambda: None)
+        wiring.register(app, FaultInjector(documents, random.Random(7)), die=lambda: None)
     return apps
 
 
-def _orderprocessing(door: Door) -> Flask:
+def _orderprocessing(authenticator: Authenticator) -> Flask:
     clock = FakeClock()
     orders, engine, sidecar = OrderStore(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
     sidecar.answers["inventory"] = lambda *_call: {"items": [{"sku": "milk", "unitPrice": 400}]}
     service = orderprocessing.create_service(orders, sidecar, engine)
-    return orderprocessing.create_app(orders, service, engine, clock, door=door)
+    return orderprocessing.create_app(orders, service, engine, clock, authenticator=authenticator)
 
 
 def bearer(key: str) -> dict[str, str]:

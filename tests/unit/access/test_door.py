@@ -134,7 +134,7 @@ def test_the_process_ends_with_a_sentence(told: dict[str, str], sentence: str) -
 
 def test_who_calls_is_believed_only_with_the_token() -> None:
     app = create_base_app("shop", lambda: True)
-    access.guard(app, {"GET /goods": access.people(apps=("orderprocessing",))}, access.Door("token"))
+    access.guard(app, {"GET /goods": access.people(apps=("orderprocessing",))}, access.Authenticator("token"))
 
     @app.get("/goods")
     def _goods() -> Response:
@@ -147,7 +147,7 @@ def test_who_calls_is_believed_only_with_the_token() -> None:
 
 def test_a_route_that_has_no_rule_is_for_nobody() -> None:
     app = create_base_app("shop", lambda: True)
-    access.guard(app, {}, access.OPEN)
+    access.guard(app, {}, access.NO_AUTHENTICATION)
     app.get("/forgotten")(lambda: "secret")
     assert app.test_client().get("/forgotten").status_code == 403
     assert app.test_client().head("/forgotten").status_code == 403
@@ -157,7 +157,7 @@ def test_a_route_that_has_no_rule_is_for_nobody() -> None:
 
 def test_head_needs_what_get_needs() -> None:
     app = create_base_app("shop", lambda: True)
-    access.guard(app, {"GET /goods": access.services("web")}, access.door_of(_with_token(), None))
+    access.guard(app, {"GET /goods": access.services("web")}, access.create_authenticator(_with_token(), None))
     app.get("/goods")(lambda: "goods")
     assert app.test_client().head("/goods").status_code == 401
 

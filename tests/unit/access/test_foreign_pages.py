@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from services.common.auth.access import OPEN, door_of
+from services.common.auth.access import NO_AUTHENTICATION, create_authenticator
 from services.common.config import ConfigurationError, ServiceConfig, read
 from services.common.identity import Role
 from tests.unit.access.system import TOKEN, bearer, make_apps, make_keys, through_sidecar
@@ -88,9 +88,9 @@ def test_with_keys_any_page_may_ask_that_has_one(tmp_path: Path) -> None:
 
 def test_a_name_of_this_machine_can_be_trusted() -> None:
     config = read(ServiceConfig, {"TRUSTED_HOSTS": "Shop.Local, [::1]"}, app_port=1)
-    assert door_of(config, None).trusts("shop.local:3000")
-    assert door_of(config, None).trusts("127.0.0.1:3000"), "what is loopback stays trusted"
-    assert not OPEN.trusts("shop.local:3000")
+    assert create_authenticator(config, None).trusts_host("shop.local:3000")
+    assert create_authenticator(config, None).trusts_host("127.0.0.1:3000"), "what is loopback stays trusted"
+    assert not NO_AUTHENTICATION.trusts_host("shop.local:3000")
     with pytest.raises(ConfigurationError, match="TRUSTED_HOSTS"):
         read(ServiceConfig, {"TRUSTED_HOSTS": " , "}, app_port=1)
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from services.common.clock import rfc3339
-from services.common.storage.index import Entry, Index, Place
+from services.common.records import Entry, EntryLocation
+from services.common.storage.index import Index
 from services.common.storage.index_reader import IndexReader
 from tests.fakes import FakeClock, FakeDocuments
 
@@ -28,7 +29,7 @@ class Shelf:
         self.index = Index(self.documents, "i", self.clock)
         self.reader = IndexReader(self.documents, "i")
         self.model: dict[str, Entry] = {}
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, EntryLocation] = {}
 
     def restarted(self) -> Index:
         return Index(self.documents, "i", self.clock)
@@ -63,4 +64,4 @@ class Shelf:
         opened = [entry.id for entry in expected if entry.open]
         assert [entry.id for entry in self.all(only_open=True)] == opened
         assert self.reader.open_count() == len(opened)
-        assert {entry.id: entry.place for entry in self.all()} == self.places
+        assert {entry.id: entry.entry_location for entry in self.all()} == self.places

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from services.common import logs
-from services.common.auth.access import door_of
+from services.common.auth.access import create_authenticator
 from services.common.auth.api_key_secret import KeySecret
 from services.common.auth.api_keys import ApiKeys, KeyFile
 from services.common.config import read_or_exit
@@ -51,7 +51,7 @@ def main() -> None:
     keys = keys_of_environment()
     if sys.argv[1] == "feed":
         feed = read_or_exit(NotificationsConfig, os.environ).model_copy(update={"app_api_token": SecretStr("t")})
-        serve(create_feed(feed, FakeDocuments(), door=door_of(feed, keys)), feed)
+        serve(create_feed(feed, FakeDocuments(), authenticator=create_authenticator(feed, keys)), feed)
     else:
         console = read_or_exit(WebConfig, os.environ)
         serve(create_console(console, FakeShop(), Hub(console.streams()), keys=keys), console)

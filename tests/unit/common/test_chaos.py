@@ -10,8 +10,8 @@ import pytest
 from services.common.config import ServiceConfig, read
 from services.common.dapr.sidecar import TransientError
 from services.common.faults import injector as chaos_module
-from services.common.faults.injector import OFF, Blow, Chaos, ChaosSettings, enable
-from services.common.faults.wiring import register, shaky
+from services.common.faults.injector import OFF, ChaosSettings, Fault, FaultInjector, enable
+from services.common.faults.wiring import register, with_faults
 from services.common.storage.documents import Stored
 from services.common.web.base_app import create_base_app
 from tests.e2e.polling import eventually
@@ -83,14 +83,14 @@ def test_a_late_call_is_carried_out_once_as_it_was_sent_when_nobody_waits_for_it
 
 
 def test_work_that_is_late_is_done_once_and_its_failure_is_nobodys() -> None:
-    chaos, done = Chaos(FakeDocuments(), Dice(LATE)), []
+    chaos, done = FaultInjector(FakeDocuments(), Dice(LATE)), []
 
     def work() -> None:
         done.append(True)
         raise TransientError("nobody hears it")
 
     chaos.change(ChaosSettings(failures=0.1))
-    with pytest.raises(TransientError, match=Blow.LATE.value):
+    with pytest.raises(TransientError, match=Fault.LATE.value):
         chaos.around(work)
     assert done == []
     eventually(lambda: done == [True])
@@ -100,7 +100,7 @@ def test_a_write_is_done_and_its_answer_lost_but_not_to_a_person() -> None:
     documents = FakeDocuments()
     shop = Shop(documents)
     shop.put({"lostWrites": 0.2})
-    kept = shaky(documents, shop.chaos)
+    kept = with_faults(documents, shop.chaos)
     failed = 0
     for number in range(2000):
         try:
@@ -117,7 +117,7 @@ def test_a_write_is_done_and_its_answer_lost_but_not_to_a_person() -> None:
 
 def test_without_chaos_documents_are_what_they_are() -> None:
     documents = FakeDocuments()
-    assert shaky(documents, None) is documents
+    assert with_faults(documents, None) is documents
 
 
 def test_customers_and_the_operator_are_left_alone_and_deliveries_are_not() -> None:
@@ -135,7 +135,7 @@ def test_the_console_asks_for_a_person_and_is_left_alone_as_one() -> None:
     person = {"dapr-caller-app-id": "web"}
     assert set(shop.statuses(100, **person)) == {200}
     assert set(shop.statuses(100, "/internal/events", **person)) == {200, 503}
-    kept = shaky(documents, shop.chaos)
+    kept = with_faults(documents, shop.chaos)
     with shop.app.test_request_context("/sales", headers=person):
         for number in range(100):
             kept.save(f"orders/{number}", b"milk", None)
@@ -229,21 +229,21 @@ def test_while_the_store_does_not_answer_the_last_settings_stay() -> None:
 
 
 def test_work_fails_before_it_is_done_or_after() -> None:
-    chaos, done = Chaos(FakeDocuments(), Dice(0.01, 0.04, 0.5)), [0]
+    chaos, done = FaultInjector(FakeDocuments(), Dice(0.01, 0.04, 0.5)), [0]
 
     def work() -> str:
         done[0] += 1
         return "result"
 
     chaos.change(ChaosSettings(failures=0.1))
-    for expected, blow in ((0, Blow.BEFORE), (1, Blow.AFTER)):
+    for expected, blow in ((0, Fault.BEFORE), (1, Fault.AFTER)):
         with pytest.raises(TransientError, match=blow.value):
             chaos.around(work)
         assert done == [expected]
     assert chaos.around(work) == "result"
 
 
-def lives(chaos: Chaos, seconds: int) -> list[float]:
+def lives(chaos: FaultInjector, seconds: int) -> list[float]:
     """Return the moments of death, had the process gone on, in so many seconds or a few less."""
     now, deaths = [0.0], []
 
@@ -256,7 +256,7 @@ def lives(chaos: Chaos, seconds: int) -> list[float]:
 
 
 def test_a_process_dies_as_often_as_the_operator_has_set_at_random_moments() -> None:
-    chaos = Chaos(FakeDocuments(), random.Random(7))
+    chaos = FaultInjector(FakeDocuments(), random.Random(7))
     assert lives(chaos, 600) == []
     chaos.change(ChaosSettings(crashes_per_minute=6))
     deaths = lives(chaos, 60_000)
@@ -290,7 +290,7 @@ def test_enabled_chaos_lives_beside_the_service(
         died.append(True)
         threading.Event().wait()
 
-    Chaos(documents, random.Random(7)).change(ChaosSettings(crashes_per_minute=60))
+    FaultInjector(documents, random.Random(7)).change(ChaosSettings(crashes_per_minute=60))
     monkeypatch.setattr(chaos_module, "_SAFE", 0.0)
     chaos = enable(ENABLED, documents, die)
     assert chaos is not None

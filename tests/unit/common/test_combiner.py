@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.storage.group_commit import Combiner
-from services.common.storage.lru_cache import Recent
+from services.common.storage.group_commit import GroupCommit
+from services.common.storage.lru_cache import LruCache
 
 
 class Ledger:
@@ -37,19 +37,19 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_a_lone_operation_is_applied_at_once() -> None:
     ledger = Ledger()
-    assert Combiner(ledger.apply).submit(21) == 42
+    assert GroupCommit(ledger.apply).submit(21) == 42
     assert ledger.batches == [[21]]
 
 
 def test_what_waits_while_a_batch_is_applied_is_the_next_batch() -> None:
     ledger = Ledger()
-    combiner = Combiner(ledger.apply)
+    group_commit = GroupCommit(ledger.apply)
     ledger.go_on.clear()
     with ThreadPoolExecutor(6) as pool:
-        first = pool.submit(combiner.submit, 0)
+        first = pool.submit(group_commit.submit, 0)
         assert ledger.entered.wait(5)
-        others = [pool.submit(combiner.submit, number) for number in range(1, 6)]
-        until(lambda: len(combiner._waiting) == 5)
+        others = [pool.submit(group_commit.submit, number) for number in range(1, 6)]
+        until(lambda: len(group_commit._waiting) == 5)
         ledger.go_on.set()
         assert [one.result(5) for one in [first, *others]] == [0, 2, 4, 6, 8, 10]
     assert [sorted(batch) for batch in ledger.batches] == [[0], [1, 2, 3, 4, 5]]
@@ -57,26 +57,26 @@ def test_what_waits_while_a_batch_is_applied_is_the_next_batch() -> None:
 
 def test_an_error_reaches_everybody_of_the_batch_and_nobody_else() -> None:
     ledger = Ledger()
-    combiner = Combiner(ledger.apply)
+    group_commit = GroupCommit(ledger.apply)
     with pytest.raises(ValueError, match="negative"):
-        combiner.submit(-1)
-    assert combiner.submit(1) == 2
+        group_commit.submit(-1)
+    assert group_commit.submit(1) == 2
 
 
 def test_too_few_results_are_an_error_and_leave_nobody_waiting() -> None:
-    combiner: Combiner[int, int] = Combiner(lambda _numbers: [])
+    group_commit: GroupCommit[int, int] = GroupCommit(lambda _numbers: [])
     with pytest.raises(ValueError, match="shorter"):
-        combiner.submit(1)
+        group_commit.submit(1)
 
 
 def test_many_threads_each_get_their_own_result() -> None:
-    combiner = Combiner(Ledger().apply)
+    group_commit = GroupCommit(Ledger().apply)
     with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(combiner.submit, range(2000))) == [2 * number for number in range(2000)]
+        assert list(pool.map(group_commit.submit, range(2000))) == [2 * number for number in range(2000)]
 
 
 def test_what_was_not_used_for_longest_is_forgotten() -> None:
-    recent = Recent[int](size=2)
+    recent = LruCache[int](size=2)
     for key, value in (("a", 1), ("b", 2)):
         assert recent.put(key, value) == value
     assert recent.get("a") == 1

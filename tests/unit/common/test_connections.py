@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.dapr.http_client import Answer, Connections, NoAnswerError
+from services.common.dapr.http_client import Answer, ConnectionFailedError, Connections
 from tests.unit.fake_daprd import FakeDaprd
 
 SOON = 0.05
@@ -37,7 +37,7 @@ def test_a_connection_that_the_other_side_has_ended_is_made_anew(daprd: FakeDapr
 def test_an_answer_that_comes_too_late_does_not_pass_for_the_next(daprd: FakeDaprd) -> None:
     connections, daprd.hold = Connections(daprd.port), threading.Event()
     daprd.body = b"late"
-    with pytest.raises(NoAnswerError, match="timed out"):
+    with pytest.raises(ConnectionFailedError, match="timed out"):
         get(connections, timeout=SOON)
     hold, daprd.hold, daprd.body = daprd.hold, None, b"the next"
     hold.set()
@@ -46,7 +46,7 @@ def test_an_answer_that_comes_too_late_does_not_pass_for_the_next(daprd: FakeDap
 
 def test_an_answer_that_is_cut_off_is_none(daprd: FakeDaprd) -> None:
     daprd.cut = 3
-    with pytest.raises(NoAnswerError, match="bytes missing"):
+    with pytest.raises(ConnectionFailedError, match="bytes missing"):
         get(Connections(daprd.port))
 
 
@@ -65,7 +65,7 @@ def test_a_request_that_cannot_even_be_written_spoils_no_other(daprd: FakeDaprd)
 
 def test_an_answer_that_is_none_yet_does_not_pass_for_the_answer(daprd: FakeDaprd) -> None:
     connections, daprd.status = Connections(daprd.port), 103
-    with pytest.raises(NoAnswerError):
+    with pytest.raises(ConnectionFailedError):
         get(connections)
     daprd.status, daprd.body = 200, b"its own"
     assert get(connections).body == b"its own"
@@ -95,5 +95,5 @@ def test_headers_of_the_answer_are_found_in_any_case(daprd: FakeDaprd) -> None:
 
 
 def test_where_nobody_listens_there_is_no_answer(daprd: FakeDaprd) -> None:
-    with pytest.raises(NoAnswerError, match="connect"):
+    with pytest.raises(ConnectionFailedError, match="connect"):
         get(Connections(1))

@@ -14,7 +14,7 @@ from services.common.dapr.http_client import Answer
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.sealing import UnreadableError
 from services.common.storage.documents import ConflictError, DaprDocuments, Records, Stored
-from services.common.storage.encrypted_documents import SealedDocuments
+from services.common.storage.encrypted_documents import EncryptedDocuments
 from tests.fakes import FakeDocuments
 from tests.unit.common.keyring import sealer
 
@@ -191,7 +191,7 @@ def test_over_dapr_what_was_changed_does_not_pass_for_what_is_not_there(changed:
     documents = dapr(store)
     assert set(documents.load_many(["order/A1", "order/A2", "order/A3"])) == {"order/A1", "order/A2"}
     with pytest.raises(UnreadableError, match="order/A1"):
-        Records(SealedDocuments(documents, sealer()), "order", Note).get("A1")
+        Records(EncryptedDocuments(documents, sealer()), "order", Note).get("A1")
 
 
 def test_over_dapr_what_is_no_json_is_named_also_among_others() -> None:

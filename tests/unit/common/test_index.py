@@ -10,10 +10,10 @@ import pytest
 from services.common.clock import rfc3339
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.sealing import UnreadableError
+from services.common.records import BadCursorError, Entry, EntryLocation
 from services.common.storage import index as module
 from services.common.storage.documents import ConflictError
-from services.common.storage.index import _LOOK_BACK, LANES, LONGEST_PAGE, PAGE_SIZE, Entry, Place
-from services.common.storage.index_reader import BadCursorError
+from services.common.storage.index import _LOOK_BACK, LONGEST_PAGE, PAGE_SIZE, SHARDS
 from tests.unit.common.shelf import Shelf
 
 
@@ -106,7 +106,7 @@ def test_an_older_revision_changes_nothing(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("crashed", ["page", "head"])
 @pytest.mark.parametrize("same_process", [True, False])
-@pytest.mark.parametrize("size", [0, 10, PAGE_SIZE * LANES])
+@pytest.mark.parametrize("size", [0, 10, PAGE_SIZE * SHARDS])
 def test_a_put_that_crashed_between_its_writes_may_be_repeated(crashed: str, same_process: bool, size: int) -> None:
     shelf = Shelf()
     shelf.add(size)
@@ -131,16 +131,16 @@ def test_a_put_that_crashed_between_its_writes_may_be_repeated(crashed: str, sam
 def test_pages_that_were_longer_before_are_read_whole(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as before:
         before.setattr(module, "PAGE_SIZE", LONGEST_PAGE)
-        shelf.add(3 * LANES * LONGEST_PAGE)
+        shelf.add(3 * SHARDS * LONGEST_PAGE)
     shelf.check()
-    shelf.add(LANES * LONGEST_PAGE)
+    shelf.add(SHARDS * LONGEST_PAGE)
     for key in list(shelf.model)[::7]:
         shelf.close(key)
     shelf.check()
 
 
 def test_a_put_that_crashed_is_found_on_the_page_before_when_others_have_gone_on(shelf: Shelf) -> None:
-    neighbours = iter([f"n{n}" for n in range(2000) if crc32(f"n{n}".encode()) % LANES == crc32(b"torn") % LANES])
+    neighbours = iter([f"n{n}" for n in range(2000) if crc32(f"n{n}".encode()) % SHARDS == crc32(b"torn") % SHARDS])
     for _ in range(PAGE_SIZE - 1):
         shelf.put(Entry(id=next(neighbours), at="2026"))
     shelf.documents.fail_writes_of = lambda key: len(key.split("/")) == 2
@@ -155,7 +155,7 @@ def test_a_put_that_crashed_is_found_on_the_page_before_when_others_have_gone_on
 def test_a_put_repeated_long_after_its_first_try_is_found_by_its_time(shelf: Shelf) -> None:
     first, between = "2026-11-21T08:00:00.000Z", "2026-11-21T08:00:30.000Z"
     place = shelf.index.put(Entry(id="again", at=first))
-    others = [f"x{n}" for n in range(40 * PAGE_SIZE) if crc32(f"x{n}".encode()) % LANES == place.lane]
+    others = [f"x{n}" for n in range(40 * PAGE_SIZE) if crc32(f"x{n}".encode()) % SHARDS == place.shard]
     for other in others:
         shelf.index.put(Entry(id=other, at=between))
     assert len(others) > 5 * PAGE_SIZE
@@ -184,7 +184,7 @@ def test_a_close_that_crashed_between_its_writes_is_finished_by_a_repeat(shelf: 
 def test_several_processes_at_once_lose_nothing(shelf: Shelf) -> None:
     writers = [shelf.restarted() for _ in range(4)]
 
-    def write(number: int) -> tuple[str, Place]:
+    def write(number: int) -> tuple[str, EntryLocation]:
         entry = Entry(id=f"t{number}", at=rfc3339(shelf.clock()), open=True)
         for _ in range(50):
             try:
@@ -199,7 +199,7 @@ def test_several_processes_at_once_lose_nothing(shelf: Shelf) -> None:
         places = dict(pool.map(write, range(800)))
     found = shelf.all()
     assert sorted(entry.id for entry in found) == sorted(places)
-    assert {entry.id: entry.place for entry in found} == places
+    assert {entry.id: entry.entry_location for entry in found} == places
     assert shelf.reader.open_count() == 400
 
 
@@ -247,7 +247,7 @@ def test_following_loses_nothing_when_clocks_disagree(shelf: Shelf) -> None:
 
 
 def test_a_cursor_ahead_of_an_emptied_index_is_refused(shelf: Shelf) -> None:
-    shelf.add(PAGE_SIZE * LANES * 2)
+    shelf.add(PAGE_SIZE * SHARDS * 2)
     cursor = shelf.reader.end()
     shelf.documents.kept.clear()
     with pytest.raises(BadCursorError):

@@ -63,14 +63,14 @@ def test_a_file_of_api_keys_is_read_once_at_the_start(tmp_path: Path, monkeypatc
     monkeypatch.setattr(api_keys, "read_keys", lambda file: reads.append(file) or read_keys(file))
     for name, value in {"API_KEYS_FILE": str(path), "APP_API_TOKEN": "a", "DAPR_API_TOKEN": "d"}.items():
         monkeypatch.setenv(name, value)
-    ground = prepare(configure(ServiceConfig, app_port=3000))
+    context = prepare(configure(ServiceConfig, app_port=3000))
     assert reads == [path]
-    assert ground.door.knows_keys()
+    assert context.authenticator.keys_available()
 
 
 def test_api_keys_in_a_secret_store_are_looked_up_in_the_background_and_waited_for() -> None:
     settings = config(api_keys_secret_store="vault", app_api_token="a", dapr_api_token="d")
-    assert not prepare(settings).door.knows_keys()
+    assert not prepare(settings).authenticator.keys_available()
 
 
 def encryption(monkeypatch: pytest.MonkeyPatch, **environ: str) -> ServiceConfig:

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask, Response
 
-from services.common.storage.index_reader import Slice
+from services.common.records import Slice
 from services.common.web.base_app import create_base_app, paginated, read_object
 
 

@@ -7,16 +7,17 @@ import pytest
 
 from services.common.clock import rfc3339
 from services.common.dapr.sidecar import TransientError
+from services.common.records import Effect, MarkedDocument, OperationMarker
 from services.common.storage.documents import Records, Stored
-from services.common.storage.exactly_once import Did, Mark, Marked, Once
+from services.common.storage.exactly_once import ExactlyOnceUpdater
 from tests.fakes import FakeClock, FakeDocuments
 
 
-class Counter(Marked):
+class Counter(MarkedDocument):
     value: int = 0
 
 
-def add(counter: Counter, amount: int) -> tuple[Counter, Did]:
+def add(counter: Counter, amount: int) -> tuple[Counter, Effect]:
     return counter.model_copy(update={"value": counter.value + amount}), {"added": amount}
 
 
@@ -27,9 +28,9 @@ class Process:
         self.records = Records(documents, "counter", Counter)
         self.asked: list[str] = []
         self.done = done
-        self.once = Once(self.records, self._settled, lambda _id: Counter(), clock)
+        self.once = ExactlyOnceUpdater(self.records, self._settled, lambda _id: Counter(), clock)
 
-    def add(self, key: str | None, amount: int = 1) -> Did | None:
+    def add(self, key: str | None, amount: int = 1) -> Effect | None:
         return self.once.apply("c", key, partial(add, amount=amount))
 
     def settle(self, key: str) -> None:
@@ -129,7 +130,7 @@ def test_abandoned_marks_do_not_keep_the_others_from_going(
 ) -> None:
     old = rfc3339(datetime(2020, 1, 1, tzinfo=UTC))
     keys = [f"abandoned{number}" for number in range(50)] + [f"settled{number}" for number in range(50)]
-    marks = {key: Mark(at=old) for key in keys}
+    marks = {key: OperationMarker(at=old) for key in keys}
     process.records.create("c", Counter(marks=marks))
     process.done.update(key for key in keys if key.startswith("settled"))
     for _ in range(6):

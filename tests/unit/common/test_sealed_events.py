@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.common.encryption.encrypted_events import SealedPublisher, opened
+from services.common.encryption.encrypted_events import EncryptingPublisher, opened
 from services.common.encryption.sealing import Sealer, TamperedError, UnknownKeyError
 from tests.fakes import FakeSidecar
 from tests.unit.common.keyring import FakeKeys, sealer
@@ -16,7 +16,7 @@ EVENT = {"id": "A1/7", "type": "order.approved", "subject": "A1", "data": {"orde
 def published(event: dict[str, Any], sealing: Sealer) -> dict[str, Any]:
     """Return the event as it gets to the broker."""
     sidecar = FakeSidecar()
-    SealedPublisher(sidecar, sealing).publish("orders", "order-events", [event])
+    EncryptingPublisher(sidecar, sealing).publish("orders", "order-events", [event])
     return sidecar.published[0]
 
 

@@ -1,4 +1,4 @@
-"""The door: floods are refused with 429, calls of other services and deliveries never."""
+"""The authenticator: floods are refused with 429, calls of other services and deliveries never."""
 
 import threading
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from services.common.auth.access import OPEN, SIDECAR, Door, guard, people, services
+from services.common.auth.access import NO_AUTHENTICATION, SIDECAR, Authenticator, guard, people, services
 from services.common.auth.api_keys import KeyFile, add_key
 from services.common.config import ServiceConfig
 from services.common.identity import Role
@@ -28,9 +28,9 @@ RULES = {
 }
 
 
-def guarded(door: Door = OPEN, waiting: int = 0, **limits: Any) -> Flask:
+def guarded(authenticator: Authenticator = NO_AUTHENTICATION, waiting: int = 0, **limits: Any) -> Flask:
     app = create_base_app("guarded", lambda: True)
-    guard(app, RULES, door)
+    guard(app, RULES, authenticator)
     for path in ("/thing", "/other", "/service", "/nobody", "/internal/event"):
         app.add_url_rule(path, path, lambda: "done")
     throttle(app, ServiceConfig(app_port=1, **limits), lambda: waiting)
@@ -115,7 +115,7 @@ class House:
 def house(tmp_path: Path) -> House:
     path = tmp_path / "keys.json"
     key, _ = add_key(path, "Max", Role.MANAGER)
-    app = guarded(Door(TOKEN, KeyFile(path)), rate_limit=1)
+    app = guarded(Authenticator(TOKEN, KeyFile(path)), rate_limit=1)
     return House(app, key)
 
 

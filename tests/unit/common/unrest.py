@@ -6,8 +6,8 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask.testing import FlaskClient
 
-from services.common.auth.access import OPEN, guard, services
-from services.common.faults.injector import Chaos
+from services.common.auth.access import NO_AUTHENTICATION, guard, services
+from services.common.faults.injector import FaultInjector
 from services.common.faults.wiring import register
 from services.common.web.base_app import create_base_app
 from tests.fakes import FakeDocuments
@@ -29,11 +29,11 @@ class Shop:
 
     def __init__(self, documents: FakeDocuments | None = None, *thrown: float, fail_calls: bool = True) -> None:
         self.documents = documents or FakeDocuments()
-        self.chaos = Chaos(self.documents, Dice(*thrown))
+        self.chaos = FaultInjector(self.documents, Dice(*thrown))
         self.sold = 0
         self.orders: list[tuple[str | None, object]] = []
         self.app = create_base_app("shop", lambda: True)
-        guard(self.app, {"POST /sales": services(), "POST /internal/events": services()}, OPEN)
+        guard(self.app, {"POST /sales": services(), "POST /internal/events": services()}, NO_AUTHENTICATION)
         self.died: list[bool] = []
         register(self.app, self.chaos, fail_calls=fail_calls, die=lambda: self.died.append(True))
         self._add_views()

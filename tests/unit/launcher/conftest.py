@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.runtime.machine import Machine
+from tests.unit.launcher.machine import Machine
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from launcher.errors import LaunchError
 from launcher.setup import actionlint, build, toolchain
-from tests.unit.runtime.machine import Machine
+from tests.unit.launcher.machine import Machine
 
 NO_PROXY = "echo 'dial tcp: lookup proxy: no such host'; exit 1"
 

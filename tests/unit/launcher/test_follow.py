@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.supervision.log_follower import Follower, Page
+from launcher.supervision.log_follower import LogFollower, Page
 
 _AT = "2026-11-26T04:44:13.458Z"
 
@@ -72,7 +72,7 @@ def test_with_everything_each_line_is_shown_as_it_was_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "app.log"
-    follower = Follower({"app": log}, everything=True)
+    follower = LogFollower({"app": log}, everything=True)
     log.write_text(f"{text('INFO', 'routine a=b')}\n")
     follower.stop()
     assert capsys.readouterr().out == f"app | {text('INFO', 'routine a=b')}\n"
@@ -80,7 +80,7 @@ def test_with_everything_each_line_is_shown_as_it_was_written(
 
 def test_without_everything_routine_lines_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "app.log"
-    follower = Follower({"app": log, "another": tmp_path / "another.log"})
+    follower = LogFollower({"app": log, "another": tmp_path / "another.log"})
     log.write_text(f"{text('INFO', 'routine')}\n{text('WARNING', 'late')}\n")
     follower.stop()
     assert capsys.readouterr().out == "app     | 04:44:13 warning: late\n"

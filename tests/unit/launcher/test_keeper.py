@@ -11,10 +11,10 @@ import pytest
 from launcher.errors import LaunchError
 from launcher.supervision import supervisor
 from launcher.supervision.child_process import Child
-from launcher.supervision.supervisor import Kept, Plan, stop_kept
+from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from tests.e2e.polling import eventually
 
-Keep = Callable[..., Kept]
+Keep = Callable[..., SupervisedProcess]
 
 
 @pytest.fixture(autouse=True)
@@ -25,14 +25,16 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def keep(tmp_path: Path) -> Iterator[Keep]:
-    started: list[Kept] = []
+    started: list[SupervisedProcess] = []
 
-    def start(script: str, answers: Callable[[], bool] = lambda: True) -> Kept:
-        started.append(Kept(Plan("thing", ["sh", "-c", script], answers, hopeless=2), tmp_path))
+    def start(script: str, answers: Callable[[], bool] = lambda: True) -> SupervisedProcess:
+        started.append(
+            SupervisedProcess(ProcessSpec("thing", ["sh", "-c", script], answers, fatal_exit_code=2), tmp_path)
+        )
         return started[-1]
 
     yield start
-    stop_kept(started, 5)
+    stop_supervised(started, 5)
 
 
 def test_a_killed_process_is_started_again_and_the_console_says_so(

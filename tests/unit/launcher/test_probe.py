@@ -13,7 +13,7 @@ import pytest
 from launcher.paths import ROOT
 from launcher.supervision import probe, supervisor
 from launcher.supervision.probe import Probe
-from launcher.supervision.supervisor import Kept, Plan, stop_kept
+from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from tests.e2e.polling import eventually
 from tests.unit.common.hammer import HOST, free_port
 
@@ -28,7 +28,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.5)
 
 
-class Service(Kept):
+class Service(SupervisedProcess):
     """A real service under supervision."""
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -42,7 +42,7 @@ class Service(Kept):
 
         env = {"APP_PORT": str(port), "DAPR_HTTP_PORT": "1", "CONNECTION_LIMIT": "20", "SERVER_THREADS": "2"}
         command: list[str | Path] = [sys.executable, "-m", "tests.unit.common.counter"]
-        super().__init__(Plan("counter", command, answers, env, ROOT, probe=asks), folder)
+        super().__init__(ProcessSpec("counter", command, answers, env, ROOT, probe=asks), folder)
 
     def connect(self) -> socket.socket:
         return socket.create_connection((HOST, self.port), timeout=15)
@@ -55,7 +55,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
         eventually(lambda: found.is_up)
         yield found
     finally:
-        stop_kept([found], 5)
+        stop_supervised([found], 5)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from launcher import commands
 from launcher.errors import LaunchError
 from launcher.setup import redis
 from launcher.setup.dapr import Dapr
-from tests.unit.runtime.machine import Machine
+from tests.unit.launcher.machine import Machine
 
 
 @pytest.fixture(autouse=True)

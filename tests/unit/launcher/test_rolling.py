@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launcher.errors import LaunchError
-from launcher.supervision.log_follower import Follower
+from launcher.supervision.log_follower import LogFollower
 from launcher.system import rolling_restart
 from launcher.system.state_folder import StateFolder, is_taken
 from tests.e2e.polling import eventually
@@ -65,7 +65,7 @@ def test_whole_lines_that_are_written_from_now_on_are_shown_behind_the_name(
 ) -> None:
     log = tmp_path / "app.log"
     log.write_text("of yesterday\n")
-    follower = Follower({"app": log, "another": tmp_path / "another.log"}, everything=True)
+    follower = LogFollower({"app": log, "another": tmp_path / "another.log"}, everything=True)
     with log.open("a") as file:
         file.write("first\nsec")
         file.flush()

@@ -6,7 +6,7 @@ import pytest
 
 from launcher.errors import LaunchError
 from launcher.setup import system_packages
-from tests.unit.runtime.machine import SOMEBODY, Machine
+from tests.unit.launcher.machine import SOMEBODY, Machine
 
 BY_HAND = re.escape(
     "Redis is missing: install it (on Debian and Ubuntu: `sudo apt-get install redis-tools`; "

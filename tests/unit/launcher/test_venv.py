@@ -12,9 +12,9 @@ from packaging.utils import canonicalize_name
 import launcher.setup.venv
 from launcher.errors import LaunchError
 from launcher.setup.venv import REQUIREMENTS, check_consistent, install_locked
-from tests.unit.runtime import oldest_pip
-from tests.unit.runtime.machine import Machine
-from tests.unit.runtime.wheelhouse import NEWER, Wheelhouse, around_extras, installed, locked, needs_of
+from tests.unit.launcher import oldest_pip
+from tests.unit.launcher.machine import Machine
+from tests.unit.launcher.wheelhouse import NEWER, Wheelhouse, around_extras, installed, locked, needs_of
 
 # Each test starts pip, which takes long on a machine that is busy with other things.
 pytestmark = pytest.mark.timeout(600)

@@ -6,7 +6,7 @@ import pytest
 
 from launcher.errors import LaunchError
 from launcher.setup import zipkin
-from tests.unit.runtime.machine import Machine
+from tests.unit.launcher.machine import Machine
 
 COPY = """
 for word in "$@"; do case "$word" in -DoutputDirectory=*) folder="${word#*=}";; esac; done

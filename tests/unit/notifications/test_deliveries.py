@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from launcher.paths import ROOT
-from services.common.storage.index import LANES
+from services.common.storage.index import SHARDS
 from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS
 from tests.unit.notifications.builders import OCCURRED, Service, bulk, order_event, statuses
 
@@ -234,7 +234,7 @@ def test_what_is_delivered_at_once_is_kept_in_few_writes() -> None:
     service = Service()
     service.deliver(*(order_event(number, f"B{order}") for order in range(10) for number in range(1, 9)))
     assert len(service.shown("/events?limit=1000")) == 80
-    assert service.documents.writes <= 10 + 2 * LANES * 2
+    assert service.documents.writes <= 10 + 2 * SHARDS * 2
 
 
 def test_an_event_that_comes_twice_at_once_is_kept_once() -> None:

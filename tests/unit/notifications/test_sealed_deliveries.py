@@ -1,6 +1,6 @@
 """Deliveries of events that are sealed on the broker."""
 
-from services.common.encryption.encrypted_events import SealedPublisher
+from services.common.encryption.encrypted_events import EncryptingPublisher
 from services.common.encryption.sealing import Sealer
 from services.notifications.app import NotificationsConfig, create_app
 from tests.fakes import FakeClock, FakeDocuments, FakeSidecar
@@ -18,7 +18,7 @@ def service(sealing: Sealer) -> Service:
 
 def sealed_event(sealing: Sealer, number: int = 1) -> dict[str, object]:
     sidecar = FakeSidecar()
-    SealedPublisher(sidecar, sealing).publish("orders", "order-events", [order_event(number)])
+    EncryptingPublisher(sidecar, sealing).publish("orders", "order-events", [order_event(number)])
     return sidecar.published[0]
 
 

@@ -47,7 +47,7 @@ def test_a_stream_resumed_behind_any_event_sends_exactly_the_rest() -> None:
         service.deliver(order_event(number))
     with service.stream(Last_Event_ID=start) as whole:
         sent = events(whole, 30)
-    # What came after the break lies between the rest of what came before, in the lanes of the feed.
+    # What came after the break lies between the rest of what came before, in the shards of the feed.
     for number in range(30, 35):
         service.deliver(order_event(number))
     wanted = sorted(f"A1/{number}" for number in range(35))

@@ -19,8 +19,8 @@ COMPLETED = FulfillmentStatus.COMPLETED
 def check_over(world: World, *order_ids: str) -> None:
     """Check that these orders, all there are, took nothing but what was delivered, and that everybody was told."""
     world.run(_ORPHAN_AGE)
-    world.mend()
-    world.mend()  # a line must point nowhere twice
+    world.recover()
+    world.recover()  # a line must point nowhere twice
     orders = [world.order(order_id) for order_id in order_ids or ("A1",)]
     for order in orders:
         _check_record(order)
@@ -35,7 +35,7 @@ def check_over(world: World, *order_ids: str) -> None:
 def _check_record(order: Order) -> None:
     assert is_final(order.status)
     assert order.completed_at
-    assert order.bells == {}
+    assert order.pending_signals == {}
     assert order.deadline is None
     assert all(is_final(one.status) for one in order.fulfillments or [])
     assert all(is_final(one.shipment.status) for one in order.fulfillments or [] if one.shipment)
@@ -93,5 +93,5 @@ def _check_lists(world: World, orders: list[Order]) -> None:
     assert world.orders.orders.open_count() == 0
     shipments = {line["id"]: line["status"] for line in world.send("GET", "/shipments").get_json()}
     all_shipments = {one.id: one.shipment for order in orders for one in order.fulfillments or [] if one.shipment}
-    assert shipments == {key: one.status.value for key, one in all_shipments.items() if one.place is not None}
+    assert shipments == {key: one.status.value for key, one in all_shipments.items() if one.entry_location is not None}
     assert world.orders.shipments.open_count() == 0

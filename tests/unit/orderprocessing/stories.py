@@ -23,7 +23,7 @@ def _until(world: World, does: Callable[[], int]) -> None:
         if does() == 202 or world.order().completed_at:
             return
         world.run(1)
-        world.mend()
+        world.recover()
     raise AssertionError("never accepted")
 
 

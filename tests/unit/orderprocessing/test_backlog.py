@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.common.web.problems import Problem
+from services.common.errors import OverloadedError
 from services.orderprocessing.app import create_app
 from services.orderprocessing.application.admission import Backlog
-from services.orderprocessing.application.order_queries import Lists
+from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.domain.states import OrderStatus
 from tests.e2e.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World
@@ -17,13 +17,13 @@ ENOUGH = 3
 
 
 def waiting(world: World) -> int:
-    return Lists(world.orders, world.clock).waiting(ENOUGH)
+    return OrderQueries(world.orders, world.clock).waiting(ENOUGH)
 
 
 def accepts(backlog: Backlog) -> bool:
     try:
         backlog.check()
-    except Problem:
+    except OverloadedError:
         return False
     return True
 
@@ -69,7 +69,7 @@ def test_orders_that_cannot_be_booked_wait(world: World) -> None:
 
 
 def test_over_the_limit_new_orders_are_refused_and_everything_else_is_answered(world: World) -> None:
-    backlog = Backlog(Lists(world.orders, world.clock).waiting, ENOUGH)
+    backlog = Backlog(OrderQueries(world.orders, world.clock).waiting, ENOUGH)
     client = create_app(world.orders, world.service, world.driver, world.clock, admit=backlog.check).test_client()
     body = {"customerId": "c", "items": [{"sku": AT_A, "quantity": 1}]}
     for _ in range(ENOUGH):

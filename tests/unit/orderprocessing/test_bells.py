@@ -73,7 +73,7 @@ def test_what_is_dispatched_while_a_bell_is_looked_into_leaves_the_books(
         return order
 
     monkeypatch.setattr(booked.orders, "require", read_just_before_the_report)
-    booked.driver.ring([SHIPMENT])  # as the reconciler does where an order has stood still
+    booked.driver.signal([SHIPMENT])  # as the reconciler does where an order has stood still
     booked.run()
     assert booked.report("delivered") == 202
     booked.run()
@@ -92,11 +92,11 @@ def test_a_cancellation_while_the_goods_are_reserved_is_seen_at_once(world: Worl
 def test_a_bell_that_was_lost_is_rung_by_who_repeats_himself_and_keeps_its_age(booked: World) -> None:
     booked.driver.reachable = False
     booked.report("dispatched")
-    since = booked.order().bells[SHIPMENT]
+    since = booked.order().pending_signals[SHIPMENT]
     booked.driver.reachable = True
     booked.clock.advance(1)
     booked.report("delivered")
-    assert booked.order().bells[SHIPMENT] == since
+    assert booked.order().pending_signals[SHIPMENT] == since
     assert bells_rung(booked, SHIPMENT) == 0
     booked.report("delivered")
     assert bells_rung(booked, SHIPMENT) == 1

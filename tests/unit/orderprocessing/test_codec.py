@@ -14,7 +14,7 @@ from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 
 from services.common.encryption.sealing import PAYLOAD, Sealer
 from services.orderprocessing.engine.history import instance_view
-from services.orderprocessing.engine.liveness import Pulse
+from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.payload_codec import UNREADABLE, Codec
 from services.orderprocessing.engine.worker import worker_maker
 from services.orderprocessing.engine.workflow_client import Client
@@ -59,14 +59,14 @@ def story(ctx: Any, payload: Any) -> Iterator[Any]:
     """A workflow that does each kind of thing that takes or gives data."""
     ctx.set_custom_status(f"greets {payload['customer']}")
     answer = yield ctx.call_activity("echo", input=payload)
-    heard = yield ctx.wait_for_external_event("bell")
+    heard = yield ctx.wait_for_external_event("signal")
     yield ctx.call_child_workflow("story", input={"customer": heard["customer"]}, instance_id="child-1")
     return answer
 
 
 @pytest.fixture
 def worker(engine: GrpcEngine, sealing: Sealer) -> Iterator[WorkflowRuntime]:
-    pulse = Pulse(lambda _instance: None, "test")
+    pulse = LivenessProbe(lambda _instance: None, "test")
     worker = worker_maker([story], [echo, boom], pulse, [Codec(sealing)])()
     worker.start()
     yield worker
@@ -115,7 +115,7 @@ def test_what_a_client_sends_is_sealed_and_what_it_asks_for_is_opened(
     engine: GrpcEngine, client: DaprWorkflowClient, sealing: Sealer
 ) -> None:
     client.schedule_new_workflow("story", input=GIVEN, instance_id="order-A1")
-    client.raise_workflow_event("order-A1", "bell", data=GIVEN)
+    client.raise_workflow_event("order-A1", "signal", data=GIVEN)
     client.rerun_workflow_from_event("order-A1", 1, new_instance_id="order-A2", input=GIVEN)
     assert SECRET.encode() not in engine.on_the_wire()
     assert [opened(sealing, one.input) for one in engine.received] == [GIVEN] * 3
@@ -172,7 +172,7 @@ def test_a_workflow_is_replayed_from_sealed_and_from_plain_history(
     assert sealing.open_text(first.customStatus.value, PAYLOAD) == f"greets {SECRET}"
     past += [make.new_task_scheduled_event(1, "echo"), make.new_task_completed_event(1, kept({"echo": GIVEN}))]
     past.append(make.new_timer_created_event(2, make.OPTIONAL_TIMER_FIRE_AT))
-    heard = make.new_event_raised_event("bell", kept(GIVEN))
+    heard = make.new_event_raised_event("signal", kept(GIVEN))
     child = turn(engine, past, [heard]).actions[0].createChildWorkflow
     assert opened(sealing, child.input) == GIVEN
     past += [heard, make.new_child_workflow_created_event(3, "story", "child-1")]

@@ -104,7 +104,7 @@ def test_a_decision_holds_although_its_bell_is_lost(world: World) -> None:
     world.driver.reachable = True
     world.run(16)
     assert world.order().status == OrderStatus.APPROVAL_REQUIRED
-    world.mend()
+    world.recover()
     world.run()
     assert world.order().status == OrderStatus.PROCESSING
 

@@ -19,12 +19,15 @@ from services.orderprocessing.domain.order import Fulfillment
 from services.orderprocessing.domain.states import FulfillmentStatus
 from services.orderprocessing.engine import workflow_client
 from services.orderprocessing.engine.workflow_client import Engine
-from services.orderprocessing.workflows.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.workflows.policies import Timeouts
 from tests.fakes import FakeClock, FakeSidecar
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.workflow_client import FakeWorkflowClient, Refusal
 from tests.unit.orderprocessing.world import World
+
+TIMEOUTS = Timeouts(charge=3, booking=4, longest_try=6)
 
 
 @pytest.fixture
@@ -35,14 +38,14 @@ def client() -> FakeWorkflowClient:
 @pytest.fixture
 def engine(client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(workflow_client, "DaprWorkflowClient", client.connect)
-    engine = Engine(FakeHost(1), charge_timeout=3, booking_timeout=4)
+    engine = Engine(FakeHost(1), TIMEOUTS)
     yield engine
     engine.stop()
 
 
 def test_an_order_is_started_with_its_timeouts(engine: Engine, client: FakeWorkflowClient) -> None:
     engine.start("A1")
-    run = {"orderId": "A1", "chargeTimeout": 3.0, "bookingTimeout": 4.0}
+    run = {"orderId": "A1", "chargeTimeout": 3.0, "bookingTimeout": 4.0, "longestTry": 6.0}
     assert client.started == [("order_workflow", run, "order-A1")]
 
 
@@ -52,32 +55,32 @@ def test_an_order_that_runs_already_may_be_started_again(engine: Engine, client:
 
 
 def test_bells_ring_and_one_that_nobody_hears_is_no_error(engine: Engine, client: FakeWorkflowClient) -> None:
-    engine.ring(["order-A1", "charge-A1-1"])
-    assert sorted(client.rung) == [("charge-A1-1", "bell"), ("order-A1", "bell")]
+    engine.signal(["order-A1", "charge-A1-1"])
+    assert sorted(client.rung) == [("charge-A1-1", "signal"), ("order-A1", "signal")]
     for error in (Refusal(grpc.StatusCode.NOT_FOUND), Refusal(grpc.StatusCode.UNKNOWN, "no such instance exists")):
         client.error = error
-        engine.ring(["order-A1"])
+        engine.signal(["order-A1"])
 
 
 def test_one_bell_that_fails_does_not_keep_the_others_from_ringing(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error, client.deaf = Refusal(grpc.StatusCode.INTERNAL), "charge-A1-1"
     with pytest.raises(TransientError, match="charge-A1-1"):
-        engine.ring(["charge-A1-1", "shipment-A1-1"])
-    assert client.rung == [("shipment-A1-1", "bell")]
+        engine.signal(["charge-A1-1", "shipment-A1-1"])
+    assert client.rung == [("shipment-A1-1", "signal")]
 
 
 def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
     engine: Engine, client: FakeWorkflowClient
 ) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
-    for call in (lambda: engine.start("A1"), lambda: engine.ring(["order-A1"])):
+    for call in (lambda: engine.start("A1"), lambda: engine.signal(["order-A1"])):
         with pytest.raises(TransientError):
             call()
     assert engine.look("A1") is None
     client.error = None
     eventually(lambda: bool(client.started and client.rung))
     assert [one[2] for one in client.started] == ["order-A1"]
-    assert client.rung == [("order-A1", "bell")]
+    assert client.rung == [("order-A1", "signal")]
 
 
 _AT = datetime(2126, 11, 21)  # noqa: DTZ001 - as the SDK gives it, and not too long ago
@@ -102,7 +105,7 @@ def test_only_what_runs_can_wait_for_ever(
 ) -> None:
     client.history = _RESULT_BEFORE_ITS_CAUSE
     client.state = SimpleNamespace(runtime_status=status) if status else None
-    assert engine.waits_for_ever("order-A1") is stuck
+    assert engine.is_stuck("order-A1") is stuck
 
 
 def test_an_order_is_ended_with_its_children(engine: Engine, client: FakeWorkflowClient) -> None:
@@ -112,13 +115,13 @@ def test_an_order_is_ended_with_its_children(engine: Engine, client: FakeWorkflo
 
 def test_a_workflow_that_is_gone_neither_waits_nor_needs_an_end(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.NOT_FOUND)
-    assert not engine.waits_for_ever("order-A1")
+    assert not engine.is_stuck("order-A1")
     engine.end("A1")
 
 
 def test_an_engine_that_is_away_neither_tells_nor_ends(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
-    for call in (lambda: engine.waits_for_ever("order-A1"), lambda: engine.end("A1")):
+    for call in (lambda: engine.is_stuck("order-A1"), lambda: engine.end("A1")):
         with pytest.raises(TransientError):
             call()
 
@@ -126,12 +129,12 @@ def test_an_engine_that_is_away_neither_tells_nor_ends(engine: Engine, client: F
 def test_after_an_outage_the_engine_is_connected_anew(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
     with pytest.raises(TransientError):
-        engine.runs("A1")
+        engine.is_running("A1")
     client.error = Refusal(grpc.StatusCode.INTERNAL)
     with pytest.raises(TransientError):
-        engine.runs("A1")
+        engine.is_running("A1")
     client.error = None
-    assert not engine.runs("A1")
+    assert not engine.is_running("A1")
     assert client.connections == 2
 
 
@@ -200,12 +203,12 @@ def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are
 
 @pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
 def test_ready_is_a_sidecar_with_a_worker(workers: int | None, count: int, ready: bool) -> None:
-    engine = Engine(FakeHost(workers), 1, 1)
+    engine = Engine(FakeHost(workers), Timeouts(charge=1, booking=1, longest_try=1))
     assert (engine.workers(), engine.ready()) == (count, ready)
 
 
 def test_without_a_sidecar_nothing_starts() -> None:
-    engine = Engine(FakeHost(None), 1, 1)
+    engine = Engine(FakeHost(None), Timeouts(charge=1, booking=1, longest_try=1))
     with pytest.raises(TransientError):
         engine.start("A1")
     engine.stop()
@@ -236,7 +239,7 @@ def test_ids_sort_by_time_and_have_the_shape_of_an_order_id() -> None:
 
 
 def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: World) -> None:
-    names = [activity.__name__ for activity in bound_activities(world.tools)]
+    names = [activity.__name__ for activity in bound_activities(world.deps)]
     assert len(set(names)) == len(names) == 13
     assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
 
@@ -245,7 +248,7 @@ def test_the_sdk_is_told_where_the_sidecar_is_and_what_to_show_it(monkeypatch: p
     for name in ("DAPR_API_TIMEOUT_SECONDS", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"):
         monkeypatch.setattr(settings, name, None)
     config = ServiceConfig(app_port=1, dapr_http_port=2, call_timeout=3, dapr_api_token="sesame", app_api_token="x")
-    workflow_client.tell_sdk(config, 4)
+    workflow_client.configure_sdk(config, 4)
     told = (
         settings.DAPR_HTTP_PORT,
         settings.DAPR_GRPC_PORT,

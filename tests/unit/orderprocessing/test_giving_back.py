@@ -7,7 +7,7 @@ import pytest
 from dapr.ext.workflow import RetryPolicy
 
 from services.common.dapr.sidecar import TransientError
-from services.common.storage.index import Place
+from services.common.records import EntryLocation
 from services.orderprocessing.domain import fulfillment_rules
 from services.orderprocessing.domain.states import OrderStatus, Reason, ShipmentStatus
 from services.orderprocessing.workflows import contracts
@@ -85,7 +85,7 @@ def test_a_booking_that_comes_after_giving_up_is_called_off_and_not_recorded(wor
     world.run()
     world.shop.down = {"inventory"}
     world.run(31)  # given up, and the release is being tried
-    place, now = Place(lane=0, page=0), world.orders.now()
+    place, now = EntryLocation(shard=0, page=0), world.orders.now()
     late = world.orders.update("A1", lambda order: fulfillment_rules.booked(order, "A1:1", place, "CR-late", now))
     assert late.fulfillments[0].shipment.status == ShipmentStatus.PENDING
     world.shop.down = set()
@@ -111,11 +111,11 @@ def test_a_lost_bell_is_rung_by_the_reconciler(world: World) -> None:
     assert world.report("dispatched") == 202
     world.driver.reachable = True
     world.run(4)
-    assert world.mend() == 0  # it may still be on its way
+    assert world.recover() == 0  # it may still be on its way
     world.run(6)
-    assert world.mend() == 1
+    assert world.recover() == 1
     world.run()
-    assert world.mend() == 0
+    assert world.recover() == 0
     assert world.order().fulfillments[0].shipment.handed_over
 
 
@@ -131,7 +131,7 @@ def test_a_bell_that_a_late_duplicate_has_taken_off_is_rung_all_the_same(world: 
     world.driver.reachable = True
     world.driver.activities["follow_courier"](None, last["follow_courier"])
     world.run(120)
-    world.mend()
+    world.recover()
     world.run()
     assert world.order().status == OrderStatus.COMPLETED
 

@@ -8,8 +8,11 @@ import pytest
 from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowStatus
 
 from services.orderprocessing.domain.states import OrderStatus
+from services.orderprocessing.engine import stuck_detection
+from services.orderprocessing.engine.stuck_detection import ResultTimeout, is_stuck, result_is_lost
 from services.orderprocessing.recovery import stuck_workflows
-from services.orderprocessing.recovery.stuck_workflows import Healer, Patience, is_stuck, waits_for_ever
+from services.orderprocessing.recovery.stuck_workflows import StuckWorkflowRecovery
+from services.orderprocessing.workflows import policies
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
 
@@ -70,15 +73,18 @@ FIRED = Event(WorkflowHistoryEventType.TIMER_FIRED)
 def test_only_a_result_before_the_timer_that_caused_its_step_makes_a_workflow_wait_for_ever(
     history: list[Event], stuck: bool
 ) -> None:
-    assert waits_for_ever(history, NOW.replace(tzinfo=UTC)) is stuck
+    assert result_is_lost(history, NOW.replace(tzinfo=UTC), LEAST) is stuck
 
 
 @pytest.mark.parametrize(("seconds", "stuck"), [(-1, False), (1, True)])
 def test_an_activity_without_a_result_for_too_long_makes_a_workflow_wait_for_ever(seconds: int, stuck: bool) -> None:
-    now = (NOW + stuck_workflows.LOST_AFTER + timedelta(seconds=seconds)).replace(tzinfo=UTC)
+    now = (NOW + LEAST + timedelta(seconds=seconds)).replace(tzinfo=UTC)
     history = [STARTED, scheduled(1), STARTED, result(1), timer(2), FIRED, scheduled(3)]
-    assert waits_for_ever(history, now) is stuck
-    assert not waits_for_ever([*history, result(3)], now)
+    assert result_is_lost(history, now, LEAST) is stuck
+    assert not result_is_lost([*history, result(3)], now, LEAST)
+
+
+LEAST = ResultTimeout().least
 
 
 def at(event: Event, seconds: float) -> Event:
@@ -90,32 +96,38 @@ def after(seconds: float) -> datetime:
 
 
 def test_where_activities_wait_in_a_long_queue_their_results_are_awaited_for_longer() -> None:
-    patience = Patience()
-    assert patience.learn([STARTED, scheduled(1), at(result(1), 8)], after(9)) == stuck_workflows.LOST_AFTER
-    assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
-    assert patience.learn([STARTED, at(scheduled(2), 31)], after(60)) == timedelta(seconds=60)
+    timeout = ResultTimeout()
+    assert timeout.learn([STARTED, scheduled(1), at(result(1), 8)], after(9)) == LEAST
+    assert timeout.learn([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
+    assert timeout.learn([STARTED, at(scheduled(2), 31)], after(60)) == timedelta(seconds=60)
 
 
 def test_a_queue_that_was_long_once_is_forgotten() -> None:
-    patience = Patience()
-    patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(31))
-    assert patience.learn([], after(92)) == stuck_workflows.LOST_AFTER
-    assert patience.learn([STARTED, scheduled(1), at(result(1), 30)], after(95)) == stuck_workflows.LOST_AFTER
+    timeout = ResultTimeout()
+    timeout.learn([STARTED, scheduled(1), at(result(1), 30)], after(31))
+    assert timeout.learn([], after(92)) == LEAST
+    assert timeout.learn([STARTED, scheduled(1), at(result(1), 30)], after(95)) == LEAST
 
 
 def test_a_child_that_runs_for_hours_says_nothing_of_the_queue() -> None:
     child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
-    assert Patience().learn([STARTED, child, at(result(1), 3600)], after(3601)) == stuck_workflows.LOST_AFTER
+    assert ResultTimeout().learn([STARTED, child, at(result(1), 3600)], after(3601)) == LEAST
 
 
 def test_with_patience_an_activity_that_waits_is_not_taken_for_lost() -> None:
-    assert waits_for_ever([STARTED, scheduled(1)], after(50))
-    assert not waits_for_ever([STARTED, scheduled(1)], after(50), timedelta(seconds=60))
+    assert result_is_lost([STARTED, scheduled(1)], after(50), LEAST)
+    assert not result_is_lost([STARTED, scheduled(1)], after(50), timedelta(seconds=60))
 
 
 def test_a_child_or_an_event_may_let_a_workflow_wait_for_as_long_as_it_likes() -> None:
     child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
-    assert not waits_for_ever([STARTED, child, timer(2)], (NOW + timedelta(days=1)).replace(tzinfo=UTC))
+    assert not result_is_lost([STARTED, child, timer(2)], (NOW + timedelta(days=1)).replace(tzinfo=UTC), LEAST)
+
+
+def test_the_longer_a_call_may_take_the_later_a_result_is_believed_lost() -> None:
+    least = ResultTimeout(policies.longest_try(call_timeout=60)).least
+    assert least > timedelta(seconds=180)
+    assert not result_is_lost([STARTED, scheduled(1)], after(179), least)
 
 
 @pytest.mark.parametrize("stuck", ["charge-A1-1", "order-A1"])
@@ -123,7 +135,7 @@ def test_an_order_whose_workflow_waits_for_ever_is_over_soon(world: World, stuck
     world.driver.stuck.add(stuck)
     world.place(AT_A, AT_B)
     world.run(12)
-    assert world.mend() >= 1
+    assert world.recover() >= 1
     world.run(5)
     assert world.reconciler.follow_up(world.clock.now) >= 1
     assert world.driver.stuck == set()
@@ -138,7 +150,7 @@ def test_a_bell_that_nobody_hears_leads_to_the_workflow_that_waits_for_ever(worl
     world.report("dispatched")
     for _ in range(5):
         world.run(6)
-        world.mend()
+        world.recover()
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
 
@@ -147,7 +159,7 @@ def test_an_order_that_waits_for_a_service_is_not_ended(world: World) -> None:
     world.shop.down = {"billing"}
     world.place(AT_A)
     world.run(20)
-    world.mend()
+    world.recover()
     world.shop.down = set()
     world.run(6)
     assert world.order().fulfillments[0].payment.status == "success"
@@ -156,7 +168,7 @@ def test_an_order_that_waits_for_a_service_is_not_ended(world: World) -> None:
 
 def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World) -> None:
     read: list[str] = []
-    healer = Healer(lambda order: bool(read.append(order.id)))
+    healer = StuckWorkflowRecovery(lambda order: bool(read.append(order.id)))
     world.place(AT_A)
     orders = [
         world.order().model_copy(update={"id": f"A{number}"}) for number in range(stuck_workflows._MOST_AT_ONCE + 10)
@@ -175,7 +187,7 @@ def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World)
 def test_an_order_that_stands_for_another_reason_is_read_more_and_more_rarely(world: World) -> None:
     read: list[float] = []
     began = world.clock.now
-    healer = Healer(lambda _order: bool(read.append((world.clock.now - began).total_seconds())))
+    healer = StuckWorkflowRecovery(lambda _order: bool(read.append((world.clock.now - began).total_seconds())))
     world.place(AT_A)
     for _ in range(60):
         healer.begin(world.clock.now)
@@ -191,7 +203,7 @@ def test_an_order_whose_workflow_is_gone_starts_anew_within_seconds(world: World
     del world.driver.instances["order-A1"]
     for _ in range(3):
         world.run(6)
-        world.mend()
+        world.recover()
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
 
@@ -200,7 +212,7 @@ def test_an_order_that_has_ended_is_left_alone(world: World) -> None:
     world.shop.down = {"billing"}
     world.place(AT_A)
     world.run(2)
-    world.mend()
+    world.recover()
     world.shop.down = set()
     world.finish()
     events = len(world.shop.published)
@@ -239,11 +251,11 @@ CREATED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_
 ENDED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_COMPLETED, task_scheduled_id=1)
 FAILED = Event(WorkflowHistoryEventType.TASK_FAILED, task_scheduled_id=1)
 RUNNING, COMPLETED = State(WorkflowStatus.RUNNING), State(WorkflowStatus.COMPLETED)
-SOON, LATE = stuck_workflows.LOST_AFTER.total_seconds() - 1, stuck_workflows.LOST_AFTER.total_seconds() + 1
+SOON, LATE = LEAST.total_seconds() - 1, LEAST.total_seconds() + 1
 
 
 def stuck(engine: Engine, seconds: float) -> bool:
-    return is_stuck(engine, OWN, [CHILD], Patience(), after(seconds))
+    return is_stuck(engine, OWN, [CHILD], ResultTimeout(), after(seconds))
 
 
 def test_an_instance_that_does_not_begin_is_stuck() -> None:
@@ -279,11 +291,11 @@ def test_a_workflow_that_may_still_be_told_is_not_stuck(engine: Engine) -> None:
 
 def test_a_retry_that_does_not_come_makes_a_workflow_wait_for_ever() -> None:
     history = [STARTED, scheduled(1), STARTED, FAILED, timer(2)]
-    retried_by = LATE + stuck_workflows._LONGEST_RETRY_PAUSE.total_seconds()
-    assert not waits_for_ever(history, after(retried_by - 2))
-    assert waits_for_ever(history, after(retried_by))
-    assert not waits_for_ever([*history, FIRED, at(scheduled(3), retried_by)], after(retried_by))
-    assert not waits_for_ever([STARTED, scheduled(1), STARTED, result(1), timer(2)], after(retried_by))
+    retried_by = LATE + stuck_detection._LONGEST_RETRY_PAUSE.total_seconds()
+    assert not result_is_lost(history, after(retried_by - 2), LEAST)
+    assert result_is_lost(history, after(retried_by), LEAST)
+    assert not result_is_lost([*history, FIRED, at(scheduled(3), retried_by)], after(retried_by), LEAST)
+    assert not result_is_lost([STARTED, scheduled(1), STARTED, result(1), timer(2)], after(retried_by), LEAST)
 
 
 def test_where_one_workflow_was_stuck_those_of_orders_that_have_ended_are_looked_at_too(world: World) -> None:
@@ -292,10 +304,18 @@ def test_where_one_workflow_was_stuck_those_of_orders_that_have_ended_are_looked
     world.driver.instances["order-A1"].status = None
     world.driver.stuck.add("order-A1")
     world.run(60)
-    world.mend()
+    world.recover()
     world.reconciler.follow_up(world.clock.now)
     assert world.driver.instances["order-A1"].status is None
     world.reconciler._found_lost = True
-    world.mend()
+    world.recover()
     world.reconciler.follow_up(world.clock.now)
     assert world.driver.instances["order-A1"].status is not None
+
+
+def test_a_history_that_has_grown_long_is_ended_before_the_engine_stalls_it() -> None:
+    tries = [
+        event for number in range(0, stuck_detection.MAX_EVENTS, 2) for event in (scheduled(number), result(number))
+    ]
+    assert not stuck(Engine({OWN: RUNNING}, {OWN: tries}), SOON)
+    assert stuck(Engine({OWN: RUNNING}, {OWN: [STARTED, *tries]}), SOON)

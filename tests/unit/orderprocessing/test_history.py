@@ -104,7 +104,7 @@ def test_a_failure_shows_type_and_message_and_no_stack_trace() -> None:
     ("payload", "shown"), [('"é"', "é"), ("null", None), ("0", 0), ("no JSON", "no JSON"), ("", "")], ids=repr
 )
 def test_a_payload_is_shown_as_the_json_that_it_is_or_as_text(payload: str, shown: object) -> None:
-    assert only(events.new_event_raised_event("bell", payload))["input"] == shown
+    assert only(events.new_event_raised_event("signal", payload))["input"] == shown
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.engine import dispatcher as module
-from services.orderprocessing.engine.dispatcher import Kind, Message, Messenger, SilentError
+from services.orderprocessing.engine.dispatcher import Dispatcher, EngineUnavailableError, Kind, Message
 from tests.unit.orderprocessing.polling import eventually, throughout
 
-A, B, C = (Message(Kind.RING, name) for name in "ABC")
+A, B, C = (Message(Kind.SIGNAL, name) for name in "ABC")
 SENDER: ContextVar[str] = ContextVar("sender", default="nobody")
 
 
@@ -45,42 +45,42 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def messenger(engine: FakeEngine) -> Iterator[Messenger]:
-    messenger = Messenger(engine, patience=0.05, pause=0.005)
+def messenger(engine: FakeEngine) -> Iterator[Dispatcher]:
+    messenger = Dispatcher(engine, patience=0.05, pause=0.005)
     yield messenger
     messenger.stop()
     engine.answers.set()
 
 
-def test_what_is_heard_is_told_once(engine: FakeEngine, messenger: Messenger) -> None:
+def test_what_is_heard_is_told_once(engine: FakeEngine, messenger: Dispatcher) -> None:
     messenger.send([A, B, A])
     assert engine.has_heard(A, B)
-    assert (messenger.unheard, messenger.silent) == (0, False)
+    assert (messenger.undelivered, messenger.silent) == (0, False)
 
 
-def test_messages_go_side_by_side(messenger: Messenger, engine: FakeEngine) -> None:
+def test_messages_go_side_by_side(messenger: Dispatcher, engine: FakeEngine) -> None:
     engine.answers.clear()
     with pytest.raises(TransientError, match="A, B, C"):
         messenger.send([A, B, C])
     eventually(lambda: len(engine.tried) == 3)
 
 
-def test_what_no_answer_came_for_is_repeated_until_it_is_heard(engine: FakeEngine, messenger: Messenger) -> None:
-    engine.error = SilentError("away")
+def test_what_no_answer_came_for_is_repeated_until_it_is_heard(engine: FakeEngine, messenger: Dispatcher) -> None:
+    engine.error = EngineUnavailableError("away")
     with pytest.raises(TransientError, match="A"):
         messenger.send([A])
     eventually(lambda: len(engine.tried) > 3)
     engine.error = None
     eventually(lambda: engine.has_heard(A))
     eventually(lambda: not messenger.silent)
-    assert messenger.unheard == 0
+    assert messenger.undelivered == 0
 
 
-def test_an_engine_that_keeps_callers_waiting_is_waited_for_once(engine: FakeEngine, messenger: Messenger) -> None:
+def test_an_engine_that_keeps_callers_waiting_is_waited_for_once(engine: FakeEngine, messenger: Dispatcher) -> None:
     engine.answers.clear()
     with pytest.raises(TransientError):
         messenger.send([A])
-    with pytest.raises(SilentError):
+    with pytest.raises(EngineUnavailableError):
         messenger.send([B])
     assert B not in engine.tried[:1]
     engine.answers.set()
@@ -89,7 +89,7 @@ def test_an_engine_that_keeps_callers_waiting_is_waited_for_once(engine: FakeEng
     assert engine.has_heard(A, B, C)
 
 
-def test_a_message_that_never_works_is_not_in_the_way_of_the_others(engine: FakeEngine, messenger: Messenger) -> None:
+def test_a_message_that_never_works_is_not_in_the_way_of_the_others(engine: FakeEngine, messenger: Dispatcher) -> None:
     engine.deaf_to = {A}
     with pytest.raises(TransientError, match=r"not heard yet: A$"):
         messenger.send([A, B])
@@ -98,7 +98,7 @@ def test_a_message_that_never_works_is_not_in_the_way_of_the_others(engine: Fake
 
 
 def test_a_message_that_never_works_is_left_to_the_reconciler_in_the_end(
-    engine: FakeEngine, messenger: Messenger, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, messenger: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_TRIES", 4)
     engine.deaf_to = {A}
@@ -106,21 +106,21 @@ def test_a_message_that_never_works_is_left_to_the_reconciler_in_the_end(
         messenger.send([A])
     eventually(lambda: len(engine.tried) == 4)
     throughout(0.05, lambda: len(engine.tried) == 4)
-    assert messenger.unheard == 0
+    assert messenger.undelivered == 0
 
 
-def test_a_fault_is_not_repeated(engine: FakeEngine, messenger: Messenger) -> None:
+def test_a_fault_is_not_repeated(engine: FakeEngine, messenger: Dispatcher) -> None:
     engine.error = ValueError("a fault of its own")
     with pytest.raises(TransientError):
         messenger.send([A])
     throughout(0.05, lambda: len(engine.tried) == 1)
 
 
-def test_a_message_keeps_the_context_of_its_sender(engine: FakeEngine, messenger: Messenger) -> None:
+def test_a_message_keeps_the_context_of_its_sender(engine: FakeEngine, messenger: Dispatcher) -> None:
     token = SENDER.set("first")
     messenger.send([A])
     SENDER.reset(token)
-    engine.error = SilentError("away")
+    engine.error = EngineUnavailableError("away")
     token = SENDER.set("second")
     with pytest.raises(TransientError):
         messenger.send([B])
@@ -130,8 +130,8 @@ def test_a_message_keeps_the_context_of_its_sender(engine: FakeEngine, messenger
     assert dict(engine.heard) == {A: "first", B: "second"}
 
 
-def test_many_messages_of_an_outage_are_all_told_after_it(engine: FakeEngine, messenger: Messenger) -> None:
-    engine.error = SilentError("away")
+def test_many_messages_of_an_outage_are_all_told_after_it(engine: FakeEngine, messenger: Dispatcher) -> None:
+    engine.error = EngineUnavailableError("away")
     messages = [Message(Kind.START, f"{number:03}") for number in range(300)]
     for message in messages:
         with pytest.raises(TransientError):
@@ -140,8 +140,8 @@ def test_many_messages_of_an_outage_are_all_told_after_it(engine: FakeEngine, me
     eventually(lambda: engine.has_heard(*messages))
 
 
-def test_once_stopped_nothing_is_repeated(engine: FakeEngine, messenger: Messenger) -> None:
-    engine.error = SilentError("away")
+def test_once_stopped_nothing_is_repeated(engine: FakeEngine, messenger: Dispatcher) -> None:
+    engine.error = EngineUnavailableError("away")
     with pytest.raises(TransientError):
         messenger.send([A])
     messenger.stop()
@@ -149,7 +149,7 @@ def test_once_stopped_nothing_is_repeated(engine: FakeEngine, messenger: Messeng
     throughout(0.05, lambda: len(engine.tried) <= tried + 1)
 
 
-def test_nobody_waits_for_what_is_posted(engine: FakeEngine, messenger: Messenger) -> None:
+def test_nobody_waits_for_what_is_posted(engine: FakeEngine, messenger: Dispatcher) -> None:
     engine.answers.clear()
     messenger.post([A, B, A])
     assert engine.heard == []
@@ -158,9 +158,9 @@ def test_nobody_waits_for_what_is_posted(engine: FakeEngine, messenger: Messenge
 
 
 def test_what_was_posted_and_not_heard_is_repeated_in_the_name_of_its_sender(
-    engine: FakeEngine, messenger: Messenger
+    engine: FakeEngine, messenger: Dispatcher
 ) -> None:
-    engine.error = SilentError("away")
+    engine.error = EngineUnavailableError("away")
     SENDER.set("somebody")
     messenger.post([A])
     eventually(lambda: len(engine.tried) > 1)
@@ -169,21 +169,21 @@ def test_what_was_posted_and_not_heard_is_repeated_in_the_name_of_its_sender(
 
 
 def test_while_the_engine_is_silent_what_is_posted_waits_without_a_try_each(
-    engine: FakeEngine, messenger: Messenger
+    engine: FakeEngine, messenger: Dispatcher
 ) -> None:
     engine.answers.clear()
     with pytest.raises(TransientError):
         messenger.send([A])
     messenger.post([B, C])
     # One of them is tried again on behalf of all, and waits as A does; the other is kept.
-    eventually(lambda: len(engine.tried) == 2 and messenger.unheard == 1)
+    eventually(lambda: len(engine.tried) == 2 and messenger.undelivered == 1)
     throughout(0.05, lambda: len(engine.tried) == 2)
     engine.answers.set()
     eventually(lambda: {one.target for one, _ in engine.heard} == {"A", "B", "C"})
 
 
 def test_who_stops_lets_what_is_on_its_way_arrive(engine: FakeEngine) -> None:
-    messenger = Messenger(engine, patience=10)
+    messenger = Dispatcher(engine, patience=10)
     engine.answers.clear()
     messenger.post([A])
     eventually(lambda: engine.tried == [A])
@@ -194,9 +194,9 @@ def test_who_stops_lets_what_is_on_its_way_arrive(engine: FakeEngine) -> None:
     assert engine.has_heard(A)
 
 
-def test_none_of_many_that_fail_at_once_is_forgotten(engine: FakeEngine, messenger: Messenger) -> None:
+def test_none_of_many_that_fail_at_once_is_forgotten(engine: FakeEngine, messenger: Dispatcher) -> None:
     engine.error = TransientError("not now")
-    messages = [Message(Kind.RING, f"{number:03}") for number in range(200)]
+    messages = [Message(Kind.SIGNAL, f"{number:03}") for number in range(200)]
     messenger.post(messages)
     eventually(lambda: len(engine.tried) > 400)
     engine.error = None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.orderprocessing.engine.liveness import PULSE_WORKFLOW, Pulse, replica_name
+from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, replica_name
 from tests.unit.orderprocessing.polling import eventually
 
 
@@ -26,7 +26,7 @@ class FakePlacement:
 
     def __init__(self, own: Callable[[str], bool] = lambda _instance: True) -> None:
         self.own, self.started, self.away, self.ticks = own, list[str](), False, Ticks()
-        self.pulse = Pulse(self.start, "host-3600", answer_within=0.0, clock=self.ticks)
+        self.pulse = LivenessProbe(self.start, "host-3600", answer_within=0.0, clock=self.ticks)
         self.run: Any = self.pulse.workflow()
 
     def start(self, instance: str) -> None:
@@ -136,7 +136,7 @@ def test_an_engine_that_has_nothing_to_do_is_asked_before_it_could_be_taken_for_
 
 def test_it_beats_until_it_is_stopped() -> None:
     beats, stopping = list[str](), threading.Event()
-    pulse = Pulse(beats.append, "host", interval=0.001, answer_within=0.0)
+    pulse = LivenessProbe(beats.append, "host", interval=0.001, answer_within=0.0)
     thread = threading.Thread(target=pulse.run, args=(stopping,))
     thread.start()
     eventually(lambda: len(beats) > 20)
@@ -150,4 +150,4 @@ def test_its_names_fit_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"pulse-{replica_name(3600)}-15"
     assert len(name) <= 64
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
-    assert FakePlacement().pulse.workflow().__name__ == PULSE_WORKFLOW
+    assert FakePlacement().pulse.workflow().__name__ == LIVENESS_WORKFLOW

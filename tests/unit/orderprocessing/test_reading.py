@@ -1,4 +1,4 @@
-"""The lists, figures and views of orders and shipments."""
+"""The queries, figures and views of orders and shipments."""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """What a crash leaves between two writes is found and finished."""
 
 from services.common.dapr.sidecar import TransientError
-from services.common.storage.index import Entry
+from services.common.records import Entry
 from services.orderprocessing.domain.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
@@ -14,9 +14,9 @@ def test_an_order_whose_workflow_never_started_is_started_once_it_is_not_young(w
     world.points.at("engine", crash)
     world.place(AT_A)
     world.run(4)
-    assert world.mend() == 0
+    assert world.recover() == 0
     world.run(2)
-    assert world.mend() == 1
+    assert world.recover() == 1
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
 
@@ -25,7 +25,7 @@ def test_an_order_that_is_under_way_is_left_alone(world: World) -> None:
     world.place(AT_A)
     world.run(3600)
     rung = len(world.driver.instances["order-A1"].history)
-    assert world.mend() == 0
+    assert world.recover() == 0
     world.run()
     assert len(world.driver.instances["order-A1"].history) == rung
 
@@ -37,7 +37,7 @@ def test_a_decision_whose_bell_was_never_rung_is_heard(world: World) -> None:
     assert world.cancel() == 202
     world.driver.reachable = True
     world.run(16)
-    assert world.mend() == 1
+    assert world.recover() == 1
     world.run()
     assert world.order().status == OrderStatus.CANCELLED
     check_over(world)
@@ -47,9 +47,9 @@ def test_while_the_engine_is_down_mending_waits(world: World) -> None:
     world.driver.reachable = False
     world.place(AT_A)
     world.run(3600)
-    world.mend()
+    world.recover()
     world.driver.reachable = True
-    assert world.mend() == 1
+    assert world.recover() == 1
     assert world.finish().status == OrderStatus.COMPLETED
 
 
@@ -58,9 +58,9 @@ def test_an_order_whose_deadline_passed_unheard_is_revived(world: World) -> None
     world.run()
     world.driver.instances.clear()  # the engine has lost everything
     world.run(30 + 9)
-    assert world.mend() == 0
+    assert world.recover() == 0
     world.run(2)
-    assert world.mend() == 1
+    assert world.recover() == 1
     assert world.finish().status == OrderStatus.TIMED_OUT
     check_over(world)
 
@@ -71,9 +71,9 @@ def test_a_line_without_an_order_goes_after_five_minutes_and_not_before(world: W
     assert world.send("GET", "/orders").get_json() == []
     assert world.orders.orders.open_count() == 1
     world.run(299)
-    assert world.mend() == 0
+    assert world.recover() == 0
     world.run(2)
-    assert [world.mend(), world.mend()] == [0, 1]  # it must have pointed nowhere the last time too
+    assert [world.recover(), world.recover()] == [0, 1]  # it must have pointed nowhere the last time too
     assert world.orders.orders.open_count() == 0
     assert world.send("GET", "/orders").get_json() == []
     assert world.send("GET", "/orders?status=pending").get_json() == []
@@ -84,7 +84,7 @@ def test_an_order_whose_line_was_dropped_may_be_sent_again_and_is_listed(world: 
     world.points.at("before write order", crash)
     world.send("POST", "/orders", BODY)
     world.run(301)
-    assert [world.mend(), world.mend()] == [0, 1]
+    assert [world.recover(), world.recover()] == [0, 1]
     assert world.send("POST", "/orders", BODY).status_code == 202
     assert [line["id"] for line in world.send("GET", "/orders").get_json()] == ["A1"]
     assert world.finish().status == OrderStatus.COMPLETED
@@ -111,7 +111,7 @@ def test_a_line_without_a_shipment_goes_after_five_minutes(world: World) -> None
     data = {"status": "pending", "orderId": "A1", "updatedAt": world.orders.now()}
     world.orders._shipment_index.put(Entry(id="A1:7", at=world.orders.now(), open=True, data=data))
     world.run(301)
-    assert [world.mend(), world.mend()] == [0, 1]
+    assert [world.recover(), world.recover()] == [0, 1]
     assert world.orders.shipments.open_count() == 0
     assert [line["id"] for line in world.send("GET", "/shipments").get_json()] == ["A1:1"]
     check_over(world)
@@ -122,16 +122,16 @@ def test_many_open_orders_are_all_looked_at(world: World) -> None:
     ids = [world.place("milk", order_id=f"M{number}") for number in range(230)]
     world.driver.reachable = True
     world.run(16)
-    assert world.mend() == len(ids)
+    assert world.recover() == len(ids)
     world.run()
-    assert world.mend() == 0
+    assert world.recover() == 0
 
 
 def test_a_young_bell_is_followed_up_by_itself(world: World) -> None:
     world.points.at("engine", crash)
     world.place(AT_A)
     assert world.reconciler.follow_up_in() is None
-    world.mend()
+    world.recover()
     seconds = world.reconciler.follow_up_in()
     assert seconds is not None
     world.run(seconds)
@@ -148,7 +148,7 @@ def test_news_that_a_long_queue_keeps_waiting_are_told_again_more_and_more_rarel
     told = []
     for _ in range(120):
         world.clock.advance(30)  # nothing of it gets its turn
-        told.append(world.mend())
+        told.append(world.recover())
     assert told[:4] == [1, 1, 0, 1]
     assert sum(told) <= 11
     world.run()
@@ -160,12 +160,12 @@ def test_newer_news_are_told_at_once(world: World) -> None:
     world.place(AT_A)
     world.driver.reachable = True
     world.clock.advance(6)
-    assert (world.mend(), world.mend()) == (1, 0)
+    assert (world.recover(), world.recover()) == (1, 0)
     world.driver.reachable = False
     world.cancel()
     world.driver.reachable = True
     world.clock.advance(6)
-    assert world.mend() == 1
+    assert world.recover() == 1
 
 
 def test_one_order_that_the_engine_never_takes_does_not_keep_the_others_waiting(world: World) -> None:
@@ -183,7 +183,7 @@ def test_one_order_that_the_engine_never_takes_does_not_keep_the_others_waiting(
         start(order_id)
 
     world.driver.start = start_some  # type: ignore[method-assign]
-    assert world.mend() == 7
+    assert world.recover() == 7
     world.run()
     assert {order_id for order_id in (f"M{n}" for n in range(9)) if f"order-{order_id}" in world.driver.instances} == {
         f"M{number}" for number in range(9)
@@ -199,9 +199,9 @@ def test_a_line_that_is_behind_its_record_is_written_again(world: World) -> None
     world.restart()
     assert [line["status"] for line in world.send("GET", "/shipments").get_json()] == ["booked"]
     world.clock.advance(6)
-    assert world.mend() == 2  # the bell was not rung either
+    assert world.recover() == 2  # the signal was not rung either
     assert [line["status"] for line in world.send("GET", "/shipments").get_json()] == ["dispatched"]
-    assert world.mend() == 0
+    assert world.recover() == 0
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
 

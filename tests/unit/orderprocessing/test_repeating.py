@@ -197,7 +197,7 @@ def test_an_order_is_accepted_while_the_engine_is_down_and_started_later(world: 
     assert world.send("POST", "/orders", FULL | {"id": "A1"}).status_code == 202
     world.driver.reachable = True
     world.run(16)
-    assert world.mend() == 1
+    assert world.recover() == 1
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
 

@@ -61,7 +61,7 @@ def test_a_lost_workflow_is_started_anew_and_sees_its_fulfillments_through(
 ) -> None:
     story(world)
     world.run(20)
-    assert world.mend() == 1
+    assert world.recover() == 1
     assert world.finish().status == OrderStatus.COMPLETED
     check_over(world)
 
@@ -77,7 +77,7 @@ def test_a_cancelled_order_whose_workflow_is_lost_gives_everything_back_without_
     lose_the_workflows(world)
     world.shop.down.clear()
     world.run(16)
-    assert world.mend() == 1
+    assert world.recover() == 1
     assert world.finish().reason == Reason.CUSTOMER_CANCELLED
     check_over(world)
 
@@ -89,8 +89,8 @@ def test_only_the_workflows_with_news_are_rung(world: World) -> None:
     world.report("dispatched")
     world.driver.reachable = True
     rung: list[str] = []
-    ring = world.driver.ring
-    world.driver.ring = lambda instances: (rung.extend(instances), ring(instances))  # type: ignore[func-returns-value]
+    signal = world.driver.signal
+    world.driver.signal = lambda instances: (rung.extend(instances), signal(instances))  # type: ignore[func-returns-value]
     world.run(16)
-    world.mend()
+    world.recover()
     assert rung == ["shipment-A1-1"]

@@ -14,17 +14,17 @@ class Reconciling:
     """A reconciler that fails in both ways before it works, and has something to follow up after that."""
 
     def __init__(self, faults: int = 2, takes: float = 0.0) -> None:
-        self.runs, self.follow_ups, self.faults, self.takes = 0, 0, faults, takes
+        self.runs, self.follow_ups, self.faults, self.input_type = 0, 0, faults, takes
         self.mends = 0
         self.worked, self.followed = threading.Event(), threading.Event()
 
-    def run_once(self, now: datetime) -> int:
+    def scan(self, now: datetime) -> int:
         self.runs += 1
         if self.runs == 1 and self.faults:
             raise TransientError("not yet")
         if self.runs == 2 and self.faults:
             raise ValueError("a fault of its own")
-        threading.Event().wait(self.takes)
+        threading.Event().wait(self.input_type)
         self.worked.set()
         return self.mends
 

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.orderprocessing.recovery.queue_delay import Turns
+from services.orderprocessing.recovery.queue_delay import QueueDelayEstimate
 from tests.unit.orderprocessing.world import AT_A, World
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def after_two_rounds(waiting: int, steps: int, seconds: float) -> Turns:
+def after_two_rounds(waiting: int, steps: int, seconds: float) -> QueueDelayEstimate:
     done = 0
-    turns = Turns(lambda: done)
+    turns = QueueDelayEstimate(lambda: done)
     turns.end_round(NOW)
     for _ in range(waiting):
         turns.count()
@@ -31,7 +31,7 @@ def test_the_wait_is_twice_what_the_queue_takes(waiting: int, steps: int, expect
 
 
 def test_the_first_round_knows_of_no_queue() -> None:
-    turns = Turns(lambda: 1_000_000)
+    turns = QueueDelayEstimate(lambda: 1_000_000)
     for _ in range(1000):
         turns.count()
     turns.end_round(NOW)
@@ -52,12 +52,12 @@ def test_orders_that_wait_for_their_turn_are_not_told_again() -> None:
     for number in range(60):
         world.place(AT_A, order_id=f"A{number}")
     world.driver.reachable = True
-    assert world.mend() == 0
+    assert world.recover() == 0
     world.clock.advance(4)
     steps = 8
-    assert world.mend() == 0  # too young; from now on it is known that sixty wait, and two are served a second
+    assert world.recover() == 0  # too young; from now on it is known that sixty wait, and two are served a second
     world.clock.advance(10)
     steps = 28
-    assert world.mend() == 0
+    assert world.recover() == 0
     world.clock.advance(50)
-    assert world.mend() == 60  # nothing was served meanwhile
+    assert world.recover() == 60  # nothing was served meanwhile

@@ -3,7 +3,7 @@
 import pytest
 
 from services.common.encryption.sealing import UnreadableError
-from services.common.storage.encrypted_documents import SealedDocuments
+from services.common.storage.encrypted_documents import EncryptedDocuments
 from services.orderprocessing.adapters.unreadable_orders import read_each
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import OrderStatus
@@ -21,7 +21,7 @@ class SealedWorld(World):
     def __init__(self) -> None:
         super().__init__()
         self.kept, self.keys = self.documents.kept, FakeKeys()
-        self.documents = SealedDocuments(self.documents, sealer(self.keys))
+        self.documents = EncryptedDocuments(self.documents, sealer(self.keys))
         self.restart()
 
     def spoil(self, order_id: str = SPOILT, data: bytes | None = None) -> None:
@@ -29,7 +29,7 @@ class SealedWorld(World):
         self.kept[f"order/{order_id}"] = (before[:-1] + bytes([before[-1] ^ 1]) if data is None else data, version)
 
     def round(self) -> int:
-        return self.reconciler.run_once(self.clock.now)
+        return self.reconciler.scan(self.clock.now)
 
 
 @pytest.fixture
@@ -97,14 +97,14 @@ def test_an_order_that_becomes_unreadable_while_it_is_looked_after_ends_no_round
         shop.place(AT_A, order_id=order_id)
     shop.driver.instances.clear()
     shop.clock.advance(11)
-    revive, revived = shop.service.revive, []
+    restart, revived = shop.service.restart, []
 
     def once_one_is_revived(order: Order) -> None:
         revived.append(order)
         shop.spoil(FINE if order.id == SPOILT else SPOILT)
-        revive(order)
+        restart(order)
 
-    monkeypatch.setattr(shop.service, "revive", once_one_is_revived)
+    monkeypatch.setattr(shop.service, "restart", once_one_is_revived)
     assert shop.round() >= 1
     assert len(revived) == 1
 
@@ -113,7 +113,7 @@ def test_when_nothing_can_be_read_the_round_ends_and_says_so(shop: SealedWorld) 
     shop.place(AT_A)
     shop.keys.by_id.clear()
     shop.keys.rotate("another")
-    shop.documents = SealedDocuments(shop.documents._documents, sealer(shop.keys))
+    shop.documents = EncryptedDocuments(shop.documents._documents, sealer(shop.keys))
     shop.restart()
     with pytest.raises(UnreadableError):
         shop.round()

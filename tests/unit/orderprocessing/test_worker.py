@@ -8,9 +8,9 @@ import pytest
 from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.engine import liveness as pulse_module
 from services.orderprocessing.engine import worker as worker_module
-from services.orderprocessing.engine.liveness import Pulse
+from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.worker import Worker, worker_maker
-from services.orderprocessing.workflows.registry import WORKFLOWS, bound_activities
+from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.world import World
@@ -61,10 +61,10 @@ class Engine:
     """Takes the pulse workflow, and never runs it, unless it takes nothing at all."""
 
     def __init__(self) -> None:
-        self.takes = True
+        self.input_type = True
 
     def __call__(self, _instance: str) -> None:
-        if not self.takes:
+        if not self.input_type:
             raise TransientError("no answer")
 
 
@@ -83,7 +83,7 @@ def make_worker(
     made: list[Worker] = []
 
     def make(supervised: bool) -> Worker:
-        pulse = Pulse(engine, "test", interval=0.01, answer_within=0)
+        pulse = LivenessProbe(engine, "test", interval=0.01, answer_within=0)
         made.append(Worker(host, workers, pulse, supervised, check=0.002))
         return made[-1]
 
@@ -156,7 +156,7 @@ def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_run
 def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
     worker: Worker, host: FakeHost, engine: Engine
 ) -> None:
-    engine.takes = False
+    engine.input_type = False
     worker.start()
     eventually(lambda: host.shut_downs >= 2)
     asked = host.shut_downs
@@ -166,7 +166,7 @@ def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
 def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_scheduler_is_back(
     worker: Worker, host: FakeHost, engine: Engine
 ) -> None:
-    engine.takes = host.scheduler = False
+    engine.input_type = host.scheduler = False
     worker.start()
     throughout(0.3, lambda: host.shut_downs == 0)
     host.scheduler = True
@@ -183,5 +183,5 @@ def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Wor
 
 
 def test_workflows_and_activities_may_be_registered_with_one_worker_after_another(world: World) -> None:
-    make = worker_maker(WORKFLOWS, bound_activities(world.tools), Pulse(lambda _instance: None, "test"))
+    make = worker_maker(WORKFLOWS, bound_activities(world.deps), LivenessProbe(lambda _instance: None, "test"))
     assert make() is not make()

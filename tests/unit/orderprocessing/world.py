@@ -16,7 +16,7 @@ from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.app import OrderProcessingConfig, create_app, create_service, create_tools
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.recovery.reconciler import Reconciler
-from services.orderprocessing.workflows.registry import bound_activities
+from services.orderprocessing.registry import bound_activities
 from services.shipping import app as shipping
 from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments
@@ -35,6 +35,7 @@ class Shop:
     def __init__(self, apps: dict[str, Flask], points: Points) -> None:
         self._apps, self._points = apps, points
         self.down: set[str] = set()
+        self.refusing: set[str] = set()
         self.published: list[dict[str, Any]] = []
 
     def invoke(self, service: str, method: str, path: str, body: object = None) -> dict[str, Any]:
@@ -42,6 +43,8 @@ class Shop:
         self._points.reach(f"before {place}")
         if service in self.down:
             raise TransientError(f"{service} is down")
+        if place in self.refusing:
+            raise RefusedError(service, 422, {"detail": "a field is wrong"})
         answer = self.call(service, method, path, body)
         self._points.reach(f"after {place}")
         if answer.status_code in _TRANSIENT:
@@ -100,8 +103,8 @@ class World:
         self.service = create_service(self.orders, self.shop, self.driver)
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
         self.reconciler = Reconciler(self.orders, self.service, steps)
-        self.tools = create_tools(self.config, self.orders, self.shop, Sealer())
-        self.driver.use(bound_activities(self.tools))
+        self.deps = create_tools(self.config, self.orders, self.shop, Sealer())
+        self.driver.use(bound_activities(self.deps))
 
     def elsewhere(self) -> FlaskClient:
         """Return another replica of the API: it shares nothing with this one but the state store."""
@@ -164,12 +167,12 @@ class World:
                 continue
             if not self.driver.jump():
                 self.run(31)
-                self.mend()
+                self.recover()
         raise AssertionError(f"stuck: {self.order(order_id)}")
 
-    def mend(self) -> int:
+    def recover(self) -> int:
         try:
-            return self.reconciler.run_once(self.clock.now)
+            return self.reconciler.scan(self.clock.now)
         except TransientError:
             return 0
 

@@ -9,7 +9,7 @@ from services.web.app import WebConfig, create_app
 from services.web.clients.backend import Backend
 from services.web.clients.parallel_calls import SideBySide
 from services.web.live.hub import Hub
-from services.web.views.chaos_board import SERVICES, UnrestBoard
+from services.web.views.chaos_board import SERVICES, ChaosBoard
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.web.fakes import FakeShop, item, order, problem
 
@@ -185,7 +185,7 @@ def test_a_live_page_does_not_ask_the_services_for_their_chaos_each_second(shop:
 def test_what_is_remembered_of_chaos_is_looked_at_again_when_it_is_stale_or_unknown(shop: FakeShop) -> None:
     enable_chaos(shop)
     now = 0.0
-    board = UnrestBoard(Backend(shop), SideBySide(), lambda: now)
+    board = ChaosBoard(Backend(shop), SideBySide(), lambda: now)
 
     def of_fraud(at: float) -> str:
         nonlocal now

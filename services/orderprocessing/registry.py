@@ -1,4 +1,4 @@
-"""Which workflows and activities the worker runs, and how an activity meets its tools."""
+"""Which workflows and activities the worker runs, and how an activity meets its deps."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,10 +6,10 @@ from typing import Any
 
 from dapr.ext.workflow import WorkflowActivityContext
 
-from services.common.dapr.sidecar import RefusedError, TransientError
+from services.common.dapr.sidecar import TransientError
 from services.common.logs import about_order, get_logger
 from services.orderprocessing.activities import order, payment, shipment
-from services.orderprocessing.activities.dependencies import Tools
+from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import forget_tries, log_retry
 from services.orderprocessing.workflows import contracts
 from services.orderprocessing.workflows.charge import charge_workflow
@@ -26,7 +26,7 @@ Around = Callable[[Callable[[], Any]], Any]
 
 WORKFLOWS = (order_workflow, charge_workflow, shipment_workflow)
 
-_ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Tools, Any], Any]], ...] = (
+_ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Dependencies, Any], Any]], ...] = (
     (contracts.RESERVE, order.reserve),
     (contracts.ADVANCE, order.advance),
     (contracts.RELEASE_ORDER, order.release_order),
@@ -47,21 +47,21 @@ def _directly(work: Callable[[], Any]) -> Any:
     return work()
 
 
-def bound_activities(tools: Tools, around: Around = _directly) -> list[Activity]:
+def bound_activities(deps: Dependencies, around: Around = _directly) -> list[Activity]:
     """Return the activities as the engine calls them: JSON in, JSON out, with their tools at hand.
 
     Each is run by `around`, which may do something before and after it.
     """
-    return [_bind(call, act, tools, around) for call, act in _ACTIVITIES]
+    return [_bind(call, act, deps, around) for call, act in _ACTIVITIES]
 
 
 def _bind(
-    call: contracts.ActivityCall[Any, Any], act: Callable[[Tools, Any], Any], tools: Tools, around: Around
+    call: contracts.ActivityCall[Any, Any], act: Callable[[Dependencies, Any], Any], deps: Dependencies, around: Around
 ) -> Activity:
     def activity(_ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
-        request = call.takes.model_validate(payload)
+        request = call.input_type.model_validate(payload)
         with about_order(request.order_id), _told(call.name, request):
-            answer: dict[str, Any] = around(lambda: act(tools, request)).wire()
+            answer: dict[str, Any] = around(lambda: act(deps, request)).to_json()
             return answer
 
     activity.__name__ = call.name
@@ -75,7 +75,7 @@ def _told(activity: str, request: Any) -> Iterator[None]:
     try:
         yield
         forget_tries(activity, subject)
-    except (TransientError, RefusedError) as error:
+    except TransientError as error:
         log_retry(activity, request.order_id, subject, error)
         raise
     except Exception:
