@@ -17,6 +17,7 @@ from pathlib import Path
 from launcher.paths import ROOT, cache_dir, digest
 from launcher.ports import ControlPorts, is_free
 from launcher.setup.dapr import ensure_cli, ensure_dapr
+from launcher.supervision.reaper import MAKE_PID
 from launcher.system.template import read_template
 
 MACHINE = "TEST_MACHINE"
@@ -52,7 +53,8 @@ class Machine:
 
     def environment(self) -> dict[str, str]:
         """Return the variables of a shell on this machine; pip finds the packages of the lock in a folder."""
-        unset = ("ENCRYPTION_", "DAPR_", "APP_", "VIRTUAL_ENV")
+        # In a process namespace of its own the machine has no `make` above it, which its commands would end with.
+        unset = ("ENCRYPTION_", "DAPR_", "APP_", "VIRTUAL_ENV", MAKE_PID)
         python = Path(sys.base_prefix) / "bin"
         return {name: value for name, value in os.environ.items() if not name.startswith(unset)} | {
             "HOME": str(self.home),
