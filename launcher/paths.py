@@ -6,7 +6,7 @@ from pathlib import Path
 
 PROJECT = "oms"
 ROOT = Path(__file__).resolve().parent.parent
-GO_MODULES = Path(__file__).resolve().parent / "golang"
+GO_MODULES = Path(__file__).resolve().parent / "setup" / "golang"
 VENV = ROOT / ".venv"
 DEFAULT_STATE = ROOT / ".state"
 
