@@ -96,7 +96,7 @@ def test_a_program_run_by_exec_ends_with_the_make_that_was_killed(tmp_path: Path
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_exec_ends_with_the_exit_code_of_its_program(code: int) -> None:
-    command = [sys.executable, "-m", "runtime", "exec", "sh", "-c", f"exit {code}"]
+    command = [sys.executable, "-m", "launcher", "exec", "sh", "-c", f"exit {code}"]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == code
 
 

@@ -56,7 +56,7 @@ def set_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_where_redis_runs_already_none_is_installed(set_up: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands.prerequisites, "already_running", lambda ports: {"redis"})
+    monkeypatch.setattr(commands.control_plane, "already_running", lambda ports: {"redis"})
     commands.set_up()
     assert set_up == ["venv", "dapr"]
 
@@ -64,7 +64,7 @@ def test_where_redis_runs_already_none_is_installed(set_up: list[str], monkeypat
 def test_a_redis_that_cannot_be_had_is_told_before_dapr_is_built(
     set_up: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands.prerequisites, "already_running", lambda ports: set[str]())
+    monkeypatch.setattr(commands.control_plane, "already_running", lambda ports: set[str]())
     with pytest.raises(LaunchError, match="redis-server is missing"):
         commands.set_up()
     assert set_up == ["venv"]
