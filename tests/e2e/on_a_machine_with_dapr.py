@@ -13,8 +13,9 @@ import pytest
 from launcher.ports import ControlPorts, is_free
 from launcher.setup.dapr import Dapr
 from launcher.supervision.child_process import Child
-from launcher.system import control_plane
+from launcher.supervision.supervisor import SupervisedProcess
 from launcher.system.apps import Tokens
+from launcher.system.control_plane import SERVICES, start, stop
 from launcher.system.stack import Stack
 from tests.e2e.client import Shop
 from tests.e2e.launch import log_ends
@@ -58,14 +59,14 @@ def shopper(stack: Stack) -> Shopper:
 
 
 @pytest.fixture(scope="module")
-def control_plane(machine: Machine) -> Iterator[dict[str, control_plane.SupervisedProcess]]:
+def control_plane(machine: Machine) -> Iterator[dict[str, SupervisedProcess]]:
     """Run Redis, placement and scheduler as the containers of `dapr init` do: elsewhere, on the usual ports."""
-    names = list(control_plane.SERVICES)
-    services = control_plane.start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
+    names = list(SERVICES)
+    services = start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
     try:
         yield {service.name: service for service in services}
     finally:
-        control_plane.stop(services)
+        stop(services)
 
 
 @contextmanager
@@ -115,7 +116,7 @@ def test_the_commands_of_the_readme_start_the_system(
     machine: Machine,
     stack: Stack,
     shopper: Shopper,
-    control_plane: dict[str, control_plane.SupervisedProcess],
+    control_plane: dict[str, SupervisedProcess],
 ) -> None:
     with running(run_command, machine):
         wait_ready(shopper.shop, stack)
@@ -135,7 +136,7 @@ def assert_free(stack: Stack) -> None:
 def test_make_run_goes_on_with_the_orders_of_dapr_run(
     stack: Stack,
     shopper: Shopper,
-    control_plane: dict[str, control_plane.SupervisedProcess],
+    control_plane: dict[str, SupervisedProcess],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     delivered, waiting = shopper.placed
@@ -153,7 +154,7 @@ def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_s
     machine: Machine,
     stack: Stack,
     shopper: Shopper,
-    control_plane: dict[str, control_plane.SupervisedProcess],
+    control_plane: dict[str, SupervisedProcess],
 ) -> None:
     *delivered, waiting = shopper.placed
     with running(run_command, machine, **Tokens().environment()) as console:

@@ -116,5 +116,5 @@ def test_a_launcher_that_is_killed_while_it_stops_the_system_leaves_nothing(tmp_
         command.prints(_READY)
         command.send(signal.SIGTERM)
         command.prints("Stopping ...")
-        os.kill(command.process("runtime run").pid, signal.SIGKILL)
+        os.kill(command.process("launcher run").pid, signal.SIGKILL)
         command.leaves_nothing()
