@@ -21,7 +21,7 @@ def kill_orderprocessing_as_readme_says(stack: Stack) -> None:
     """Kill the workflow host with the command of README.md; the stack starts it again."""
     pid = stack.pid("orderprocessing")
     assert pid is not None
-    [command] = commands_of("When a part dies")
+    [command] = commands_of("A process dies")
     subprocess.run(["bash", "-c", f"OMS_PID={pid}\n{_ONLY_OURS}\n{command}"], check=True)
     assert not wait_gone([pid], _GONE_WITHIN)
 

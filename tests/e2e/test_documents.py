@@ -29,31 +29,37 @@ def unanswered(shop: Shop, leaves_nothing_open: None) -> dict[str, str]:
 
 
 def test_no_section_is_without_a_test() -> None:
-    tested = {"", FIRST, "The shorter form, and an approval", "Something is missing", "Sealed", "Traces"}
-    tested |= {"Two warehouses and a change of mind", "When a part is down", "When a part dies"}
+    tested = {"", FIRST, "The shorter form, and an approval", "An item is out of stock", "Encryption", "Traces"}
+    tested |= {"Two warehouses and a cancellation", "A service is unavailable", "A process dies"}
     assert set(titles()) == tested
 
 
 def test_the_page_beside_it_is_there(shop: Shop, shell: Shell) -> None:
     with Section("", shell) as text:
-        text.leaves("The same without a browser. With the system running, in another terminal;", why="no statement")
-        text.leaves("or send the requests of [`demo.http`](demo.http) from your editor.", why="test_demo_requests.py")
-        text.says("Open <http://localhost:3001> beside it:")
+        text.leaves("This section does the same without a browser.", why="no statement about the system")
+        text.leaves(
+            "Run the commands in another terminal while the system runs, or send the requests of "
+            "[`demo.http`](demo.http) from your editor.",
+            why="test_demo_requests.py",
+        )
+        text.says("Open <http://localhost:3001> as well:")
         assert shell.moved("http://localhost:3001").endswith(shop.address_of("notifications").rpartition(":")[2])
         assert shop.call("notifications", "GET", "/").headers["Content-Type"].startswith("text/html")
-        text.leaves("that page shows each event as it comes.", why="tests/browser/test_feed.py")
+        text.leaves("the page shows each event as it arrives.", why="test_notifications.py")
 
 
 def test_an_order_is_accepted_and_delivered(shopper: Shopper, shell: Shell) -> None:
     with Section(FIRST, shell) as text:
         [first] = text.commands()
         placed = shell.run(first)
-        accepted, status = text.says("`202 Accepted`, with the order as it is now: `pending`.")
+        accepted, status = text.says(
+            "The response is `202 Accepted`, with the order in its current status: `pending`."
+        )
         assert placed.status_line.lower().endswith(accepted.lower())
         assert placed.body["status"] == status
-        text.leaves("From here on no crash can lose it.", why="test_durability.py")
+        text.leaves("From here on, no crash can lose the order.", why="test_durability.py")
 
-        text.says("A moment later")
+        text.says("A moment later,")
         shopper.sees_shipments("A1", "booked")
         [shown] = text.run()
         claims = text.says(
@@ -63,15 +69,17 @@ def test_an_order_is_accepted_and_delivered(shopper: Shopper, shell: Shell) -> N
         )
         assert_booked(shown.body, *claims)
 
-        text.says("You are the courier:")
+        text.says("You act as the courier:")
         assert [(done.status, done.body["status"]) for done in text.run()] == [(202, "dispatched"), (202, "delivered")]
         shopper.sees("A1", *text.says("The order is `completed`."))
-        text.says("Every step, and what was charged:")
+        text.says("To see every step, and what was charged:")
         timeline, ledger = (done.body for done in text.run())
         assert [timeline[0]["type"], timeline[-1]["type"]] == ["order.received", "order.completed"]
         assert ledger["charged"] == 7699
 
-        [status] = text.says("Send the first request again: `202` and the same order, nothing happens twice.")
+        [status] = text.says(
+            "Send the first request again: the response is `202` with the same order, and nothing happens twice."
+        )
         again, order = shell.run(first), shopper.shop.order("A1")
         # The engine may end the workflow a moment after the order.
         assert (again.status, again.body | {"workflow": None}) == (int(status), order | {"workflow": None})
@@ -102,18 +110,20 @@ def assert_charged(shop: Shop, order_id: str) -> None:
 
 def test_when_a_part_is_down(shopper: Shopper, shell: Shell) -> None:
     shop, booking = shopper.shop, {"id": "W1:1", "orderId": "W1", "items": [{"sku": "milk", "quantity": 1}]}
-    with Section("When a part is down", shell) as text:
+    with Section("A service is unavailable", shell) as text:
         deactivate, activate = text.commands()
-        text.says("bookings answer 503 from now on")
+        text.says("bookings return 503 from now on")
         ended, unbooked = text.says(
-            "An order placed in between is charged, tries to book for 30 seconds, and if there is still no courier is "
-            "refunded and released: `failed`, reason `shippingUnavailable`."
+            "An order placed in between is charged and tries to book for 30 seconds. If there is still no courier, it "
+            "is refunded and released: `failed`, reason `shippingUnavailable`."
         )
         assert (DEFAULTS.booking_timeout, DEFAULTS.charge_timeout) == (30, 30)
-        text.says("Activate in time and it goes on.")
-        [uncharged] = text.says("The same before the charge, with reason `billingUnavailable`:")
+        text.says("If you activate shipping in time, the order continues.")
+        [uncharged] = text.says(
+            "Fraud checks fail in the same way before the charge, with reason `billingUnavailable`:"
+        )
         begin, end = text.commands()
-        text.says("the fraud check answers 503 from now on")
+        text.says("the fraud check returns 503 from now on")
 
         shell.run(deactivate)
         assert asked(shop, "shipping", "/bookings", booking) == 503
@@ -138,14 +148,14 @@ def test_when_a_part_is_down(shopper: Shopper, shell: Shell) -> None:
 
 def a_limit_declines(text: Section, shopper: Shopper, shell: Shell) -> None:
     ended, reason = text.says(
-        "A spending limit declines: set one, order the shoes for 76.99, and the order is `failed`, reason "
+        "A spending limit declines charges. Set one, order the shoes for 76.99, and the order is `failed`, reason "
         "`paymentDeclined`."
     )
     limit, reset = text.commands()
     assert shell.run(limit).body["limit"] == 1000
     declined = shopper.sees(shopper.shop.place(SHOES)["id"], ended)
     assert (declined["reason"], declined["fulfillments"][0]["payment"]["total"]) == (reason, 7699)
-    text.says("no limit, no maintenance, nothing spent yet")
+    text.says("no limit, no maintenance, all totals zero")
     assert shell.run(reset).body == {"limit": 0, "maintenanceMode": False}
     assert shopper.shop.get("fraud", "/tally/1234")["tally"] == 0
 
@@ -154,60 +164,60 @@ def test_the_shorter_form_and_an_approval(shopper: Shopper, shell: Shell, unansw
     with Section("The shorter form, and an approval", shell) as text:
         [first] = text.commands()
         placed, rejected = shell.run(first), shell.run(first).body["id"]
-        text.says("Without an `id` one is made: it is in the answer and in `Location`.")
+        text.says("Without an `id`, the service generates one and returns it in the body and in `Location`.")
         order_id = placed.body["id"]
         assert placed.headers["location"].endswith(f"/orders/{order_id}")
-        _, waiting = text.says("Goods worth 1,000.00 or more wait for an approval: `GET` shows `approvalRequired`.")
+        _, waiting = text.says("Orders of 1,000.00 or more need approval: `GET` shows `approvalRequired`.")
         assert DEFAULTS.approval_threshold == 100_000
         shopper.sees(order_id, waiting)
 
-        text.says("Put the id into")
+        text.says("Replace ID with the order's id in")
         [approve] = text.commands()
         answer = shell.run(approve.replace("ID", order_id))
         status, as_it_was, _, after = text.says(
-            "and it goes on. `202` says that the decision is recorded; the workflow acts on it a moment later. "
-            "So this answer shows the order as it was, `approvalRequired`; after that `GET` shows `processing`."
+            "and the order continues. `202` means that the decision is recorded; the workflow acts on it a moment "
+            "later. The response therefore still shows `approvalRequired`; the next `GET` shows `processing`."
         )
         assert (answer.status, answer.body["status"]) == (int(status), as_it_was)
         shopper.sees(order_id, after)
 
-        no, ended = text.says("With `false`, or after 24 hours, it ends `cancelled`.")
+        no, ended = text.says("With `false`, or after 24 hours, the order ends as `cancelled`.")
         shopper.sees(rejected, waiting)
         shell.run(approve.replace("ID", rejected).replace("true", no))
         assert shopper.sees(rejected, ended)["reason"] == "approvalRejected"
         assert DEFAULTS.approval_timeout == 24 * 3600
         assert shopper.sees(unanswered["approver"], ended)["reason"] == "approvalExpired"
-        _, status = text.says("Another `total` than the goods cost is a `422`.")
+        _, status = text.says("A `total` that differs from the price of the goods is a `422`.")
         assert shell.run(first.replace("1299.00", "1298.00")).status == int(status)
 
 
 def test_something_is_missing(shopper: Shopper, shell: Shell, unanswered: dict[str, str]) -> None:
-    with Section("Something is missing", shell) as text:
-        text.says("No warehouse has an Adidas:")
+    with Section("An item is out of stock", shell) as text:
+        text.says("No warehouse has the Adidas shoe:")
         goods = [one for one in shopper.shop.get("inventory", "/inventory") if one["sku"].startswith("Adidas")]
         assert {stock["onHand"] for one in goods for stock in one["warehouses"]} == {0}
         [first] = text.commands()
         assert [shell.run(one).status for one in (first, first.replace('"B1"', '"B2"'))] == [202, 202]
         waiting, _ = text.says(
-            "The order waits, `customerActionRequired`, and `actions` says what the customer may do."
+            "The order waits in `customerActionRequired`, and `actions` lists what the customer can do."
         )
         for order_id in ("B1", "B2"):
             assert shopper.sees(order_id, waiting)["actions"] == ["amend", "cancel"]
 
-        text.says("Within 30 seconds:")
+        text.says("Within 30 seconds,")
         assert DEFAULTS.order_action_timeout == 30
         [amend] = text.commands()
         answer = shell.run(amend)
         [as_it_was] = text.says(
-            "goes on without it; this answer, too, shows the order as it was: `customerActionRequired`."
+            "continues without the item; this response, too, still shows `customerActionRequired`."
         )
         assert (answer.status, answer.body["status"]) == (202, as_it_was)
         assert shopper.sees("B1", "processing")["fulfillments"][1]["status"] == "cancelled"
-        cancel, ended = text.says("`cancel` ends the order `cancelled`;")
+        cancel, ended = text.says("With `cancel`, the order ends as `cancelled`.")
         shell.run(amend.replace("B1", "B2").replace("amend", cancel))
         shopper.sees("B2", ended)
-        shopper.sees(unanswered["customer"], *text.says("saying nothing ends it `timedOut`."))
-        text.says("Stock is released either way.")
+        shopper.sees(unanswered["customer"], *text.says("Without an answer, it ends as `timedOut`."))
+        text.says("Stock is released in both cases.")
         holds(lambda: assert_released(shopper.shop, "B2", unanswered["customer"]))
 
 
@@ -219,30 +229,30 @@ def assert_released(shop: Shop, *order_ids: str) -> None:
 
 def test_two_warehouses_and_a_change_of_mind(shopper: Shopper, shell: Shell) -> None:
     shop = shopper.shop
-    with Section("Two warehouses and a change of mind", shell) as text:
+    with Section("Two warehouses and a cancellation", shell) as text:
         [first] = text.commands()
         assert [shell.run(one).status for one in (first, first.replace('"C1"', '"C2"'))] == [202, 202]
         in_a, in_b, *ids = text.says(
-            "`Vans Old Skool` lies in Warehouse A only, `Puma Suede Classic` in B only: two fulfillments, `C1:1` and "
-            "`C1:2`, charged and booked side by side."
+            "Only Warehouse A stocks `Vans Old Skool`, and only Warehouse B stocks `Puma Suede Classic`. The order "
+            "therefore has two fulfillments, `C1:1` and `C1:2`, which are charged and booked in parallel."
         )
         assert shopper.sees_shipments("C1", "booked", payment="success") == ids
         parts = shop.order("C1")["fulfillments"]
         found = {one["location"]: [item["sku"] for item in one["items"]] for one in parts}
         assert found == {"Warehouse A": [in_a], "Warehouse B": [in_b]}
 
-        text.says("Until the first of them is dispatched the customer may cancel:")
+        text.says("Until the first of them is dispatched, the customer can cancel:")
         [cancel] = text.commands()
         assert shell.run(cancel).status == 202
-        [ended] = text.says("Bookings are called off, charges refunded, stock released: `cancelled`,")
+        [ended] = text.says("Bookings are cancelled, charges refunded, stock released. The order is `cancelled`,")
         parts = shopper.sees("C1", ended)["fulfillments"]
         assert {one["payment"]["status"] for one in parts} == {"refunded"}
         assert {shop.get("shipping", f"/bookings/{one}")["status"] for one in ids} == {"cancelled"}
         assert_released(shop, "C1")
-        text.says("and the ledger shows as much refunded as charged.")
+        text.says("and the ledger shows equal charges and refunds.")
         ledger = shop.get("billing", "/ledger", orderId="C1")
         assert ledger["charged"] == ledger["refunded"] > 0
 
-        [status] = text.says("Had one been dispatched, the answer would be `409`.")
+        [status] = text.says("After a dispatch, the response would be `409`.")
         shop.report(shopper.sees_shipments("C2", "booked")[0], "dispatched")
         assert shell.run(cancel.replace("C1", "C2")).status == int(status)

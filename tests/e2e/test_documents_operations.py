@@ -13,26 +13,28 @@ pytestmark = pytest.mark.usefixtures("leaves_nothing_open")
 
 
 def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -> None:
-    with Section("When a part dies", shell) as text:
+    with Section("A process dies", shell) as text:
         text.leaves_commands(
-            *commands_of("When a part dies"), why="test_durability.py runs it, on a system whose logs may say so"
+            *commands_of("A process dies"), why="test_durability.py runs it, on a system whose logs may say so"
         )
-        text.leaves("Or any other of the processes, Redis and the sidecars too:", why="tests/chaos kills each of them")
-        text.leaves("`make run` says so and starts it again,", why="tests/unit/launcher/test_keeper.py")
-        text.leaves("and the orders go on where they were.", why="test_durability.py")
         text.leaves(
-            "End `make run` itself with `kill -9`, or the machine: the next `make run` goes on.",
+            "You can also kill any other process, including Redis and the sidecars.", why="tests/chaos kills each of them"
+        )
+        text.leaves("`make run` logs the exit and restarts the process,", why="tests/unit/launcher/test_keeper.py")
+        text.leaves("and the orders continue where they were.", why="test_durability.py")
+        text.leaves(
+            "If `make run` itself is killed, or the machine stops, the next `make run` continues.",
             why="test_durability.py kills everything at once and starts again",
         )
         text.leaves(
-            "`make chaos` does that to a system of its own hundreds of times under a stream of orders and counts what "
-            "was lost, doubled or stuck: [nothing, in 510 kills](docs/reliability.md).",
+            "`make chaos` kills the processes of a separate system hundreds of times under a stream of orders, and "
+            "counts lost, duplicated and stuck orders: [none in 510 kills](docs/reliability.md).",
             why="it takes an hour; tests/chaos is the same in short",
         )
         text.leaves(
-            "`make run REPLICAS=2` starts a second orderprocessing on port 3010; then `make restart "
-            "APP=orderprocessing` renews one after the other under load; a client that tries the other address when a "
-            "connection is refused sees no failed request.",
+            "`make run REPLICAS=2` starts a second orderprocessing on port 3010. `make restart APP=orderprocessing` "
+            "then restarts one after the other under load. A client that tries the other address when a connection is "
+            "refused sees no failed request.",
             why="test_replicas.py",
         )
         text.leaves(
@@ -43,22 +45,22 @@ def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -
 
 def test_what_is_sealed_is_read_all_the_same(system: System, shell: Shell) -> None:
     shell.run(Section(FIRST, shell).commands()[0])
-    with Section("Sealed", shell) as text:
+    with Section("Encryption", shell) as text:
         text.leaves(
-            "Everything that the services keep is encrypted, with a key that the first `make run` makes: in Redis, "
-            "with the scheduler, on the broker no customer, goods or approver can be found.",
+            "The services encrypt everything that they store, with a key that the first `make run` creates. Redis, the "
+            "scheduler and the broker contain no readable customer, item or approver.",
             why="test_secrecy.py",
         )
-        text.says("You read it all the same:")
+        text.says("The `oms` command decrypts it:")
         order, history, rotate = text.commands()
         text.says("an order and its steps")
         found = shell.run(order).text
         assert "1 x Vans Old Skool" in found
         assert "order.received" in found
-        text.says("what the workflow engine has of it, decoded; --json for scripts")
+        text.says("its workflow history, decoded; --json for scripts")
         assert "order_workflow" in shell.run(history).text
         assert "order-A1" in {one["instanceId"] for one in json.loads(shell.run(f"{history} --json").text)}
-        text.says("a new key from now on; the old ones stay, to read what they sealed")
+        text.says("a new current key; the old keys stay, to decrypt older data")
         before = key_file.read(system.stack.keys_file)
         shell.run(rotate)
         after = key_file.read(system.stack.keys_file)
@@ -66,21 +68,21 @@ def test_what_is_sealed_is_read_all_the_same(system: System, shell: Shell) -> No
         assert after["current"] != before["current"]
         assert "1 x Vans Old Skool" in shell.run(order).text
         text.leaves(
-            "[docs/security.md](docs/security.md) says what is protected against whom, and what it costs.",
+            "[docs/security.md](docs/security.md) describes what is protected, against whom, and at what cost.",
             why="no statement about the system",
         )
-        text.leaves("`ENCRYPTION_KEY_ID= make run` runs without.", why="tests/unit/launcher/test_encryption.py")
+        text.leaves("`ENCRYPTION_KEY_ID= make run` runs without encryption.", why="tests/unit/launcher/test_encryption.py")
 
 
 def test_traces_are_left_to_the_tests_of_traces(shell: Shell) -> None:
     with Section("Traces", shell) as text:
         text.leaves_commands("make zipkin", why="it fetches a server of 80 MB that needs Java")
         text.leaves(
-            "another terminal; needs Java 17 and Maven; fetches the server and starts it on port 9411",
+            "in another terminal; needs Java 17 and Maven; downloads the server and starts it on port 9411",
             why="the same",
         )
         text.leaves(
-            "Place an order and open <http://localhost:9411>: one trace shows it through the workflows and all the "
+            "Place an order and open <http://localhost:9411>: one trace shows the order in its workflows and in all "
             "services.",
             why="test_tracing.py",
         )
