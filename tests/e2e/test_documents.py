@@ -52,9 +52,7 @@ def test_an_order_is_accepted_and_delivered(shopper: Shopper, shell: Shell) -> N
     with Section(FIRST, shell) as text:
         [first] = text.commands()
         placed = shell.run(first)
-        accepted, status = text.says(
-            "The response is `202 Accepted`, with the order in its current status: `pending`."
-        )
+        accepted, status = text.says("The response is `202 Accepted`, with the order in its current status: `pending`.")
         assert placed.status_line.lower().endswith(accepted.lower())
         assert placed.body["status"] == status
         text.leaves("From here on, no crash can lose the order.", why="test_durability.py")
@@ -208,9 +206,7 @@ def test_something_is_missing(shopper: Shopper, shell: Shell, unanswered: dict[s
         assert DEFAULTS.order_action_timeout == 30
         [amend] = text.commands()
         answer = shell.run(amend)
-        [as_it_was] = text.says(
-            "continues without the item; this response, too, still shows `customerActionRequired`."
-        )
+        [as_it_was] = text.says("continues without the item; this response, too, still shows `customerActionRequired`.")
         assert (answer.status, answer.body["status"]) == (202, as_it_was)
         assert shopper.sees("B1", "processing")["fulfillments"][1]["status"] == "cancelled"
         cancel, ended = text.says("With `cancel`, the order ends as `cancelled`.")

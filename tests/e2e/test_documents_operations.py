@@ -18,7 +18,8 @@ def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -
             *commands_of("A process dies"), why="test_durability.py runs it, on a system whose logs may say so"
         )
         text.leaves(
-            "You can also kill any other process, including Redis and the sidecars.", why="tests/chaos kills each of them"
+            "You can also kill any other process, including Redis and the sidecars.",
+            why="tests/chaos kills each of them",
         )
         text.leaves("`make run` logs the exit and restarts the process,", why="tests/unit/launcher/test_keeper.py")
         text.leaves("and the orders continue where they were.", why="test_durability.py")
@@ -71,7 +72,9 @@ def test_what_is_sealed_is_read_all_the_same(system: System, shell: Shell) -> No
             "[docs/security.md](docs/security.md) describes what is protected, against whom, and at what cost.",
             why="no statement about the system",
         )
-        text.leaves("`ENCRYPTION_KEY_ID= make run` runs without encryption.", why="tests/unit/launcher/test_encryption.py")
+        text.leaves(
+            "`ENCRYPTION_KEY_ID= make run` runs without encryption.", why="tests/unit/launcher/test_encryption.py"
+        )
 
 
 def test_traces_are_left_to_the_tests_of_traces(shell: Shell) -> None:
