@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from launcher.paths import ROOT
+
 _FENCE = re.compile(r"^ *```")
 _HEADING = re.compile(r"^#+ +(.+)$")
 _LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
@@ -91,3 +93,8 @@ def _lines(text: str) -> list[Line]:
         lines.append(Line(number, line, fenced or is_fence or is_indented))
         fenced ^= is_fence
     return lines
+
+
+README = Page(ROOT / "README.md")
+DOCS = {path.relative_to(ROOT / "docs").as_posix(): Page(path) for path in sorted((ROOT / "docs").rglob("*.md"))}
+PAGES = [README, Page(ROOT / "CONTRIBUTING.md"), Page(ROOT / "CHANGELOG.md"), *DOCS.values()]

@@ -1,49 +1,19 @@
-"""The documents name only what exists, state only what the code says, and keep to the form of all pages."""
+"""The documents name only files, links, commands and tests that exist, and all pages have the same form."""
 
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import pytest
-import yaml
-from pydantic import BaseModel
 
 from launcher.paths import ROOT
-from launcher.ports import ControlPorts
-from launcher.supervision import supervisor
-from services.billing.app import BillingConfig
-from services.common.faults.injector import ChaosSettings
-from services.common.server.http_server import MAX_HEADERS
-from services.common.web.base_app import MAX_BODY
-from services.common.web.openapi import LIMIT
-from services.fraud.app import FraudConfig
-from services.inventory.app import InventoryConfig
-from services.notifications.app import NotificationsConfig
-from services.orderprocessing.app import OrderProcessingConfig
-from services.shipping.app import ShippingConfig
-from services.web.app import WebConfig
-from tests.chaos import mutants
-from tests.unit.markdown import Page, anchor
+from tests.unit.markdown import DOCS, PAGES, README, Page, anchor
 
 WIDTH = 100
-README = Page(ROOT / "README.md")
-DOCS = {path.relative_to(ROOT / "docs").as_posix(): Page(path) for path in sorted((ROOT / "docs").rglob("*.md"))}
-PAGES = [README, Page(ROOT / "CONTRIBUTING.md"), Page(ROOT / "CHANGELOG.md"), *DOCS.values()]
 FOLDERS = ("services", "launcher", "tests", "docs", "components", "alternatives", ".github")
 SUFFIXES = ("py", "md", "yaml", "http", "toml", "in", "js", "html")
 CHANGED_NAMES = "CHANGELOG.md"
 """The changelog may name what no longer exists."""
-
-CONFIGURATIONS: dict[str, type[BaseModel]] = {
-    "orderprocessing": OrderProcessingConfig,
-    "inventory": InventoryConfig,
-    "billing": BillingConfig,
-    "fraud": FraudConfig,
-    "shipping": ShippingConfig,
-    "notifications": NotificationsConfig,
-    "web": WebConfig,
-}
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path.relative_to(ROOT).as_posix())
 
@@ -66,13 +36,6 @@ def names_of_tests() -> set[str]:
     """Return the names of all test functions."""
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     return {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
-
-
-@cache
-def app_ports() -> dict[str, dict[str, int]]:
-    """Return the ports of each service, as `dapr.yaml` has them."""
-    apps = yaml.safe_load((ROOT / "dapr.yaml").read_text(encoding="utf-8"))["apps"]
-    return {app["appID"]: {name: value for name, value in app.items() if name.endswith("Port")} for app in apps}
 
 
 @each_page
@@ -171,119 +134,7 @@ def test_the_glossary_is_sorted_and_has_at_most_twenty_terms() -> None:
     assert 10 <= len(terms) <= 20
 
 
-def test_the_ports_of_the_services_are_those_of_dapr_yaml() -> None:
-    ports = {name: ports["appPort"] for name, ports in app_ports().items()}
-    picture = "\n".join(line.text for line in README.lines if line.is_code)
-    assert {name: int(port) for name, port in re.findall(r"(\w+) :(\d{4})", picture)} == ports
-    headings = "\n".join(line.text for line in DOCS["api.md"].lines if line.text.startswith("## "))
-    assert sorted(map(int, re.findall(r"\((3\d{3})\)", headings))) == sorted(ports.values())
-
-
-def test_the_table_of_ports_has_every_port_of_the_sidecars_and_the_control_plane() -> None:
-    listed: set[int] = set()
-    for row in DOCS["security.md"].table("Ports"):
-        first, *last = map(int, row[0].split(" to "))
-        listed |= set(range(first, (last or [first])[0] + 1))
-    of_apps = {port for ports in app_ports().values() for port in ports.values()}
-    assert listed == of_apps | set(vars(ControlPorts()).values())
-
-
-def defaults() -> list[tuple[str, str, str]]:
-    """Return each variable of README's table with its default and the services that read it."""
-    found = []
-    for names, values, readers, _ in README.table("Configuration"):
-        variables, given = re.findall(r"`(\w+)`", names), values.split(", ")
-        if len(variables) == len(given):
-            found += [(name, value, readers) for name, value in zip(variables, given, strict=True)]
-    return found
-
-
-@pytest.mark.parametrize(("variable", "value", "readers"), [row for row in defaults() if re.match(r"`[^`]+`$", row[1])])
-def test_a_default_in_the_readme_is_that_of_the_code(variable: str, value: str, readers: str) -> None:
-    field = variable.lower()
-    configurations = [kind for name, kind in CONFIGURATIONS.items() if "all" in readers or name in readers]
-    kinds = [kind for kind in configurations if field in kind.model_fields]
-    if variable not in {"OMS_URL", "XDG_CACHE_HOME"}:
-        assert kinds, variable
-    for kind in kinds:
-        assert as_written(kind.model_fields[field].default, value) == value.strip("`")
-
-
-def as_written(default: Any, value: str) -> str:
-    """Return a default as the README writes it: amounts in major units, flags in lower case, names with commas."""
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, frozenset):
-        return ",".join(sorted(default, key=value.index))
-    if isinstance(default, int) and "." in value:
-        return f"{default / 100:.2f}"
-    return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def test_the_number_of_threads_is_that_of_the_code() -> None:
-    [cell] = [row[1] for row in README.table("Configuration") if row[0] == "`SERVER_THREADS`"]
-    expected = dict.fromkeys(CONFIGURATIONS, "16") | {"orderprocessing": "24", "notifications": "64", "web": "64"}
-    assert cell == "`16`; orderprocessing `24`, notifications and web `64`"
-    found = {name: kind.model_fields["server_threads"].default for name, kind in CONFIGURATIONS.items()}
-    assert found == {name: int(threads) for name, threads in expected.items()}
-
-
-def bound(field: str) -> float:
-    """Return the upper bound of a chaos setting."""
-    [most] = [item.le for item in ChaosSettings.model_fields[field].metadata if hasattr(item, "le")]
-    return float(most)
-
-
-COMMON = OrderProcessingConfig.model_fields
-FACTS = [
-    ("security.md", f"| body of {MAX_BODY // 1024} KiB |"),
-    ("security.md", f"| headers of {MAX_HEADERS // 1024} KiB,"),
-    ("security.md", f"| {COMMON['request_timeout'].default:g} s for the whole request"),
-    ("security.md", f"| {COMMON['answer_timeout'].default:g} s for the whole response"),
-    ("security.md", f"| {COMMON['idle_timeout'].default:g} s between two requests"),
-    ("security.md", f"| {COMMON['connection_limit'].default} connections, `CONNECTION_LIMIT` |"),
-    ("security.md", f"`RATE_LIMIT` requests a second ({COMMON['rate_limit'].default:,})"),
-    ("security.md", f"`REQUEST_LIMIT` requests ({COMMON['request_limit'].default})"),
-    ("security.md", f"`BACKLOG_LIMIT` accepted orders ({COMMON['backlog_limit'].default})"),
-    ("performance.md", f"`BACKLOG_LIMIT` orders ({COMMON['backlog_limit'].default})"),
-    ("api.md", f"`limit` (1 to {LIMIT.schema['maximum']:,}, default {LIMIT.schema['default']})"),
-    ("api.md", f"body above {MAX_BODY // 1024} KiB"),
-    ("api.md", f"above {MAX_HEADERS // 1024} KiB"),
-    ("operations.md", f"| `failures` | 0 to {bound('failures'):g} |"),
-    ("operations.md", f"| `lostWrites` | 0 to {bound('lost_writes'):g} |"),
-    ("operations.md", f"| `crashesPerMinute` | 0 to {bound('crashes_per_minute'):g} |"),
-    ("operations.md", f"the pause doubles, up to {supervisor.LONGEST_PAUSE_S:g} seconds"),
-]
-
-
-@pytest.mark.parametrize(("document", "fact"), FACTS)
-def test_a_fact_in_a_page_is_that_of_the_code(document: str, fact: str) -> None:
-    assert fact in DOCS[document].text
-
-
-def test_a_process_is_restarted_as_often_and_as_late_as_the_page_says() -> None:
-    text = DOCS["operations.md"].text
-    assert (supervisor.FIRST_PAUSE_S, supervisor.TRIES, supervisor.SILENT_S) == (0.5, 8, 60)
-    assert "restarted after half a second" in text
-    assert "After eight such attempts" in text
-    assert "does not respond for a minute" in text
-
-
-def test_the_pages_list_the_mutants_that_there_are() -> None:
-    table = [row[0].strip("`") for row in DOCS["reliability.md"].table("Can the tests fail?")]
-    faults = {mutant.name for mutant in mutants.ENGINE_FAULTS}
-    assert sorted(table) == sorted({mutant.name for mutant in mutants.MUTANTS} - faults)
-    assert faults <= set(DOCS["upstream/README.md"].code)
-
-
 def test_the_changes_that_the_readme_explains_are_ten_or_more_and_name_files() -> None:
     rows = README.table("Change it")
     assert len(rows) >= 10
     assert [change for change, files in rows if "`" not in files] == []
-
-
-def test_the_retention_of_workflows_is_that_of_the_configuration() -> None:
-    configuration = yaml.safe_load((ROOT / "components" / "config.yaml").read_text(encoding="utf-8"))
-    policy = configuration["spec"]["workflow"]["stateRetentionPolicy"]
-    assert policy == {"completed": "24h", "terminated": "24h", "failed": "720h"}
-    assert "deletes finished instances after a day (failed ones: 30 days)" in DOCS["operations.md"].text
