@@ -1,6 +1,9 @@
 """What the documents say about ports, defaults, limits and log messages is what the code says."""
 
+import ast
+import builtins
 import re
+import textwrap
 from functools import cache
 from typing import Any
 
@@ -168,3 +171,16 @@ def test_the_retention_of_workflows_is_that_of_the_configuration() -> None:
 def test_a_log_message_that_a_page_quotes_is_logged(document: str, message: str) -> None:
     assert message in DOCS[document].text
     assert any(message in path.read_text(encoding="utf-8") for path in (ROOT / "services").rglob("*.py"))
+
+
+def test_the_lines_of_the_exercise_use_only_what_the_function_has() -> None:
+    lines = [line.text for line in DOCS["exercise.md"].lines]
+    begin = lines.index("```python")
+    bug = ast.parse(textwrap.dedent("\n".join(lines[begin + 1 : lines.index("```", begin)])))
+    names = {node.id for node in ast.walk(bug) if isinstance(node, ast.Name)}
+    own = {node.id for node in ast.walk(bug) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    module = ast.parse((ROOT / "services/orderprocessing/activities/shipment.py").read_text(encoding="utf-8"))
+    [function] = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "_try_to_book"]
+    parameters = {argument.arg for argument in function.args.args}
+    assert names - own - set(dir(builtins)) <= parameters
+    assert parameters & names
