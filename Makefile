@@ -51,10 +51,11 @@ test: setup chromium oldest-pip ## Run every check and test, as CI does: two par
 	+@$(SIDE_BY_SIDE) lint e2e browser unit fuzz
 	+@$(SIDE_BY_SIDE) chaos-short bench-short
 
-lint: venv ## Check style, types and the workflows of GitHub Actions
+lint: venv ## Check style, types, the layers of the code and the workflows of GitHub Actions
 	$(ENDING_WITH_MAKE) $(BIN)/ruff check $(CODE)
 	$(ENDING_WITH_MAKE) $(BIN)/ruff format --check $(CODE)
 	$(ENDING_WITH_MAKE) $(BIN)/mypy
+	$(ENDING_WITH_MAKE) $(BIN)/lint-imports
 	@$(PYTHON) -m launcher actionlint
 
 format: venv ## Format the code and fix what can be fixed by itself

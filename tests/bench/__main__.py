@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.paths import ROOT
 from launcher.system.stack import Stack
 from tests.bench.gauges import counts, use_of_each
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         measure(folder / "system", options, findings)
     finally:
         shutil.rmtree(folder)
-    say(f"\n{tables(findings)}")
+    print_line(f"\n{tables(findings)}")
     if options.json:
         options.json.write_text(json.dumps(as_json(findings), indent=2) + "\n")
     return 0 if all(set(one.course.statuses) <= {"completed"} for one in findings.runs) else 1
@@ -82,7 +82,7 @@ def _measured(stack: Stack, name: str, run: Callable[[], Course]) -> Finding:
     cpu, counted = use_of_each(stack), counts(stack)
     course = run()
     after, counted_after = use_of_each(stack), counts(stack)
-    say(f"  {name}: {course.per_second:.1f} orders/s, {course.statuses}")
+    print_line(f"  {name}: {course.per_second:.1f} orders/s, {course.statuses}")
     return Finding(name, course, {one: after[one].cpu - cpu[one].cpu for one in after}, counted_after - counted)
 
 

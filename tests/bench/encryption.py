@@ -8,7 +8,7 @@ import argparse
 from statistics import mean
 from typing import NamedTuple
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.system.stack import Stack
 from tests.bench.gauges import use_of_each
 from tests.bench.load import as_fast_as_taken
@@ -53,11 +53,13 @@ def main() -> None:
     for encrypted in _FORMS:
         cost = measure(encrypted, options)
         costs[encrypted].append(cost)
-        say(f"{'with' if encrypted else 'without':<8}{cost.per_second:7.2f} orders/s {cost.cpu:7.1f} ms CPU an order")
+        print_line(
+            f"{'with' if encrypted else 'without':<8}{cost.per_second:7.2f} orders/s {cost.cpu:7.1f} ms CPU an order"
+        )
     rate, cpu = (
         mean(one[figure] for one in costs[True]) / mean(one[figure] for one in costs[False]) - 1 for figure in (0, 1)
     )
-    say(f"with encryption {rate:+.1%} orders a second, {cpu:+.1%} CPU time an order")
+    print_line(f"with encryption {rate:+.1%} orders a second, {cpu:+.1%} CPU time an order")
 
 
 if __name__ == "__main__":

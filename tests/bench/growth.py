@@ -12,7 +12,7 @@ from statistics import median
 
 from pydantic import SecretStr
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.system.stack import Stack
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
@@ -46,11 +46,11 @@ def run_through(stack: Stack, shop: Shop, orders: int) -> None:
         course = as_fast_as_taken(shop, min(_STEP, orders - done), _CUSTOMERS, _TIMEOUT)
         assert course.statuses == {"completed": min(_STEP, orders - done)}, (course.statuses, course.refused)
         columns.append({name: use.memory / _MEGA for name, use in use_of_each(stack).items()})
-        say(f"  after {done + _STEP}: {course.per_second:.1f} orders/s, {sum(columns[-1].values()):.0f} MB")
+        print_line(f"  after {done + _STEP}: {course.per_second:.1f} orders/s, {sum(columns[-1].values()):.0f} MB")
     chosen = sorted({min(len(columns) - 1, len(columns) * tenth // 10) for tenth in (0, 2, 4, 6, 8, 10)})
-    say(f"\n{'MB after so many orders':<26}" + "".join(f"{(one + 1) * _STEP:>8}" for one in chosen))
+    print_line(f"\n{'MB after so many orders':<26}" + "".join(f"{(one + 1) * _STEP:>8}" for one in chosen))
     for name in columns[-1]:
-        say(f"{name:<26}" + "".join(f"{columns[one].get(name, 0):8.0f}" for one in chosen))
+        print_line(f"{name:<26}" + "".join(f"{columns[one].get(name, 0):8.0f}" for one in chosen))
 
 
 class Answers:
@@ -133,11 +133,11 @@ def compare(stack: Stack, shop: Shop, orders: int) -> None:
     before = _at_rest(shop, answers, known)
     began = time.perf_counter()
     ids = Shelf(stack).fill(known[-1], orders)
-    say(f"  {orders} orders were written in {time.perf_counter() - began:.0f} s")
+    print_line(f"  {orders} orders were written in {time.perf_counter() - began:.0f} s")
     after = _at_rest(shop, answers, ids)
-    say(f"\n{'median ms':<26}{'at 1,000':>10}{f'at {orders:,}':>12}{'ratio':>8}")
+    print_line(f"\n{'median ms':<26}{'at 1,000':>10}{f'at {orders:,}':>12}{'ratio':>8}")
     for kind, took in before.items():
-        say(f"{kind:<26}{took:10.1f}{after[kind]:12.1f}{after[kind] / took:8.2f}")
+        print_line(f"{kind:<26}{took:10.1f}{after[kind]:12.1f}{after[kind] / took:8.2f}")
 
 
 def _at_rest(shop: Shop, answers: Answers, known: Sequence[str]) -> dict[str, float]:

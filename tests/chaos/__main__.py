@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.console import say
+from launcher.console import print_line
 from tests.chaos.campaign import SETTLES_WITHIN_S, SHORT, Campaign, Settings, make_stack
 from tests.chaos.report import RECOVERY_TARGET_S, Tally, as_json, details, table
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         tallies.append(run_seed(seed, settings, options.folder))
         if not tallies[-1].zero:
             break
-    say(f"\n{details(tallies)}\n\n{table(tallies)}")
+    print_line(f"\n{details(tallies)}\n\n{table(tallies)}")
     if options.json:
         options.json.write_text(json.dumps(as_json(tallies), indent=2) + "\n")
     return 0 if all(one.good for one in tallies) else 1
@@ -38,20 +38,22 @@ def run_seed(seed: int, settings: Settings, parent: Path | None = None) -> Tally
     """Run one seed on a system of its own, and keep its folder only when something is wrong."""
     folder = Path(tempfile.mkdtemp(prefix=f"oms-chaos-{seed}-", dir=parent))
     with make_stack(folder, settings) as stack:
-        tally = Campaign(stack, seed, settings, say).run()
+        tally = Campaign(stack, seed, settings, print_line).run()
     for fault in [*map(str, tally.faults), *tally.errors]:
-        say(f"  {fault}")
+        print_line(f"  {fault}")
     if not tally.zero:
-        say("  The last kills, in UTC: " + "; ".join(tally.diary[-_SHOWN:]))
+        print_line("  The last kills, in UTC: " + "; ".join(tally.diary[-_SHOWN:]))
     slow = tally.slow()
     if slow:
-        say(f"  {len(slow)} orders were final later than {RECOVERY_TARGET_S:.0f} s after the last restart, such as:")
+        print_line(
+            f"  {len(slow)} orders were final later than {RECOVERY_TARGET_S:.0f} s after the last restart, such as:"
+        )
     for order in slow[:_SHOWN]:
-        say(f"    {order}")
+        print_line(f"    {order}")
     if tally.good:
         shutil.rmtree(folder)
     else:
-        say(f"State and logs are kept in {folder}")
+        print_line(f"State and logs are kept in {folder}")
     return tally
 
 

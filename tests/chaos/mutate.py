@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.paths import ROOT
 from tests.chaos.mutants import MUTANTS, Mutant
 from tests.tables import aligned
@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     for mutant in MUTANTS:
         if mutant.name in (options.names or [mutant.name]):
             rows.append([mutant.name, *notice(mutant, options.seeds, options.port_offset)])
-            say("  ".join(rows[-1]))
-    say("\n" + aligned(rows))
+            print_line("  ".join(rows[-1]))
+    print_line("\n" + aligned(rows))
     return int(any(row[1] == _NOBODY for row in rows))
 
 
@@ -67,7 +67,7 @@ def notice(mutant: Mutant, seeds: Sequence[int], port_offset: int) -> tuple[str,
                 raise RuntimeError(f"{mutant.name}: the matrix did not run: {said[-3:]}")
             if faults:
                 return name, f"{faults[0][:200]} ({len(faults)} faults)"
-            say(f"{mutant.name}: not noticed by {name}: {said[-1] if said else 'nothing was said'}")
+            print_line(f"{mutant.name}: not noticed by {name}: {said[-1] if said else 'nothing was said'}")
     return _NOBODY, ""
 
 

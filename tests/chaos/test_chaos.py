@@ -5,7 +5,7 @@
 
 import pytest
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.paths import ROOT
 from launcher.system.template import read_template
 from tests.chaos.campaign import SHORT, Campaign, make_stack
@@ -25,10 +25,10 @@ def tally(tmp_path_factory: pytest.TempPathFactory) -> Tally:
     folder = tmp_path_factory.mktemp("chaos")
     with make_stack(folder, SHORT) as stack:
         try:
-            tally = Campaign(stack, SEED, SHORT, say).run()
+            tally = Campaign(stack, SEED, SHORT, print_line).run()
         except Exception as error:
             raise AssertionError(f"{error}\n{log_ends(folder)}") from error
-    say(f"{details([tally])}\n\n{table([tally])}\nState and logs: {folder}")
+    print_line(f"{details([tally])}\n\n{table([tally])}\nState and logs: {folder}")
     return tally
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.console import say
+from launcher.console import print_line
 from tests.chaos.campaign import Campaign, Settings, make_stack
 from tests.chaos.conditions import DISK_FULL, JOBS_DELETED, small_disk
 from tests.chaos.report import Tally, table
@@ -37,10 +37,10 @@ def tally(tmp_path_factory: pytest.TempPathFactory, missing: dict[str, str]) -> 
         settings = Settings(kills=0, port_offset=PORT_OFFSET, conditions=conditions)
         stack = prepared.enter_context(make_stack(folder, settings))
         try:
-            tally = Campaign(stack, SEED, settings, say).run()
+            tally = Campaign(stack, SEED, settings, print_line).run()
         except Exception as error:
             raise AssertionError(f"{error}\n{log_ends(folder)}") from error
-        say(f"{table([tally])}\nLast order final after {tally.all_final_after:.1f} s")
+        print_line(f"{table([tally])}\nLast order final after {tally.all_final_after:.1f} s")
         yield tally
 
 

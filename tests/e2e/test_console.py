@@ -18,7 +18,7 @@ from tests.e2e.shopper import Shopper
 PORT_OFFSET = 5000
 _IDLE_S = 15.0
 """Longer than the longest interval at which an idle system does something."""
-_READY = "Ctrl-C stops everything"
+_READY = "Press Ctrl-C to stop the system."
 _MILESTONES = ["received", "reserved", "charged", "booked", "dispatched", "delivered", "completed"]
 
 
@@ -74,8 +74,8 @@ def test_what_fails_says_when_it_is_tried_again_and_what_ended_that_it_was_resta
     [line] = [line for line in lines_about(console, order_id) if "could not" in line][:1]
     assert re.search(r"warning: could not book the courier for order \S+ \(.+\); trying again within 2 s$", line)
     os.kill(shipping, signal.SIGKILL)
-    console.prints("shipping was ended by SIGKILL; starting it again in 0.5 s.")
-    console.prints("shipping runs again.")
+    console.prints("shipping was killed by SIGKILL; restarting it in 0.5 s.")
+    console.prints("shipping is running again.")
     console.prints(f"order {order_id}: booked")
 
 
@@ -101,7 +101,7 @@ def test_sigterm_while_the_system_starts_leaves_nothing(tmp_path: Path) -> None:
         command.process("--etcd-data-dir")
         command.send(signal.SIGTERM)
         command.leaves_nothing()
-        assert "Stopped; nothing is left running." in command.output
+        assert "Stopped. No process is left running." in command.output
 
 
 def test_a_closed_terminal_while_the_system_starts_leaves_nothing(tmp_path: Path) -> None:

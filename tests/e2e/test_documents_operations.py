@@ -18,7 +18,7 @@ def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -
             *commands_of("When a part dies"), why="test_durability.py runs it, on a system whose logs may say so"
         )
         text.leaves("Or any other of the processes, Redis and the sidecars too:", why="tests/chaos kills each of them")
-        text.leaves("`make run` says so and starts it again,", why="tests/unit/launcher/test_keeper.py")
+        text.leaves("`make run` says so and starts it again,", why="tests/unit/launcher/test_supervisor.py")
         text.leaves("and the orders go on where they were.", why="test_durability.py")
         text.leaves(
             "End `make run` itself with `kill -9`, or the machine: the next `make run` goes on.",

@@ -90,7 +90,7 @@ def test_a_version_that_does_not_start_leaves_the_rest_running_until_it_is_mende
 ) -> None:
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.5)
     right, stack = (deployment.code / MISTAKEN).read_text(), deployment.system.stack
-    with pytest.raises(LaunchError, match="orderprocessing ended with exit code 1"):
+    with pytest.raises(LaunchError, match="orderprocessing exited with code 1"):
         deployment.deploy(f"{right}\n  wrongly indented")
     assert stack.dead() is None
     assert deployment.system.shop.is_ready("billing")
