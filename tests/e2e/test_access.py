@@ -1,4 +1,4 @@
-"""The system with API keys: every role comes to what is its own, and nobody past the sidecars or the keys."""
+"""Access control with API keys: every role reaches its own endpoints, and no call bypasses the sidecars or the keys."""
 
 import re
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ INTERNAL = [
 
 @dataclass(frozen=True)
 class House:
-    """A running system, and a client with a key for each role and one for nobody."""
+    """A running system, with a client for each role and one without a key."""
 
     stack: Stack
     path: Path
@@ -58,7 +58,7 @@ class House:
         return Shop(self.stack.address, self.stack.sidecar_address, self.stack.tokens, key)
 
     def invoke(self, via: str, service: str, path: str, method: str = "POST", **headers: str) -> int:
-        """Call a service as an app does, through the app's own sidecar."""
+        """Call a service as an app, through the app's own sidecar."""
         url = f"{self.stack.sidecar_address(via)}/v1.0/invoke/{service}/method{path}"
         shown = {"dapr-api-token": self.stack.tokens(via).sidecar, **headers}
         body = {} if method != "GET" else None
@@ -90,7 +90,7 @@ def reaches(house: House, who: str, order_id: str, status: str) -> None:
     eventually(lambda: house.as_(who).order(order_id)["status"] == status)
 
 
-def test_an_order_goes_from_hand_to_hand_each_with_a_key_of_its_own(house: House) -> None:
+def test_each_role_handles_its_part_of_an_order_with_its_own_key(house: House) -> None:
     order_id = place(house, "ann", DEAR)
     reaches(house, "ann", order_id, "approvalRequired")
     decision = {"approver": "somebody else", "approved": True}
@@ -109,7 +109,7 @@ def test_an_order_goes_from_hand_to_hand_each_with_a_key_of_its_own(house: House
     assert house.as_("manager").get("billing", "/ledger", orderId=order_id)["charged"] > 0
 
 
-def test_an_order_is_its_customers_alone(house: House) -> None:
+def test_order_is_visible_to_its_customer_only(house: House) -> None:
     order_id = place(house, "ann", CHEAP)
     other = house.as_("customer")
     for method, path in (("GET", ""), ("GET", "/timeline"), ("POST", "/action")):
@@ -123,14 +123,14 @@ def test_an_order_is_its_customers_alone(house: House) -> None:
 
 
 def answered(row: Row, answer: requests.Response) -> int:
-    """Return the status of an answer, which may be a stream; no refusal is due to anything but who asked."""
+    """Return the status of a response, which may be a stream. Any rejection must be due to access control."""
     with answer:
         assert answer.status_code < 500 or row.path.startswith("/readyz"), (row, answer.status_code)
         return answer.status_code
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-def test_each_role_and_each_service_is_let_in_where_the_table_of_the_docs_says_so(house: House, row: Row) -> None:
+def test_access_follows_the_table_of_the_docs(house: House, row: Row) -> None:
     refused = 403 if row.roles else 401
     for role in Role:
         status = answered(row, house.as_(role).call(row.service, row.method, row.path, stream=True))
@@ -140,7 +140,7 @@ def test_each_role_and_each_service_is_let_in_where_the_table_of_the_docs_says_s
     if not row.for_everybody:
         assert nobody.headers["Content-Type"] == "application/problem+json"
         assert nobody.headers["WWW-Authenticate"].startswith("Bearer" if row.roles else "DaprApiToken")
-    # Who asks himself through his own sidecar is that sidecar.
+    # A service that calls itself through its own sidecar is that sidecar.
     for app in sorted(APPS - {row.service}):
         status = house.invoke(app, row.service, row.path, row.method)
         assert (status not in REFUSED) if row.for_everybody or app in row.apps else (status == 403), (app, status)
@@ -148,14 +148,14 @@ def test_each_role_and_each_service_is_let_in_where_the_table_of_the_docs_says_s
 
 
 def reset(house: House) -> None:
-    """Turn the switches back that the table lets somebody turn."""
+    """Reset the switches that the requests of the table turn on."""
     operator = house.as_("operator")
     operator.post("fraud", "/reset", {})
     operator.post("shipping", "/shipping/activate", {})
 
 
 @pytest.mark.parametrize(("service", "path"), INTERNAL)
-def test_what_is_internal_is_reached_by_the_service_that_needs_it_only(house: House, service: str, path: str) -> None:
+def test_internal_endpoint_is_accessible_to_its_caller_only(house: House, service: str, path: str) -> None:
     for who in (None, "operator"):
         assert house.as_(who).call(service, "POST", path, {}).status_code == 401
     posed = {"dapr-caller-app-id": "orderprocessing", "oms-role": "operator", "oms-person": "Eve"}
@@ -166,7 +166,7 @@ def test_what_is_internal_is_reached_by_the_service_that_needs_it_only(house: Ho
         assert house.invoke("orderprocessing", service, path) not in {401, 403}
 
 
-def test_only_the_console_speaks_for_a_person(house: House) -> None:
+def test_only_the_console_acts_on_behalf_of_a_person(house: House) -> None:
     path, operator = "/shipping/activate", {"oms-role": "operator", "oms-person": "Eve"}
     assert house.invoke("web", "shipping", path, **operator) == 200
     assert house.invoke("web", "shipping", path, **operator | {"oms-role": "courier"}) == 403
@@ -175,7 +175,7 @@ def test_only_the_console_speaks_for_a_person(house: House) -> None:
         assert house.invoke(app, "shipping", path, **operator) == 403
 
 
-def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
+def test_sidecar_serves_its_own_app_only(house: House) -> None:
     for name in ("web", "orderprocessing"):
         address = house.stack.sidecar_address(name)
         others = house.stack.tokens("billing").sidecar
@@ -186,7 +186,7 @@ def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
 
 
 @pytest.mark.parametrize("page", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
-def test_through_a_sidecar_too_a_page_of_another_site_must_declare_json(house: House, page: dict[str, str]) -> None:
+def test_cross_site_request_through_a_sidecar_must_declare_json(house: House, page: dict[str, str]) -> None:
     url = f"{house.stack.sidecar_address('web')}/v1.0/invoke/fraud/method/limit"
     caller = {"dapr-api-token": house.stack.tokens("web").sidecar, "oms-role": "manager", "oms-person": "Eve"}
     for content_type, status in (("text/plain;charset=UTF-8", 415), ("application/json", 200)):
@@ -195,7 +195,7 @@ def test_through_a_sidecar_too_a_page_of_another_site_must_declare_json(house: H
         assert requests.post(url, data='{"limit": 0}', headers=headers | page, timeout=20).status_code == status
 
 
-def test_a_key_that_is_taken_away_opens_nothing_any_more(house: House) -> None:
+def test_removed_key_is_rejected(house: House) -> None:
     key, kept = add_key(house.path, "temporary", Role.OPERATOR)
     headers = {"Authorization": f"Bearer {key}"}
     assert house.as_(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 200
@@ -204,7 +204,7 @@ def test_a_key_that_is_taken_away_opens_nothing_any_more(house: House) -> None:
     assert house.as_(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 401
 
 
-def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
+def test_customer_logs_in_and_orders_in_the_console(house: House) -> None:
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
     assert browser.get(f"{address}/shop/", timeout=20).url == f"{address}/login"
@@ -219,7 +219,7 @@ def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
     assert browser.get(f"{address}/operator/", timeout=20).status_code == 403
 
 
-def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
+def test_operator_sees_all_pages_and_runs_the_load_generator(house: House) -> None:
     address, browser = house.stack.address("web"), requests.Session()
     browser.trust_env = False
     fields = form(browser, f"{address}/login", key=house.keys["operator"])
@@ -235,7 +235,7 @@ def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
     eventually(lambda: "every order has ended" in browser.get(f"{address}/operator/?part=1", timeout=20).text, 60)
 
 
-def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house: House) -> None:
+def test_flood_of_invalid_keys_is_rejected_without_blocking_valid_keys(house: House) -> None:
     stranger, manager = house.as_(None), house.as_("manager")
     wrong = {"Authorization": "Bearer oms_wrong"}
     with Flood(lambda: stranger.call("fraud", "GET", "/settings", headers=wrong)) as flood:
@@ -247,13 +247,11 @@ def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house
 
 
 @pytest.mark.parametrize("section", [CHAOS, KEYS], ids=FILE.sections.get)
-def test_the_requests_of_demo_http_that_need_chaos_or_keys_are_answered_as_their_titles_say(
-    house: House, section: int
-) -> None:
+def test_requests_of_demo_http_with_fault_injection_or_keys_match_their_titles(house: House, section: int) -> None:
     shell = Shell(house.stack.state_dir, PORT_OFFSET, {})
     variables = {name: shell.moved(value) for name, value in FILE.variables.items()}
     key = house.keys["operator"]
-    # FaultInjector without keys needs no key; this system has both.
+    # Fault injection needs a key only on a system with keys, such as this one.
     always = {"Authorization": f"Bearer {key}"} if section == CHAOS else {}
     sender = Sender(variables | {"key": key}, always)
     for one in of_sections(section):
@@ -264,7 +262,7 @@ def test_the_requests_of_demo_http_that_need_chaos_or_keys_are_answered_as_their
     eventually(lambda: house.as_("operator").is_ready("billing"))
 
 
-def test_no_log_has_a_key_or_a_token(house: House) -> None:
+def test_logs_contain_no_key_or_token(house: House) -> None:
     secrets = [*house.keys.values()]
     for app in house.stack.apps():
         secrets += [house.stack.tokens(app.name).app, house.stack.tokens(app.name).sidecar]
@@ -274,7 +272,7 @@ def test_no_log_has_a_key_or_a_token(house: House) -> None:
 
 
 def form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
-    """Return the fields of a page's form together with the token that the page carries."""
+    """Return the fields of a form with the CSRF token of its page."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page, timeout=20).text)
     assert found, page
     return fields | {"csrf_token": found[1]}

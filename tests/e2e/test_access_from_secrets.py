@@ -1,4 +1,4 @@
-"""API keys that are kept in a secret store of the sidecars instead of a file, with the console among the services."""
+"""API keys in a secret store of the sidecars instead of a file, for all services and the console."""
 
 import json
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ AWAY = ("billing sidecar", "web sidecar")
 
 @dataclass(frozen=True)
 class House:
-    """A running system whose sidecars give the API keys out, and the file that they have them from."""
+    """A running system whose sidecars provide the API keys, and the file of their secret store."""
 
     stack: Stack
     keys: Path
     secrets: Path
 
     def hand_over(self) -> None:
-        """Put the keys into the secret store, which looks at its file when a sidecar starts."""
+        """Write the keys to the secret store, which reads its file when a sidecar starts."""
         self.secrets.write_text(json.dumps({"oms-api-keys": self.keys.read_text()}))
 
     def status(self, service: str, path: str, key: str | None) -> int:
@@ -56,7 +56,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
         yield house
 
 
-def test_changes_of_the_secret_count_without_a_restart_of_a_service_and_an_outage_lets_nobody_in(house: House) -> None:
+def test_changes_of_the_secret_apply_without_a_restart_and_an_outage_denies_access(house: House) -> None:
     pids = {name: house.stack.pid(name) for name in ("billing", "web")}
     with house.stack.without(*AWAY):
         courier, _ = add_key(house.keys, "Cora", Role.COURIER)
@@ -69,7 +69,7 @@ def test_changes_of_the_secret_count_without_a_restart_of_a_service_and_an_outag
     browser.trust_env = False
     eventually(lambda: log_in(browser, address, manager) == f"{address}/store/")
     with house.stack.without(*AWAY):
-        # What is refused, and to whom, shows without the state store whether the keys are known.
+        # Rejections show without the state store whether the keys are loaded.
         assert house.status("billing", "/ledger?orderId=A1", courier) == 403
         assert [house.status("billing", "/ledger?orderId=A1", key) for key in ("oms_wrong", None)] == [401, 401]
         remove_key(house.keys, leaving.id)
@@ -80,7 +80,7 @@ def test_changes_of_the_secret_count_without_a_restart_of_a_service_and_an_outag
     assert {name: house.stack.pid(name) for name in pids} == pids
 
 
-def test_a_service_that_starts_without_the_store_lets_nobody_in_until_it_answers(house: House) -> None:
+def test_service_denies_access_until_the_secret_store_answers(house: House) -> None:
     key, _ = add_key(house.keys, "Mia", Role.MANAGER)
     house.hand_over()
     with house.stack.without("fraud sidecar"):
@@ -93,7 +93,7 @@ def test_a_service_that_starts_without_the_store_lets_nobody_in_until_it_answers
     assert house.status("fraud", "/settings", "oms_wrong") == 401
 
 
-def test_no_log_has_a_key_or_its_digest(house: House) -> None:
+def test_logs_contain_no_key_or_digest(house: House) -> None:
     key, kept = add_key(house.keys, "Ann", Role.OPERATOR)
     house.hand_over()
     with house.stack.without("fraud sidecar"):
@@ -105,7 +105,7 @@ def test_no_log_has_a_key_or_its_digest(house: House) -> None:
 
 
 def log_in(browser: requests.Session, address: str, key: str) -> str:
-    """Return the address of the page that one sees after it."""
+    """Log in, and return the address of the next page."""
     return browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=key), timeout=20).url
 
 

@@ -1,4 +1,4 @@
-"""API keys in a secret store that can be changed while everything runs: a change is in force within seconds."""
+"""API keys in a secret store that can change at run time: a change takes effect within seconds."""
 
 import time
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from tests.e2e.vault import Vault
 
 PORT_OFFSET = 11000
 SECONDS = 5.0
-"""Within which a change is in force; the documentation says three, and the machine may be busy."""
+"""Time until a change takes effect. The documentation says three; the machine may be busy."""
 
 
 @dataclass(frozen=True)
 class House:
-    """A running system, the store that its sidecars ask, and the file that the keys are written to first."""
+    """A running system, its secret store, and the file to which the keys are written first."""
 
     stack: Stack
     vault: Vault
     file: Path
 
     def hand_over(self) -> None:
-        """Put the keys of the file into the store."""
+        """Write the keys of the file to the store."""
         self.vault.secrets["oms-api-keys"] = {"keys": self.file.read_text()}
 
     def status(self, key: str) -> int:
@@ -57,7 +57,7 @@ def house(tmp_path: Path, collector: Collector) -> Iterator[House]:
             yield house
 
 
-def test_a_change_is_in_force_within_seconds_and_nothing_is_restarted(house: House) -> None:
+def test_change_takes_effect_within_seconds_without_a_restart(house: House) -> None:
     pids, address = house.pids(), house.stack.address("web")
     (old, old_kept), (new, _) = (add_key(house.file, name, Role.MANAGER) for name in ("Olga", "Nora"))
     house.hand_over()

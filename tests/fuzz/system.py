@@ -3,7 +3,7 @@
 from tests.e2e.groups import System
 from tests.e2e.polling import holds
 from tests.e2e.shopper import Shopper
-from tests.e2e.test_zz_logs import APP_TROUBLE, KNOWN_IN_APPS, app_logs, assert_explained, unexplained
+from tests.e2e.test_zz_logs import APP_ERRORS, KNOWN_IN_APPS, app_logs, assert_explained, unexplained
 
 PORT_OFFSET = 12000
 
@@ -18,7 +18,7 @@ def after_it_works_and_logs_nothing_wrong(system: System) -> None:
             system.shop.report(shipment_id, report)
     shopper.sees(order_id, "completed")
     holds(lambda: _none_waits_to_begin(system))
-    assert_explained(unexplained(app_logs(system.stack.state_dir), APP_TROUBLE, KNOWN_IN_APPS))
+    assert_explained(unexplained(app_logs(system.stack.state_dir), APP_ERRORS, KNOWN_IN_APPS))
 
 
 def reset_switches(system: System) -> None:

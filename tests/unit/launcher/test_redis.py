@@ -48,7 +48,7 @@ def set_up(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def ensure_dapr(*, control_plane: bool) -> Dapr:
         steps.append("dapr")
-        return Dapr(machine.programs / "dapr", machine.programs)
+        return Dapr(machine.programs)
 
     monkeypatch.setattr(commands, "ensure_venv", lambda: steps.append("venv"))
     monkeypatch.setattr(commands, "ensure_dapr", ensure_dapr)

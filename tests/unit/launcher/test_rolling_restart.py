@@ -16,9 +16,9 @@ from tests.e2e.polling import eventually
 @pytest.fixture
 def state_dir(tmp_path: Path) -> Iterator[Path]:
     folder = StateFolder(tmp_path)
-    folder.take()
+    folder.acquire()
     yield tmp_path
-    folder.leave()
+    folder.release()
 
 
 @pytest.mark.parametrize("failure", ["", "billing does not come back"])

@@ -8,7 +8,7 @@ import pytest
 from launcher.errors import LaunchError
 from launcher.paths import ROOT
 from launcher.ports import ControlPorts
-from launcher.system.apps import _app_plan
+from launcher.system.apps import _app_spec
 from launcher.system.template import APP_PORTS, read_template, with_replicas, write_shifted
 
 OURS = ROOT / "dapr.yaml"
@@ -27,7 +27,7 @@ def test_template_of_this_project_is_parsed() -> None:
 def test_only_the_launcher_declares_supervised_sidecars() -> None:
     template = read_template(OURS)
     assert "SIDECAR_SUPERVISED" not in template.env
-    assert _app_plan(template, template.apps[0], {}).env["SIDECAR_SUPERVISED"] == "true"
+    assert _app_spec(template, template.apps[0], {}).env["SIDECAR_SUPERVISED"] == "true"
 
 
 def test_ports_are_unique_with_nine_replicas() -> None:
