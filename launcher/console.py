@@ -38,7 +38,7 @@ def run_logged(
 ) -> None:
     """Run a command with its output in a log file, and print its progress every few seconds.
 
-    Raises LaunchError with `advice`, a sentence that tells the user what to do, when the command fails.
+    Raises LaunchError with `advice`, a sentence with instructions for the user, when the command fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()

@@ -27,7 +27,7 @@ class Survivors:
 
     shopper: Shopper
     asked: str = ""
-    dear: str = ""
+    high_value: str = ""
     cancelled: str = ""
     booked: str = ""
     dispatched: str = ""
@@ -37,17 +37,17 @@ class Survivors:
 
 def begin(shopper: Shopper) -> Survivors:
     """Bring orders into all long-lasting states."""
-    here, nowhere, dear = shopper.goods(a=40), shopper.goods(), shopper.goods(price=60_000, b=2)
-    told = Survivors(shopper)
-    told.asked = shopper.orders({here: 1, nowhere: 1})
-    told.dear = shopper.orders({dear: 2})
-    told.cancelled, told.booked, told.dispatched = (shopper.orders({here: 1}) for _ in range(3))
-    shopper.sees(told.asked, "customerActionRequired")
-    shopper.sees(told.dear, "approvalRequired")
-    for order_id in (told.cancelled, told.booked, told.dispatched):
+    here, nowhere, high_value = shopper.goods(a=40), shopper.goods(), shopper.goods(price=60_000, b=2)
+    survivors = Survivors(shopper)
+    survivors.asked = shopper.orders({here: 1, nowhere: 1})
+    survivors.high_value = shopper.orders({high_value: 2})
+    survivors.cancelled, survivors.booked, survivors.dispatched = (shopper.orders({here: 1}) for _ in range(3))
+    shopper.sees(survivors.asked, "customerActionRequired")
+    shopper.sees(survivors.high_value, "approvalRequired")
+    for order_id in (survivors.cancelled, survivors.booked, survivors.dispatched):
         shopper.sees_shipments(order_id, "booked")
-    shopper.shop.report(f"{told.dispatched}:1", "dispatched")
-    return told
+    shopper.shop.report(f"{survivors.dispatched}:1", "dispatched")
+    return survivors
 
 
 def place_three(shopper: Shopper) -> list[str]:
@@ -57,17 +57,17 @@ def place_three(shopper: Shopper) -> list[str]:
         return list(pool.map(lambda _: shopper.orders({sku: 2}), range(3)))
 
 
-def live_through_the_kill(system: System, told: Survivors) -> None:
+def kill_after_accepting_orders(system: System, survivors: Survivors) -> None:
     """Kill the workflow host right after orders were accepted. The supervisor restarts it."""
-    told.before_the_kill = place_three(told.shopper)
+    survivors.before_the_kill = place_three(survivors.shopper)
     kill_orderprocessing_as_readme_says(system.stack)
     with pytest.raises(requests.ConnectionError):
-        system.shop.order(told.booked)
+        system.shop.order(survivors.booked)
     eventually(lambda: system.shop.is_ready("orderprocessing"))
-    for order_id in told.before_the_kill:
-        told.shopper.sees_shipments(order_id, "booked")
-    told.before_the_cut = place_three(told.shopper)
-    system.shop.act(told.cancelled, "cancel")
+    for order_id in survivors.before_the_kill:
+        survivors.shopper.sees_shipments(order_id, "booked")
+    survivors.before_the_cut = place_three(survivors.shopper)
+    system.shop.act(survivors.cancelled, "cancel")
     power_cut(system.stack)
 
 
@@ -75,10 +75,10 @@ def live_through_the_kill(system: System, told: Survivors) -> None:
 def survivors(crash_folder: Path, collector: Collector) -> Iterator[Survivors]:
     """The orders after a kill, a power cut, and a restart on the same data."""
     with running(make_stack(crash_folder, PORT_OFFSET, PATIENT, collector.address)) as system:
-        told = begin(Shopper(system.shop))
-        live_through_the_kill(system, told)
+        survivors = begin(Shopper(system.shop))
+        kill_after_accepting_orders(system, survivors)
     with running(make_stack(crash_folder, PORT_OFFSET, PATIENT, collector.address)):
-        yield told
+        yield survivors
 
 
 def test_order_that_requires_customer_action_continues_when_amended(survivors: Survivors) -> None:
@@ -89,9 +89,9 @@ def test_order_that_requires_customer_action_continues_when_amended(survivors: S
 
 
 def test_order_that_requires_approval_continues_when_approved(survivors: Survivors) -> None:
-    assert survivors.shopper.shop.order(survivors.dear)["status"] == "approvalRequired"
-    survivors.shopper.shop.approve(survivors.dear)
-    survivors.shopper.delivers(survivors.dear)
+    assert survivors.shopper.shop.order(survivors.high_value)["status"] == "approvalRequired"
+    survivors.shopper.shop.approve(survivors.high_value)
+    survivors.shopper.delivers(survivors.high_value)
 
 
 def test_cancellation_accepted_just_before_the_power_cut_takes_effect(survivors: Survivors) -> None:

@@ -19,7 +19,7 @@ class Listener:
     def __init__(self, shop: Shop) -> None:
         self._url = f"{shop.address_of('notifications')}/events/stream"
         self.last_event_id = ""
-        self.heard: list[Json] = []
+        self.received: list[Json] = []
 
     def connect(self) -> Iterator[None]:
         """Open the stream after the last received event. Each step receives one message."""
@@ -33,13 +33,13 @@ class Listener:
                     if line.startswith("id:"):
                         self.last_event_id = line[3:].strip()
                     if line.startswith("data:"):
-                        self.heard.append(json.loads(line[5:]))
+                        self.received.append(json.loads(line[5:]))
                     if not line:
                         yield
 
     def events_of(self, *order_ids: str) -> list[str]:
         """Return the ids of the received events of these orders."""
-        return [event["id"] for event in self.heard if event["orderId"] in order_ids]
+        return [event["id"] for event in self.received if event["orderId"] in order_ids]
 
 
 def test_resumed_stream_loses_and_duplicates_no_event(shop: Shop, shopper: Shopper) -> None:

@@ -144,9 +144,9 @@ def test_broker_has_encrypted_events_only(system: System, patron: Patron) -> Non
 def test_history_is_decrypted_for_the_api(system: System, patron: Patron) -> None:
     order_id = patron.placed[0]
     history = system.shop.get("orderprocessing", f"/orders/{order_id}/history")
-    told = [event["input"] for one in history for event in one["events"] if event["input"] is not None]
-    assert told
-    assert all(given["orderId"] == order_id for given in told)
+    inputs = [event["input"] for one in history for event in one["events"] if event["input"] is not None]
+    assert inputs
+    assert all(given["orderId"] == order_id for given in inputs)
     results = [event["result"] for one in history for event in one["events"] if event["type"] == "taskCompleted"]
     assert results
     assert all(isinstance(result, dict) for result in results)

@@ -59,8 +59,8 @@ def customer_can_cancel_while_approval_is_pending(shopper: Shopper) -> None:
 
 @TOGETHER.scenario
 def amended_order_above_the_threshold_needs_approval(shopper: Shopper) -> None:
-    dear, nowhere = shopper.goods(price=DEAR, a=2), shopper.goods()
-    order_id = shopper.orders({dear: 2, nowhere: 1})
+    high_value, nowhere = shopper.goods(price=DEAR, a=2), shopper.goods()
+    order_id = shopper.orders({high_value: 2, nowhere: 1})
     shopper.sees(order_id, "customerActionRequired")
     shopper.shop.approve(order_id, expect=409)
     shopper.shop.act(order_id, "amend")
@@ -71,8 +71,8 @@ def amended_order_above_the_threshold_needs_approval(shopper: Shopper) -> None:
 
 @TOGETHER.scenario
 def amended_order_below_the_threshold_needs_no_approval(shopper: Shopper) -> None:
-    dear = shopper.goods(price=DEAR, a=1)
-    order_id = shopper.orders({dear: 2})
+    high_value = shopper.goods(price=DEAR, a=1)
+    order_id = shopper.orders({high_value: 2})
     shopper.sees(order_id, "customerActionRequired")
     shopper.shop.act(order_id, "amend")
     shopper.delivers(order_id)

@@ -73,8 +73,8 @@ def line_is_not_split_when_one_warehouse_has_enough(shopper: Shopper) -> None:
 
 @TOGETHER.scenario
 def amended_order_continues_without_the_items_out_of_stock(shopper: Shopper) -> None:
-    here, scarce = shopper.goods(a=4), shopper.goods(b=1)
-    order_id = shopper.orders({here: 1, scarce: 3})
+    here, out_of_stock = shopper.goods(a=4), shopper.goods(b=1)
+    order_id = shopper.orders({here: 1, out_of_stock: 3})
     order = shopper.sees(order_id, "customerActionRequired")
     assert order["actions"] == ["amend", "cancel"]
     assert [one[:2] for one in parts(order)] == [
@@ -85,7 +85,7 @@ def amended_order_continues_without_the_items_out_of_stock(shopper: Shopper) -> 
     shopper.shop.act(order_id, "amend")
     order = shopper.delivers(order_id)
     assert statuses(order) == [("completed", None), ("completed", None), ("cancelled", "notAvailable")]
-    assert parts(order)[2] == (None, "cancelled", {scarce: 2})
+    assert parts(order)[2] == (None, "cancelled", {out_of_stock: 2})
     assert payments(order) == ["success", "success", None]
 
 

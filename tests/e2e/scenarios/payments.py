@@ -38,16 +38,16 @@ def order_fails_when_the_card_network_declines_the_payment(shopper: Shopper) -> 
 @TOGETHER.scenario
 def public_fraud_check_of_a_later_charge_does_not_affect_its_order(shopper: Shopper) -> None:
     order_id = shopper.new_id()
-    somebody = {"customerId": f"not {shopper.customer_id}", "charge": 1, "chargeId": f"charge-{order_id}:1"}
-    assert shopper.shop.post("fraud", "/check", somebody) == {"declined": False}
-    assert shopper.shop.call("fraud", "POST", f"/check/charge-{order_id}:1", somebody).status_code == 401
+    check = {"customerId": f"not {shopper.customer_id}", "charge": 1, "chargeId": f"charge-{order_id}:1"}
+    assert shopper.shop.post("fraud", "/check", check) == {"declined": False}
+    assert shopper.shop.call("fraud", "POST", f"/check/charge-{order_id}:1", check).status_code == 401
     shopper.delivers(shopper.orders({shopper.goods(a=1): 1}, id=order_id))
 
 
 @TOGETHER.scenario
 def declined_fulfillment_does_not_affect_the_others(shopper: Shopper) -> None:
-    dear, cheap = shopper.goods(price=TOO_DEAR, a=1), shopper.goods(b=1)
-    order_id = shopper.orders({dear: 1, cheap: 1})
+    high_value, cheap = shopper.goods(price=TOO_DEAR, a=1), shopper.goods(b=1)
+    order_id = shopper.orders({high_value: 1, cheap: 1})
     shopper.sees(order_id, "approvalRequired")
     shopper.shop.approve(order_id)
     order = shopper.delivers(order_id)
