@@ -47,9 +47,9 @@ zipkin: ## Start Zipkin on port 9411 to view traces
 	@$(PYTHON) -m launcher zipkin
 
 test: setup chromium oldest-pip ## Run all checks and tests, as CI does: two parts at a time, each on its own ports
-	@echo "Running two parts at a time. The output of a part is shown when it has finished."
-	+@$(SIDE_BY_SIDE) lint e2e browser unit fuzz
-	+@$(SIDE_BY_SIDE) chaos-short bench-short
+	@echo "Running two parts at a time, then the crash matrix. The output of a part is shown when it has finished."
+	+@$(SIDE_BY_SIDE) e2e lint browser unit fuzz bench-short
+	+@$(MAKE) --no-print-directory chaos-short
 
 lint: venv ## Check style, types, the layers of the code and the workflows of GitHub Actions
 	$(ENDING_WITH_MAKE) $(BIN)/ruff check $(CODE)

@@ -1,4 +1,4 @@
-"""Access control with API keys: every role wait_for_status its own endpoints, and no call bypasses the sidecars or the keys."""
+"""Access control with API keys: every role reaches its endpoints only, and no call bypasses sidecars or keys."""
 
 import re
 from collections.abc import Iterator

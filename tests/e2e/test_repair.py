@@ -38,8 +38,10 @@ class Deployment:
         self.system.stack.restart({"orderprocessing"})
 
 
-@pytest.fixture
-def deployment(tmp_path: Path, collector: Collector) -> Iterator[Deployment]:
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Deployment]:
+    """One system for both tests: each deploys the original code again at its end."""
+    tmp_path = tmp_path_factory.mktemp("repair")
     code = tmp_path / "code"
     shutil.copytree(ROOT / "services", code / "services")
     (code / ".venv").symlink_to(ROOT / ".venv")
@@ -88,7 +90,7 @@ def test_orders_stuck_in_an_activity_with_a_bug_resume_there_after_the_fix(deplo
 def test_version_that_does_not_start_leaves_the_other_services_running(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr(supervisor, "MAX_BACKOFF_S", 0.5)
     right, stack = (deployment.code / MISTAKEN).read_text(), deployment.system.stack
     with pytest.raises(LaunchError, match="orderprocessing exited with code 1"):
         deployment.deploy(f"{right}\n  wrongly indented")
