@@ -1,1 +1,1 @@
-"""Gets the Dapr runtime and Redis onto a machine that has none, and starts and stops the whole system."""
+"""Installs the Dapr runtime and Redis where they are missing, and starts and stops the system."""

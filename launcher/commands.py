@@ -1,4 +1,4 @@
-"""The commands of `python3 -m launcher`; an expected failure is a sentence on standard error and exit code 1."""
+"""Commands of `python3 -m launcher`. An expected failure prints a message on standard error and exits with code 1."""
 
 import argparse
 import signal
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from launcher.console import elapsed, say
+from launcher.console import elapsed, print_line
 from launcher.errors import LaunchError
 from launcher.paths import DEFAULT_STATE, ROOT
 from launcher.ports import ControlPorts
@@ -25,35 +25,35 @@ from launcher.system import control_plane, rolling_restart
 from launcher.system.stack import Stack
 from launcher.system.state_folder import StateFolder
 
-WATCH_S = 0.5
-MOST_REPLICAS = 3
-"""What one machine can use; with many more, a replica would not find a pulse of its own in time."""
+POLL_S = 0.5
+MAX_REPLICAS = 3
+"""As many as one machine can use. With many more, the liveness probe of a replica would time out."""
 CONSOLE = "web"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequested(BaseException):
-    """Somebody pressed Ctrl-C or sent a signal; not an error."""
+    """The user pressed Ctrl-C or sent a signal. Not an error."""
 
 
 def set_up() -> Dapr:
-    """Get everything that the system needs onto the machine."""
+    """Install everything that the system needs."""
     ensure_venv()
     running = control_plane.already_running(ControlPorts())
-    # Before Dapr, whose build takes minutes: where Redis cannot be installed the user learns it at once.
+    # Before Dapr, whose build takes minutes, so that a failure to install Redis shows at once.
     if "redis" not in running:
         ensure_redis()
     return ensure_dapr(control_plane=not {"placement", "scheduler"} <= running)
 
 
 def setup(_options: argparse.Namespace) -> None:
-    """Make the virtual environment and find or build what else is needed."""
+    """Create the virtual environment, and find or build the other dependencies."""
     dapr = set_up()
-    say(f"Set up: .venv, Dapr runtime {dapr.binary('daprd')}.")
+    print_line(f"Setup complete: .venv, Dapr runtime {dapr.binary('daprd')}.")
 
 
 def venv(_options: argparse.Namespace) -> None:
-    """Make the virtual environment, which is all that the linters and unit tests need."""
+    """Create the virtual environment. The linters and the unit tests need nothing else."""
     ensure_venv()
 
 
@@ -63,15 +63,15 @@ def actionlint(_options: argparse.Namespace) -> None:
 
 
 def deps(_options: argparse.Namespace) -> None:
-    """Run Redis, placement and scheduler only, for a `dapr run -f .` in another terminal."""
+    """Run only Redis, placement and scheduler, for `dapr run -f .` in another terminal."""
     dapr = set_up()
     stack = Stack()
     try:
         stack.start_services()
-        say("Redis, placement and scheduler run. In another terminal:")
-        say(f"  {run_command(dapr)}")
-        say("Ctrl-C stops them; their data stay in .state/.")
-        _watch(stack)
+        print_line("Redis, placement and scheduler are running. In another terminal, run:")
+        print_line(f"  {run_command(dapr)}")
+        print_line("Press Ctrl-C to stop them. Their data stays in .state/.")
+        _serve_restart_requests(stack)
     finally:
         _stop(stack)
 
@@ -89,15 +89,15 @@ def run(options: argparse.Namespace) -> None:
         replicas={"orderprocessing": options.replicas},
     )
     try:
-        say("Starting Redis, placement, scheduler and the apps ...")
+        print_line("Starting Redis, placement, scheduler and the apps ...")
         stack.start()
-        say(f"\nReady after {elapsed(time.monotonic() - began)}:")
+        print_line(f"\nReady after {elapsed(time.monotonic() - began)}:")
         for app in stack.apps():
-            say(f"  {app.name:<18} {app.address}")
-        say(f"Open {stack.address(CONSOLE)} in a browser: the console.")
-        say(f"What ends by itself is started again; logs are in {_short(stack.logs)}.")
-        say(f"Ctrl-C stops everything; the orders stay in {_short(stack.state_dir)}.\n")
-        _watch(stack)
+            print_line(f"  {app.name:<18} {app.address}")
+        print_line(f"Open the console in a browser: {stack.address(CONSOLE)}")
+        print_line(f"Processes that exit are restarted. Logs are in {_short(stack.logs)}.")
+        print_line(f"Press Ctrl-C to stop the system. Orders stay in {_short(stack.state_dir)}.\n")
+        _serve_restart_requests(stack)
     finally:
         _stop(stack)
 
@@ -107,9 +107,9 @@ def _short(folder: Path) -> str:
 
 
 def restart(options: argparse.Namespace) -> None:
-    """Restart the apps of a running system, one after the other, without losing a request."""
+    """Restart the apps of a running system one by one, without failed requests."""
     rolling_restart.request_restart(DEFAULT_STATE, options.app)
-    say("Restarted.")
+    print_line("Restarted.")
 
 
 def zipkin(_options: argparse.Namespace) -> None:
@@ -118,36 +118,38 @@ def zipkin(_options: argparse.Namespace) -> None:
 
 
 def browser(_options: argparse.Namespace) -> None:
-    """Find or install the browser that the browser tests drive."""
-    say(f"Browser: {ensure_chromium()}.")
+    """Find or install the browser for the browser tests."""
+    print_line(f"Browser: {ensure_chromium()}.")
 
 
-def _watch(stack: Stack) -> None:
-    """Restart what somebody asks for, until something is given up: then fail with the sentence about it."""
-    rolling_restart.forget_requests(stack.state_dir)
-    while (sentence := stack.dead()) is None:
+def _serve_restart_requests(stack: Stack) -> None:
+    """Serve restart requests until a process fails for good. Raises LaunchError with the reason."""
+    rolling_restart.discard_stale_requests(stack.state_dir)
+    while (failure := stack.failure()) is None:
         request = rolling_restart.next_request(stack.state_dir)
         if request is not None:
-            rolling_restart.answer(request, _roll(stack, rolling_restart.asked_for(request)))
-        time.sleep(WATCH_S)
-    raise LaunchError(sentence)
+            rolling_restart.reply(request, _restart_apps(stack, rolling_restart.requested_app(request)))
+        time.sleep(POLL_S)
+    raise LaunchError(failure)
 
 
-def _roll(stack: Stack, wanted: str) -> str:
-    """Restart an app or all; return what went wrong, empty if nothing did. The rest of the system runs on."""
-    known = {app.app_id for app in stack.apps()}
-    if not known or wanted not in {rolling_restart.ALL, *known}:
-        return f"There is no app {wanted!r} here; there are: {', '.join(sorted(known)) or 'none'}."
+def _restart_apps(stack: Stack, requested: str) -> str:
+    """Restart one app, or all. Return the error message, empty on success. The other apps keep running."""
+    app_ids = {app.app_id for app in stack.apps()}
+    if not app_ids or requested not in {rolling_restart.ALL, *app_ids}:
+        return f"Unknown app {requested!r}. Running apps: {', '.join(sorted(app_ids)) or 'none'}."
     try:
-        stack.roll(known if wanted == rolling_restart.ALL else {wanted})
+        stack.restart(app_ids if requested == rolling_restart.ALL else {requested})
     except LaunchError as error:
-        say(f"{error}\nThe restart ends here, the rest of the system runs on. Mend it, then restart again.")
+        print_line(
+            f"{error}\nThe restart stopped here. The other apps keep running. Fix the problem, then restart again."
+        )
         return str(error)
     return ""
 
 
 def audit(_options: argparse.Namespace) -> None:
-    """Look the pinned packages and Dapr up in the public databases of vulnerabilities."""
+    """Check the pinned packages and Dapr against the public vulnerability databases."""
     set_up()
     audit_all()
 
@@ -155,16 +157,16 @@ def audit(_options: argparse.Namespace) -> None:
 def clean_state(_options: argparse.Namespace) -> None:
     """Remove all orders and workflows."""
     StateFolder(DEFAULT_STATE).remove()
-    # Where the sidecars found each other last; it is made anew.
-    for names in (ROOT / ".dapr").glob("names.db*"):
-        names.unlink()
-    say("All orders and workflows are removed.")
+    # The name registry of the sidecars. It is created again at the next start.
+    for registry in (ROOT / ".dapr").glob("names.db*"):
+        registry.unlink()
+    print_line("Removed all orders and workflows.")
     if "redis" in control_plane.already_running(ControlPorts()):
-        say("Not those in the Redis that answers on port 6379; docs/operations.md says how to remove them.")
+        print_line("The Redis on port 6379 still holds its data. docs/operations.md explains how to remove it.")
 
 
 def execute(options: argparse.Namespace) -> None:
-    """Run a program that ends with this command, however that ends."""
+    """Run a program that ends when this command ends, even if it is killed."""
     child = subprocess.Popen(options.program)
     try:
         code = child.wait()
@@ -176,29 +178,29 @@ def execute(options: argparse.Namespace) -> None:
 
 
 def _stop(stack: Stack) -> None:
-    """Stop everything; from here on a second signal changes nothing."""
+    """Stop the system. Ignores further signals."""
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if stack.started:
-        say("\nStopping ...")
+        print_line("\nStopping ...")
         stack.stop()
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> None:
-    """Turn a signal into an exception, so that what was started is stopped on the way out, but not for ever."""
-    signal.alarm(int(reaper.STOP_WITHIN_S))
+    """Turn a signal into an exception, so that `finally` blocks run; an alarm limits their time."""
+    signal.alarm(int(reaper.STOP_TIMEOUT_S))
     raise StopRequested
 
 
 def _catch_signals() -> None:
     for number in STOP_SIGNALS:
-        # `nohup` has the system run on when its terminal is closed.
+        # Under `nohup` the system survives a closed terminal.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _request_stop)
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the command line: each command with the function that carries it out."""
+    """Return the argument parser, with the function of each command."""
     parser = argparse.ArgumentParser(prog="python3 -m launcher", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     functions: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -217,10 +219,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, function in functions.items():
         commands.add_parser(name, help=(function.__doc__ or "").partition("\n")[0]).set_defaults(function=function)
     running = commands.choices["run"]
-    running.add_argument("--replicas", type=int, default=1, choices=range(1, MOST_REPLICAS + 1), metavar="N")
-    running.add_argument("--port-offset", type=int, default=0, help="move every port, for a second system")
-    running.add_argument("--state-dir", type=Path, default=DEFAULT_STATE, help="where that one keeps its data")
-    running.add_argument("--chaos", action="store_true", help="let PUT /chaos make the services fail at random")
+    running.add_argument("--replicas", type=int, default=1, choices=range(1, MAX_REPLICAS + 1), metavar="N")
+    running.add_argument("--port-offset", type=int, default=0, help="shift every port, to run a second system")
+    running.add_argument("--state-dir", type=Path, default=DEFAULT_STATE, help="the data folder")
+    running.add_argument("--chaos", action="store_true", help="enable fault injection through PUT /chaos")
     commands.choices["exec"].add_argument("program", nargs=argparse.REMAINDER)
     commands.choices["restart"].add_argument("--app", default=rolling_restart.ALL, help="an app id")
     return parser
@@ -234,7 +236,7 @@ def main() -> int:
         reaper.ensure()
         options.function(options)
     except StopRequested:
-        say("Stopped; nothing is left running.")
+        print_line("Stopped. No process is left running.")
         return 0
     except LaunchError as failure:
         print(failure, file=sys.stderr)

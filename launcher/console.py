@@ -1,4 +1,4 @@
-"""What the set-up says while it works, and how it runs a command that takes long."""
+"""Console output of the launcher, and long commands with progress messages."""
 
 import subprocess
 import time
@@ -13,15 +13,15 @@ TAIL_LINES = 15
 STOP_GRACE_S = 5.0
 
 
-def say(text: str) -> None:
-    """Print one line at once, so that it is seen without a terminal too; to nobody when the terminal was closed."""
-    # What a closed terminal ends must end in order, and that says things too.
+def print_line(text: str) -> None:
+    """Print a line and flush it. Does nothing when the terminal is closed."""
+    # The orderly stop after a closed terminal prints lines too.
     with suppress(OSError):
         print(text, flush=True)
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """Return the last lines of a log file, empty when there is none."""
+    """Return the last lines of a log file, or an empty string when there is none."""
     if not log.exists():
         return ""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
@@ -36,13 +36,13 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     advice: str = "",
 ) -> None:
-    """Run a command into a log file and say every few seconds that it is still at work.
+    """Run a command with its output in a log file, and print its progress every few seconds.
 
-    Raise LaunchError with `advice`, a whole sentence about what to do, when the command fails.
+    Raises LaunchError with `advice`, a sentence with instructions for the user, when the command fails.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    say(f"{what} ...")
+    print_line(f"{what} ...")
     with log.open("wb") as out:
         try:
             child = subprocess.Popen(
@@ -67,16 +67,16 @@ def run_logged(
 
 
 def _wait(child: "subprocess.Popen[bytes]", what: str, began: float) -> None:
-    """Wait for the child, with a line of progress now and then."""
+    """Wait for the child process, and print its progress."""
     while True:
         try:
             child.wait(REPORT_EVERY_S)
             return
         except subprocess.TimeoutExpired:
-            say(f"  still {what[0].lower()}{what[1:]}, {elapsed(time.monotonic() - began)}")
+            print_line(f"  still {what[0].lower()}{what[1:]}, {elapsed(time.monotonic() - began)}")
 
 
 def elapsed(seconds: float) -> str:
-    """Return a duration as a person says it."""
+    """Return a duration in minutes and seconds."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

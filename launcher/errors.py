@@ -1,5 +1,5 @@
-"""The one exception of this package."""
+"""The exception of this package."""
 
 
 class LaunchError(Exception):
-    """An expected failure whose message is the whole sentence that a person is shown."""
+    """An expected failure. Its message is shown to the user as it is."""

@@ -1,4 +1,4 @@
-"""Where things are: the checkout, the cache outside it, the virtual environment."""
+"""Paths of the checkout, of the cache outside it, and of the virtual environment."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ DEFAULT_STATE = ROOT / ".state"
 
 
 def cache_dir() -> Path:
-    """Return the project's folder in the user's cache, made if need be."""
+    """Return the project's folder in the user's cache. Creates it if it is missing."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base) / PROJECT
     folder.mkdir(parents=True, exist_ok=True)
@@ -20,8 +20,8 @@ def cache_dir() -> Path:
 
 
 def digest(paths: list[Path], extra: str = "") -> str:
-    """Return a short fingerprint of the files' contents and of `extra`."""
-    total = hashlib.sha256(extra.encode())
+    """Return a short hash of the files' contents and of `extra`."""
+    hasher = hashlib.sha256(extra.encode())
     for path in sorted(paths):
-        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()[:16]
+        hasher.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return hasher.hexdigest()[:16]

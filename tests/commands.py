@@ -1,4 +1,4 @@
-"""Runs a command as a person would, with or without a terminal, and finds every process that comes of it."""
+"""Runs a command with or without a terminal, and finds all its processes."""
 
 import os
 import pty
@@ -19,32 +19,34 @@ from launcher.supervision.reaper import MAKE_PID
 from tests.e2e.polling import eventually
 
 _MARK = "OMS_TEST_COMMAND"
-GONE_WITHIN_S = 15.0
+EXIT_TIMEOUT_S = 15.0
 
 
 class Command:
-    """A command in a session of its own; `terminal` gives it one, as when a window is opened for it alone."""
+    """A command in its own session. With `terminal` it gets its own terminal."""
 
     def __init__(
         self, arguments: Sequence[str | Path], *, env: Mapping[str, str] | None = None, terminal: bool = False
     ) -> None:
         self._id = uuid.uuid4().hex
-        ours = {name: value for name, value in os.environ.items() if name != MAKE_PID and not name.startswith("MAKE")}
+        inherited = {
+            name: value for name, value in os.environ.items() if name != MAKE_PID and not name.startswith("MAKE")
+        }
         self._output = b""
         if terminal:
-            self._ours, theirs = pty.openpty()
+            self._own_end, child_end = pty.openpty()
         else:
-            self._ours, theirs = os.pipe()
+            self._own_end, child_end = os.pipe()
         self._popen = subprocess.Popen(
             [sys.executable, "-c", _AS_LEADER, *arguments],
             cwd=ROOT,
-            env={**ours, **(env or {}), _MARK: self._id},
-            stdin=theirs if terminal else subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
+            env={**inherited, **(env or {}), _MARK: self._id},
+            stdin=child_end if terminal else subprocess.DEVNULL,
+            stdout=child_end,
+            stderr=child_end,
             start_new_session=True,
         )
-        os.close(theirs)
+        os.close(child_end)
         self._terminal, self._closing = terminal, threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -53,15 +55,15 @@ class Command:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        while left := [process.pid for process in self.processes()]:
-            send(left, signal.SIGKILL)
+        while remaining := [process.pid for process in self.processes()]:
+            send(remaining, signal.SIGKILL)
             self._popen.poll()
         self._popen.wait()
         self._closing.set()
 
     @property
     def output(self) -> str:
-        """What the command has printed up to now."""
+        """The output of the command so far."""
         return self._output.decode(errors="replace").replace("\r\n", "\n")
 
     @property
@@ -69,11 +71,11 @@ class Command:
         return self._popen.pid
 
     def processes(self) -> list[Process]:
-        """Return the processes that came of the command and still run, itself among them."""
+        """Return the running processes of the command, including itself."""
         return marked_by(_MARK, self._id)
 
     def process(self, *words: str) -> Process:
-        """Return a process whose arguments hold these words, once it runs."""
+        """Wait for a process whose arguments contain these words, and return it."""
 
         def look() -> Process | None:
             return next((one for one in self.processes() if " ".join(words) in " ".join(one.arguments)), None)
@@ -87,39 +89,39 @@ class Command:
         eventually(lambda: self.output if text in self.output else None)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the command itself, and to nothing that it has started."""
+        """Send a signal to the command itself, not to its child processes."""
         self._popen.send_signal(number)
 
     def close_terminal(self) -> None:
-        """Close the window."""
+        """Close the terminal."""
         assert self._terminal
         self._closing.set()
         self._reader.join()
 
     def leaves_nothing(self) -> None:
-        """Wait until no process is left. Raises AssertionError when one is after 15 seconds."""
+        """Wait until no process is remaining. Raises AssertionError after 15 seconds."""
 
         def look() -> bool:
             self._popen.poll()
-            left = [f"{one.pid} {' '.join(one.arguments)[:150]}" for one in self.processes()]
-            assert not left, "\n".join(["these are left:", *left, "the output:", self.output])
+            remaining = [f"{one.pid} {' '.join(one.arguments)[:150]}" for one in self.processes()]
+            assert not remaining, "\n".join(["remaining processes:", *remaining, "output:", self.output])
             return True
 
-        eventually(look, GONE_WITHIN_S)
+        eventually(look, EXIT_TIMEOUT_S)
 
     def _read(self) -> None:
-        # Never in the middle of a read, which would keep the terminal open.
+        # Not during a blocking read, which would keep the terminal open.
         with suppress(OSError):
             while not self._closing.is_set():
-                if select.select([self._ours], [], [], 0.05)[0]:
-                    data = os.read(self._ours, 65536)
+                if select.select([self._own_end], [], [], 0.05)[0]:
+                    data = os.read(self._own_end, 65536)
                     self._output += data
                     if not data:
                         break
-        os.close(self._ours)
+        os.close(self._own_end)
 
 
-# A test run under nohup ignores SIGHUP, and would hand that on. A session leader gets its terminal by opening it.
+# Resets SIGHUP, which a test run under nohup ignores, and makes the terminal the controlling one of the session.
 _AS_LEADER = """
 import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""What all tests share: a reaper, so that a test run that is killed leaves no process running."""
+"""Shared set-up of all tests: a reaper, so that a killed test run leaves no processes."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from launcher.supervision import reaper
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A worker of xdist belongs to the reaper of the process that started it.
+    # Workers of xdist use the reaper of the main process.
     if not hasattr(config, "workerinput"):
         reaper.ensure()

@@ -1,4 +1,4 @@
-"""Checks the workflows of GitHub Actions with actionlint, built once into the cache from its pinned Go module."""
+"""Checks the workflows of GitHub Actions with actionlint, which is built from its pinned Go module."""
 
 import subprocess
 import tempfile
@@ -15,17 +15,17 @@ SOURCE = GO_MODULES / "actionlint"
 
 
 def check_workflows(folder: Path = ROOT / ".github" / "workflows") -> None:
-    """Raise LaunchError when actionlint finds a fault in a workflow."""
+    """Check the workflows. Raises LaunchError when actionlint finds an error."""
     workflows = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
-    # Without the checks of other programs, which not every machine has.
+    # Without the checks by shellcheck and pyflakes, which not every machine has.
     command: list[str | Path] = [ensure_actionlint(), "-no-color", "-shellcheck=", "-pyflakes=", *workflows]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise LaunchError(f"actionlint found a fault:\n{(result.stdout + result.stderr).strip()}")
+        raise LaunchError(f"actionlint found errors:\n{(result.stdout + result.stderr).strip()}")
 
 
 def ensure_actionlint() -> Path:
-    """Return the pinned actionlint from the cache, built now if need be."""
+    """Return the pinned actionlint from the cache. Builds it if it is missing."""
     program = cache_dir() / f"actionlint-{digest([SOURCE / 'go.mod', SOURCE / 'go.sum'])[:8]}"
     if program.exists():
         return program
@@ -36,12 +36,12 @@ def ensure_actionlint() -> Path:
 
 
 def _build(program: Path) -> None:
-    """Build it in a temporary folder and move it into place in one step."""
+    """Build actionlint in a temporary folder, then move it into place atomically."""
     with tempfile.TemporaryDirectory(prefix="actionlint-build-", dir=cache_dir()) as scratch:
-        made = Path(scratch) / program.name
-        build: list[str | Path] = ["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", made, MODULE]
+        built = Path(scratch) / program.name
+        build: list[str | Path] = ["build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", built, MODULE]
         log = cache_dir() / "build-actionlint.log"
         run_logged(
             [ensure_go(), *build], "Building actionlint", log, cwd=SOURCE, env=go_environment(), advice=PROXY_ADVICE
         )
-        made.rename(program)
+        built.rename(program)

@@ -1,4 +1,4 @@
-"""Finds the browser that the browser tests drive, or installs it; nothing else needs one."""
+"""Finds or installs the browser for the browser tests."""
 
 import shutil
 from pathlib import Path
@@ -8,23 +8,23 @@ from launcher.setup import system_packages
 from launcher.setup.toolchain import output_of, version_of
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-"""What a Chromium is called on the PATH, by whoever packs it."""
+"""Names of Chromium on the PATH, by packager."""
 
-WITHOUT = "Only `make browser` and `make test` need it; `make run` and `make lint unit e2e fuzz` do without."
+WITHOUT = "Only `make browser` and `make test` need it; `make run` and `make lint unit e2e fuzz` do not."
 
 
 def find_chromium() -> Path | None:
-    """Return a Chromium that starts, None when there is none."""
+    """Return a Chromium that starts, or None."""
     for name in PROGRAMS:
         found = shutil.which(name)
-        # Ubuntu's package of that name may hold nothing but a word about where to get one.
+        # Ubuntu's package of this name may contain only a script that prints installation instructions.
         if found and version_of(output_of(found, "--version")):
             return Path(found)
     return None
 
 
 def ensure_chromium() -> Path:
-    """Return a Chromium, installed now if need be. Raises LaunchError where that cannot be done."""
+    """Return a Chromium. Installs it if it is missing. Raises LaunchError when that fails."""
     found = find_chromium()
     if found is None:
         try:
@@ -33,5 +33,7 @@ def ensure_chromium() -> Path:
             raise LaunchError(f"{error}\n{WITHOUT}") from error
         found = find_chromium()
     if found is None:
-        raise LaunchError(f"The package chromium has no browser here: install Chromium or Google Chrome.\n{WITHOUT}")
+        raise LaunchError(
+            f"The package chromium contains no browser here: install Chromium or Google Chrome.\n{WITHOUT}"
+        )
     return found

@@ -7,12 +7,12 @@ from launcher.errors import LaunchError
 from launcher.paths import cache_dir
 from launcher.setup import system_packages
 
-# Debian's redis-tools has the server under this name, and unlike redis-server it starts no service.
+# The server in Debian's redis-tools. Unlike the package redis-server it starts no system service.
 DEBIAN_PROGRAM = Path("/usr/bin/redis-check-rdb")
 
 
 def ensure_redis() -> Path:
-    """Return the redis-server to start."""
+    """Return the path of redis-server. Installs it if it is missing."""
     found = _find()
     if found is None:
         system_packages.install("redis-tools", "redis-server", brew="redis")
@@ -21,7 +21,7 @@ def ensure_redis() -> Path:
         system_packages.install("redis-server", "redis-server", brew="redis")
         found = _find()
     if found is None:
-        raise LaunchError("The package redis-server has no redis-server here: install Redis 6 or newer by hand.")
+        raise LaunchError("The package contains no redis-server here: install Redis 6 or newer by hand.")
     return found
 
 
@@ -32,7 +32,7 @@ def _find() -> Path | None:
         return Path(found)
     if not DEBIAN_PROGRAM.exists():
         return None
-    # The program looks at the name it is called by: only a link makes a server of it.
+    # The program runs as a server only when it is called by the name redis-server, hence the link.
     link = cache_dir() / "redis-server"
     if not link.is_symlink():
         link.symlink_to(DEBIAN_PROGRAM)

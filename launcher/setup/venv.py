@@ -1,4 +1,4 @@
-"""The virtual environment, made again only when the pinned requirements change."""
+"""Creates the virtual environment, again only when the pinned requirements change."""
 
 import importlib.util
 import subprocess
@@ -27,18 +27,18 @@ def python() -> Path:
 
 
 def ensure_venv() -> None:
-    """Make the virtual environment, unless it is there and its requirements are still the same."""
+    """Create the virtual environment unless it exists with the current requirements."""
     want = digest([*REQUIREMENTS, PROJECT_FILE], f"{sys.version_info[:2]}")
     if STAMP.exists() and STAMP.read_text() == want and _works():
         return
     if importlib.util.find_spec("ensurepip") is None:
-        # Debian keeps ensurepip out of its python3 package.
+        # Debian's python3 package does not contain ensurepip.
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         system_packages.install(f"python{version}-venv", "Python's venv", brew="python")
-    # From nothing: what is not wanted any more may do harm where it stays, as other packages use what they find.
-    run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Making the virtual environment", LOG)
+    # From scratch: packages that are no longer required could change how other packages behave.
+    run_logged([sys.executable, "-m", "venv", "--clear", VENV], "Creating the virtual environment", LOG)
     install_locked(python(), REQUIREMENTS[-1], "Installing the pinned Python packages", LOG)
-    # Puts the command `oms` beside the interpreter; the code stays in the checkout.
+    # Installs the command `oms`. The code stays in the checkout.
     editable: list[str | Path] = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
     run_logged([python(), *PIP_INSTALL, *editable], "Installing the command oms", LOG)
     check_consistent(python())
@@ -54,10 +54,10 @@ def install_locked(
     target: Path | None = None,
     advice: str = PACKAGES_ADVICE,
 ) -> None:
-    """Install exactly the files that a lock names by their hashes, into a folder if `target` names one.
+    """Install exactly the files that a lock file pins by hash, into the folder `target` if given.
 
-    Nothing is resolved (--no-deps): an old pip looks for extras outside the lock, and fails once a newer release of one
-    is out. Nothing is built (--only-binary), because what a build needs is in no lock.
+    --no-deps disables resolution: an old pip resolves extras outside the lock and fails when a newer release exists.
+    --only-binary disables builds, because the lock does not pin build requirements.
     """
     options: list[str | Path] = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", lock]
     into: list[str | Path] = ["--target", target] if target else []
@@ -65,16 +65,18 @@ def install_locked(
 
 
 def check_consistent(interpreter: Path) -> None:
-    """Raise LaunchError unless the installed packages have what they require, which --no-deps does not check."""
+    """Raise LaunchError when the installed packages lack requirements, which --no-deps does not check."""
     command: list[str | Path] = [interpreter, "-m", "pip", "check", "--disable-pip-version-check"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         found = (result.stdout + result.stderr).strip()
-        raise LaunchError(f"The pinned packages do not fit together; `make lock` pins them again. pip check:\n{found}")
+        raise LaunchError(
+            f"The pinned packages are inconsistent. Run `make lock` to pin them again. pip check:\n{found}"
+        )
 
 
 def _works() -> bool:
-    """Tell whether the virtual environment's interpreter starts and is of this Python's version."""
+    """Return whether the virtual environment's interpreter starts and has the version of this Python."""
     if not python().exists():
         return False
     code = "import sys; print(sys.version_info[:2])"

@@ -1,4 +1,4 @@
-"""Fetches the Zipkin server from Maven Central into the cache and runs it."""
+"""Downloads the Zipkin server from Maven Central into the cache, and runs it."""
 
 import hashlib
 import os
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from launcher.console import run_logged, say
+from launcher.console import print_line, run_logged
 from launcher.errors import LaunchError
 from launcher.paths import cache_dir
 from launcher.ports import require_free
@@ -21,48 +21,48 @@ JAVA_NEEDED = (17, 0, 0)
 PORT = 9411
 ADVICE = (
     "Check that Maven Central, or the mirror in ~/.m2/settings.xml, can be reached, then run the command again; "
-    "the system runs without Zipkin."
+    "the system does not need Zipkin."
 )
 
 
 def run_zipkin() -> None:
-    """Run Zipkin in the foreground, with its traces in memory."""
+    """Run Zipkin in the foreground, with traces in memory."""
     _require_java()
     jar = ensure_jar()
     require_free({"Zipkin": PORT})
-    say(f"Zipkin: http://127.0.0.1:{PORT} (Ctrl-C stops it)")
+    print_line(f"Zipkin: http://127.0.0.1:{PORT} (Ctrl-C stops it)")
     settings = [
         "--armeria.ports[0].ip=127.0.0.1",
         f"--armeria.ports[0].port={PORT}",
         "--armeria.ports[0].protocols=http",
-        # By default every web page may read the traces. Its own pages need no permission.
+        # By default any web page can read the traces. Zipkin's own pages need no permission.
         f"--zipkin.query.allowed-origins=http://127.0.0.1:{PORT}",
     ]
     command: list[str | Path] = ["java", "-Xmx256m", "-jar", jar, *settings]
     child = subprocess.Popen(command, env={**os.environ, "STORAGE_TYPE": "mem"}, process_group=0)
     try:
         if child.wait() != 0:
-            raise LaunchError(f"Zipkin ended with exit code {child.returncode}.")
+            raise LaunchError(f"Zipkin exited with code {child.returncode}.")
     finally:
         child.terminate()
         child.wait()
 
 
 def _require_java() -> None:
-    """Fail unless there is a Java that is new enough."""
+    """Raise LaunchError unless a recent Java is installed."""
     try:
-        # Java tells its version on standard error.
-        told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+        # Java prints its version on standard error.
+        output = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
     except OSError:
-        told = ""
-    # A first release calls itself `version "17"`, with no dots.
-    found = version_of(told.partition('version "')[2].split('"')[0] + ".0")
+        output = ""
+    # The first release of a version has no dots, as in `version "17"`.
+    found = version_of(output.partition('version "')[2].split('"')[0] + ".0")
     if found is None or found < JAVA_NEEDED:
         raise LaunchError("Zipkin needs Java 17 or newer: install a Java runtime; only `make zipkin` needs it.")
 
 
 def ensure_jar() -> Path:
-    """Return the server's jar in the cache, fetched by Maven when it is not there yet."""
+    """Return the server's jar in the cache. Downloads it with Maven if it is missing."""
     jar = cache_dir() / f"zipkin-server-{VERSION}-exec.jar"
     if jar.exists():
         return jar
@@ -76,13 +76,13 @@ def ensure_jar() -> Path:
     copy = [f"{PLUGIN}:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={scratch}"]
     run_logged([*maven, *copy], "Copying Zipkin into the cache", log, advice=ADVICE)
     _check(scratch / jar.name)
-    # Renamed last, so that a broken copy never counts as the server.
+    # Moved last, so that an incomplete copy is never used.
     (scratch / jar.name).rename(jar)
     return jar
 
 
 def _check(jar: Path) -> None:
-    """Remove a jar that is not the pinned file, and raise LaunchError."""
+    """Verify the hash of the jar. Removes the jar and raises LaunchError on a mismatch."""
     with jar.open("rb") as content:
         found = hashlib.file_digest(content, "sha256").hexdigest()
     if found != SHA_256:

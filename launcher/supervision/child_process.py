@@ -1,4 +1,4 @@
-"""Programs that run in the background for a state folder."""
+"""Child processes of the launcher."""
 
 import os
 import signal
@@ -6,13 +6,13 @@ import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from launcher.supervision.processes import MARK, descendants, end
+from launcher.supervision.processes import MARK, descendants, terminate
 
 GRACE_S = 8.0
 
 
 class Child:
-    """One program, its log file and everything that descends from it."""
+    """A child process with its log file and its descendants."""
 
     def __init__(
         self,
@@ -24,9 +24,9 @@ class Child:
         cwd: Path | None = None,
         descriptors: Collection[int] = (),
     ) -> None:
-        """Start the program, with its output appended to its file among the state folder's logs.
+        """Start the process, with its output appended to its log file in the state folder.
 
-        Of the launcher's open files it gets those whose `descriptors` are given.
+        The process inherits only the given file `descriptors`.
         """
         self.log = log_file(state_dir, name)
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -34,55 +34,55 @@ class Child:
             self._popen = subprocess.Popen(
                 command,
                 cwd=cwd or state_dir,
-                # The mark finds the program again even after its launcher was killed.
+                # The mark identifies the process even after its launcher was killed.
                 env={**os.environ, **(env or {}), MARK: str(state_dir.resolve())},
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                # Not in our group: Ctrl-C reaches the launcher only, which then stops all in order.
+                # Not in the launcher's process group: Ctrl-C reaches only the launcher, which stops the processes.
                 process_group=0,
             )
 
     @property
     def pid(self) -> int:
-        """Return the program's process id."""
+        """Return the process id."""
         return self._popen.pid
 
     @property
     def exit_code(self) -> int | None:
-        """Return the exit code, negative for a signal, None while the program runs."""
+        """Return the exit code, negative for a signal, None while the process runs."""
         return self._popen.poll()
 
     def ended(self) -> bool:
-        """Tell whether the program has ended."""
+        """Return whether the process has ended."""
         return self._popen.poll() is not None
 
     def how_it_ended(self) -> str:
-        """Return how the program ended, as the rest of a sentence that begins with its name."""
+        """Return how the process ended, as a phrase that follows its name."""
         code = self._popen.poll()
         if code is None:
-            return "still runs"
-        return f"ended with exit code {code}" if code >= 0 else f"was ended by {_signal_name(-code)}"
+            return "is still running"
+        return f"exited with code {code}" if code >= 0 else f"was killed by {_signal_name(-code)}"
 
     def kill(self) -> None:
-        """End the program at once, without a chance to tidy up."""
+        """Kill the process with SIGKILL."""
         self._popen.kill()
         self._popen.wait()
 
     def stop(self, grace_s: float = GRACE_S) -> None:
-        """End the program and then whatever it left running."""
-        offspring = [process.pid for process in descendants(self.pid)]
+        """Terminate the process, then its remaining descendants."""
+        descendant_pids = [process.pid for process in descendants(self.pid)]
         self._popen.terminate()
         try:
             self._popen.wait(grace_s)
         except subprocess.TimeoutExpired:
             self.kill()
-        end(offspring, grace_s)
+        terminate(descendant_pids, grace_s)
 
 
 def log_file(state_dir: Path, name: str) -> Path:
-    """Return where a program's output goes."""
+    """Return the log file of a process."""
     return state_dir / "logs" / f"{name.replace(' ', '-')}.log"
 
 

@@ -1,7 +1,6 @@
-"""Shows on the console what a person wants to know of the apps' log files, each line behind the app's name.
+"""Shows selected lines of the apps' log files on the console, each with the name of the app.
 
-That is the milestones of the orders, warnings and errors. What else the apps log stays in their files, unless
-LOG_LEVEL is DEBUG: then every line is shown as it is written.
+These are the milestones of orders, warnings and errors. With LOG_LEVEL=DEBUG every line is shown unchanged.
 """
 
 import json
@@ -9,7 +8,7 @@ import re
 import threading
 from pathlib import Path
 
-from launcher.console import say
+from launcher.console import print_line
 
 POLL_S = 0.3
 _MOST_CHARACTERS = 1000
@@ -22,19 +21,19 @@ _QUIET = {"DEBUG", "INFO"}
 
 
 class LogFollower:
-    """Follows log files from their present ends until stop()."""
+    """Follows log files from their current end until stop()."""
 
     def __init__(self, logs: dict[str, Path], *, everything: bool = False) -> None:
         self._width = max(len(name) for name in logs)
         self._logs, self._everything = logs, everything
         self._read = {name: log.stat().st_size if log.exists() else 0 for name, log in logs.items()}
-        self._pages = {name: Page() for name in logs}
+        self._filters = {name: LineFilter() for name in logs}
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="log follower", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Show what has been written up to now, and no more."""
+        """Show the lines written so far, then stop."""
         self._stopping.set()
         self._thread.join()
 
@@ -46,45 +45,45 @@ class LogFollower:
     def _show(self) -> None:
         for name, log in self._logs.items():
             for line in self._new_lines(name, log):
-                shown = line if self._everything else self._pages[name].shown(line)
+                shown = line if self._everything else self._filters[name].shown(line)
                 if shown is not None:
-                    say(f"{name:<{self._width}} | {shown}")
+                    print_line(f"{name:<{self._width}} | {shown}")
 
     def _new_lines(self, name: str, log: Path) -> list[str]:
         if not log.exists():
             return []
         with log.open("rb") as file:
             file.seek(self._read[name])
-            # A line that is still being written is shown once it is whole.
-            whole, newline, _rest = file.read().rpartition(b"\n")
-        self._read[name] += len(whole) + len(newline)
-        return whole.decode(errors="replace").splitlines()
+            # Shows a line only once it is complete.
+            complete, newline, _rest = file.read().rpartition(b"\n")
+        self._read[name] += len(complete) + len(newline)
+        return complete.decode(errors="replace").splitlines()
 
 
-class Page:
-    """Chooses among the lines of one log file, in text or JSON, and shortens them."""
+class LineFilter:
+    """Selects the lines of one log file, in text or JSON, and shortens them."""
 
     def __init__(self) -> None:
-        self._goes_on = True
+        self._continues = True
 
     def shown(self, line: str) -> str | None:
-        """Return what is shown for a line, None for nothing."""
-        found = _from_json(line) if line.startswith("{") else _from_text(line)
-        if found is None:  # not a line of its own, such as one of a traceback: it belongs to the line before
-            return line[:_MOST_CHARACTERS] if self._goes_on else None
-        time, level, message, is_milestone = found
-        self._goes_on = is_milestone or level not in _QUIET
-        if not self._goes_on:
+        """Return the text to show for a line, or None to hide it."""
+        parsed_line = _from_json(line) if line.startswith("{") else _from_text(line)
+        if parsed_line is None:  # a continuation line, such as one of a traceback
+            return line[:_MOST_CHARACTERS] if self._continues else None
+        time, level, message, is_milestone = parsed_line
+        self._continues = is_milestone or level not in _QUIET
+        if not self._continues:
             return None
         text = message if level in _QUIET else f"{level.lower()}: {message}"
         return f"{time} {text}"[:_MOST_CHARACTERS]
 
 
-_Found = tuple[str, str, str, bool]
-"""Time, level, message, and whether the line is a milestone."""
+_LogLine = tuple[str, str, str, bool]
+"""Time, level, message, and whether the line reports a milestone."""
 
 
-def _from_text(line: str) -> _Found | None:
+def _from_text(line: str) -> _LogLine | None:
     parsed = _TEXT.fullmatch(line)
     if parsed is None:
         return None
@@ -92,14 +91,14 @@ def _from_text(line: str) -> _Found | None:
     is_milestone = " milestone=" in message
     if is_milestone:
         message = _FIELDS.sub("", message)
-    # Most messages name their order already.
+    # Most messages already name their order.
     order = _ORDER.search(message)
     if order and order[1] in message[: order.start()]:
         message = message[: order.start()] + message[order.end() :]
     return parsed["time"], parsed["level"], message, is_milestone
 
 
-def _from_json(line: str) -> _Found | None:
+def _from_json(line: str) -> _LogLine | None:
     try:
         fields = json.loads(line)
         time, level, message = fields["at"][11:19], fields["level"], fields["message"]

@@ -1,4 +1,4 @@
-"""Asks a service whether it answers, over a socket pair: a way of its own, on which nobody stands in line before it."""
+"""Liveness probe of a service over a socket pair, which does not compete with clients for the service's port."""
 
 import re
 import socket
@@ -6,49 +6,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PROBE_FD = "PROBE_FD"
-"""The environment variable with the service's end, served by services/common/server/http_server.py like a client."""
+"""Environment variable with the service's end of the pair, which services/common/server/http_server.py serves."""
 TIMEOUT_S = 2.0
-_QUESTION = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-_ANSWER = re.compile(rb"HTTP/1\.1 ([1-9][0-9]{2}) .*?\r\n\r\n", re.DOTALL)
+_REQUEST = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_RESPONSE = re.compile(rb"HTTP/1\.1 ([1-9][0-9]{2}) .*?\r\n\r\n", re.DOTALL)
 
 
 class Probe:
-    """The launcher's end of the pair, a new one at each start of the process. For one thread at a time."""
+    """The launcher's end of the pair, renewed at each start of the process. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._end: socket.socket | None = None
-        self._asked = False
-        self._heard = b""
+        self._socket: socket.socket | None = None
+        self._pending = False
+        self._received = b""
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        """Make a new pair, and lend the process's end for its start, by its descriptor."""
+        """Create a new pair, and yield the file descriptor of the process's end for its start."""
         self.close()
-        self._end, theirs = socket.socketpair()
-        self._end.settimeout(TIMEOUT_S)
-        with theirs:
-            yield theirs.fileno()
+        self._socket, peer = socket.socketpair()
+        self._socket.settimeout(TIMEOUT_S)
+        with peer:
+            yield peer.fileno()
 
     def close(self) -> None:
         """Close the launcher's end."""
-        if self._end is not None:
-            self._end.close()
-        self._end, self._asked, self._heard = None, False, b""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._pending, self._received = None, False, b""
 
     def answers(self) -> bool:
-        """Tell whether the process answers now, be it a question that it was asked before."""
-        if self._end is None:
+        """Return whether the process answers now, possibly to an earlier probe."""
+        if self._socket is None:
             return False
         try:
-            if not self._asked:
-                self._end.sendall(_QUESTION)
-                self._asked = True
-            while not (found := _ANSWER.match(self._heard)):
-                piece = self._end.recv(4096)
-                if not piece:
+            if not self._pending:
+                self._socket.sendall(_REQUEST)
+                self._pending = True
+            while not (response := _RESPONSE.match(self._received)):
+                chunk = self._socket.recv(4096)
+                if not chunk:
                     return False
-                self._heard += piece
+                self._received += chunk
         except OSError:
             return False
-        self._asked, self._heard = False, self._heard[found.end() :]
-        return int(found[1]) < 500
+        self._pending, self._received = False, self._received[response.end() :]
+        return int(response[1]) < 500

@@ -1,4 +1,4 @@
-"""Processes of this machine: who descends from whom, who carries our mark, and how to end them."""
+"""Processes of this machine: their ancestry, the mark of the launcher in their environment, and signals."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ class Process:
 
 
 def running() -> list[Process]:
-    """Return the processes that this user may look into, zombies left out."""
+    """Return the processes that this user may inspect, without zombies."""
     if not (PROC / "self").exists():
         return _running_by_ps()
     found = (_read(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdigit())
@@ -32,7 +32,7 @@ def running() -> list[Process]:
 
 
 def _read(pid: int) -> Process | None:
-    """Return a process from /proc, None when it has ended or is not ours to read."""
+    """Return a process from /proc, or None when it has ended or may not be inspected."""
     try:
         # The name in parentheses may contain anything, so the fields start after the last one.
         state, parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:2]
@@ -47,7 +47,7 @@ def _read(pid: int) -> Process | None:
 
 
 def _running_by_ps() -> list[Process]:
-    """Return the processes where there is no /proc (macOS); ps appends the environment to the command."""
+    """Return the processes on systems without /proc (macOS). `ps` appends the environment to the command."""
     listing = subprocess.run(
         ["ps", "-axEww", "-o", "pid=,ppid=,state=,command="], capture_output=True, text=True, check=False
     ).stdout
@@ -61,7 +61,7 @@ def _running_by_ps() -> list[Process]:
 
 
 def descendants(root: int) -> list[Process]:
-    """Return all running children of a process, their children, and so on, nearest first."""
+    """Return all running descendants of a process, children first."""
     everyone = running()
     found: list[Process] = []
     level = [root]
@@ -73,18 +73,18 @@ def descendants(root: int) -> list[Process]:
 
 
 def marked(state_dir: Path) -> list[Process]:
-    """Return the processes that were started for a state folder, whoever their parent is now."""
+    """Return the processes that were started for a state folder, whatever their parent process is now."""
     mark = str(state_dir.resolve())
     return [process for process in running() if process.environment.get(MARK) == mark]
 
 
 def marked_by(variable: str, mark: str) -> list[Process]:
-    """Return the processes whose environment variable has this mark among those that colons separate."""
+    """Return the processes whose environment variable, a list separated by colons, contains the mark."""
     return [process for process in running() if mark in process.environment.get(variable, "").split(":")]
 
 
 def ancestors(pid: int) -> list[int]:
-    """Return the parent of a process, the parent of that one, and so on."""
+    """Return the ancestors of a process, nearest first."""
     parents = {} if (PROC / "self").exists() else _parents_by_ps()
     found: list[int] = []
     while pid > 1 and pid not in found:
@@ -107,7 +107,7 @@ def _parents_by_ps() -> dict[int, int]:
 
 
 def neither_catches_nor_ignores(pid: int, number: signal.Signals) -> bool:
-    """Tell whether a signal would end a process; False where that cannot be seen, as on macOS."""
+    """Return whether a signal would end a process. False where this is unknown, as on macOS."""
     try:
         status = (PROC / str(pid) / "status").read_text()
     except OSError:
@@ -118,7 +118,7 @@ def neither_catches_nor_ignores(pid: int, number: signal.Signals) -> bool:
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process still runs; a zombie does not."""
+    """Return whether a process is running. A zombie is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -129,7 +129,7 @@ def alive(pid: int) -> bool:
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to each process that is still there."""
+    """Send a signal to each process that still exists."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -137,20 +137,20 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
             continue
 
 
-def wait_gone(pids: Iterable[int], seconds: float) -> list[int]:
-    """Wait until the processes have ended and return those that have not."""
+def wait_ended(pids: Iterable[int], seconds: float) -> list[int]:
+    """Wait until the processes have ended. Return those still running at the timeout."""
     deadline = time.monotonic() + seconds
-    left = [pid for pid in pids if alive(pid)]
-    while left and time.monotonic() < deadline:
+    remaining = [pid for pid in pids if alive(pid)]
+    while remaining and time.monotonic() < deadline:
         time.sleep(POLL_S)
-        left = [pid for pid in left if alive(pid)]
-    return left
+        remaining = [pid for pid in remaining if alive(pid)]
+    return remaining
 
 
-def end(pids: Iterable[int], grace_s: float) -> None:
-    """Ask the processes to end, and after the grace kill those that have not."""
+def terminate(pids: Iterable[int], grace_s: float) -> None:
+    """Send SIGTERM to the processes, and SIGKILL to those still running after the grace period."""
     targets = list(pids)
     send(targets, signal.SIGTERM)
-    left = wait_gone(targets, grace_s)
-    send(left, signal.SIGKILL)
-    wait_gone(left, grace_s)
+    remaining = wait_ended(targets, grace_s)
+    send(remaining, signal.SIGKILL)
+    wait_ended(remaining, grace_s)

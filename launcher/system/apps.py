@@ -1,7 +1,7 @@
-"""The apps of a run template, each with its sidecar beside it, as `dapr run -f` starts them; but kept alive.
+"""The apps of a run template with their sidecars, as `dapr run -f` starts them, but supervised.
 
-`dapr run` starts nothing again, and whatever it has started hangs on its pipes. So `make run` reads the same template
-and starts the same processes itself.
+`dapr run` restarts nothing, and its processes depend on its pipes. `make run` therefore reads the same template and
+starts the same processes itself.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.errors import LaunchError
 from launcher.ports import http_ok
 from launcher.setup.dapr import Dapr
@@ -23,7 +23,7 @@ READY_S = 60.0
 STOP_GRACE_S = 6.0
 SIDECAR_STOP_GRACE_S = 2.0
 BAD_CONFIGURATION = 2
-"""Exit code of our services when they cannot run with their configuration; Go's panics have the same number."""
+"""Exit code of the services for an invalid configuration. A Go panic exits with the same code."""
 SIDECAR = "{} sidecar"
 
 
@@ -33,15 +33,15 @@ def _new_token() -> str:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What an app and its sidecar know each other by, new at each start of the system; nobody else has them."""
+    """API tokens shared by an app and its sidecar only, generated at each start of the system."""
 
     app: str = field(default_factory=_new_token, repr=False)
-    """What the sidecar shows the app."""
+    """The token that the sidecar sends to the app."""
     sidecar: str = field(default_factory=_new_token, repr=False)
-    """What the app shows the sidecar."""
+    """The token that the app sends to the sidecar."""
 
     def environment(self) -> dict[str, str]:
-        """Return them as both programs are told them; daprd's names."""
+        """Return the environment variables of both processes, with the names that daprd uses."""
         return {"APP_API_TOKEN": self.app, "DAPR_API_TOKEN": self.sidecar}
 
 
@@ -51,37 +51,38 @@ class Apps:
     def __init__(
         self, dapr: Dapr, template: Template, apps: list[App], state_dir: Path, env: Mapping[str, str]
     ) -> None:
-        """Start all of them."""
+        """Start the apps and their sidecars."""
         self.apps = apps
         self.tokens = {app.name: Tokens() for app in apps}
-        self.kept: dict[str, SupervisedProcess] = {}
-        self.broken: set[str] = set()
+        self.processes: dict[str, SupervisedProcess] = {}
+        self.failed_restarts: set[str] = set()
         for app in apps:
             shared = self.tokens[app.name].environment()
-            plans = (_sidecar_plan(dapr, template, app, shared), _app_plan(template, app, {**shared, **env}))
-            for plan in plans:
-                self.kept[plan.name] = SupervisedProcess(plan, state_dir)
+            specs = (_sidecar_spec(dapr, template, app, shared), _app_spec(template, app, {**shared, **env}))
+            for spec in specs:
+                self.processes[spec.name] = SupervisedProcess(spec, state_dir)
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Wait until every app answers 200 at /readyz. Raises LaunchError when one is given up or takes too long."""
+        """Wait until every app answers 200 at /readyz. Raises LaunchError when one fails for good or takes too long."""
         self._wait_ready(self.apps, timeout_s)
 
-    def roll(self, app_ids: set[str]) -> None:
-        """Restart these apps with their sidecars, one replica after the other, each once the one before is ready.
+    def restart(self, app_ids: set[str]) -> None:
+        """Restart these apps and their sidecars, one replica at a time; the next one once the previous one is ready.
 
-        An app answers what it was asked before it ends, and begins when its sidecar is there. Raises LaunchError when
-        one does not come back: then the others are left as they are, and `broken` has its name until a later try.
+        An app drains its requests before it ends, and starts once its sidecar is up. Raises LaunchError when a replica
+        does not become ready. The other replicas are not restarted then, and `failed_restarts` has its name until a
+        later restart succeeds.
         """
         for app in self.apps:
             if app.app_id in app_ids:
-                say(f"Restarting {app.name} ...")
+                print_line(f"Restarting {app.name} ...")
                 names = {app.name, SIDECAR.format(app.name)}
-                self.broken |= names
-                self._renew(app)
-                self.broken -= names
+                self.failed_restarts |= names
+                self._restart_app(app)
+                self.failed_restarts -= names
 
-    def _renew(self, app: App) -> None:
-        sidecar, process = self.kept[SIDECAR.format(app.name)], self.kept[app.name]
+    def _restart_app(self, app: App) -> None:
+        sidecar, process = self.processes[SIDECAR.format(app.name)], self.processes[app.name]
         with process.stopped():
             with sidecar.stopped():
                 pass
@@ -93,48 +94,48 @@ class Apps:
         deadline = time.monotonic() + timeout_s
         while waiting := [app for app in apps if not self._is_ready(app)]:
             for app in waiting:
-                for kept in (self.kept[app.name], self.kept[SIDECAR.format(app.name)]):
-                    if kept.given_up:
-                        raise LaunchError(kept.given_up)
+                for processes in (self.processes[app.name], self.processes[SIDECAR.format(app.name)]):
+                    if processes.failure:
+                        raise LaunchError(processes.failure)
             if time.monotonic() > deadline:
                 names = ", ".join(app.name for app in waiting)
-                logs = self.kept[waiting[0].name].log.parent
+                logs = self.processes[waiting[0].name].log.parent
                 raise LaunchError(f"Not ready within {timeout_s:.0f} s: {names}. Their logs are in {logs}.")
             time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """End the apps, then the sidecars, each with time to finish what it does."""
+        """Stop the apps, then the sidecars, each with a grace period."""
         names = [app.name for app in self.apps]
-        stop_supervised([self.kept[name] for name in names], STOP_GRACE_S)
-        stop_supervised([self.kept[SIDECAR.format(name)] for name in names], SIDECAR_STOP_GRACE_S)
+        stop_supervised([self.processes[name] for name in names], STOP_GRACE_S)
+        stop_supervised([self.processes[SIDECAR.format(name)] for name in names], SIDECAR_STOP_GRACE_S)
 
     def _is_ready(self, app: App) -> bool:
-        # Asked only when it is up, so that what an earlier process said does not count.
-        return self.kept[app.name].is_up and http_ok(f"{app.address}/readyz")
+        # Only when the process is up, so that a response of an earlier process does not count.
+        return self.processes[app.name].is_up and http_ok(f"{app.address}/readyz")
 
 
-def _app_plan(template: Template, app: App, env: Mapping[str, str]) -> ProcessSpec:
-    told = {
+def _app_spec(template: Template, app: App, env: Mapping[str, str]) -> ProcessSpec:
+    settings = {
         "APP_ID": app.app_id,
         "APP_PORT": str(app.ports["appPort"]),
         "DAPR_HTTP_PORT": str(app.ports["daprHTTPPort"]),
         "DAPR_GRPC_PORT": str(app.ports["daprGRPCPort"]),
         "SIDECAR_SUPERVISED": "true",
     }
-    # Not over the app's port: there supervision would stand in line with clients, who may keep others waiting.
+    # Not over the app's port, where probes would queue behind client requests.
     probe = Probe()
     return ProcessSpec(
         name=app.name,
         command=list(app.command),
         answers=probe.answers,
         probe=probe,
-        env=template.env | told | dict(env),
+        env=template.env | settings | dict(env),
         cwd=template.path.parent,
         fatal_exit_code=BAD_CONFIGURATION,
     )
 
 
-def _sidecar_plan(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> ProcessSpec:
+def _sidecar_spec(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> ProcessSpec:
     common, ports = template.common, app.ports
     return ProcessSpec(
         name=SIDECAR.format(app.name),
@@ -150,7 +151,7 @@ def _sidecar_plan(dapr: Dapr, template: Template, app: App, tokens: Mapping[str,
             *("--scheduler-host-address", common["schedulerHostAddress"]),
         ],
         answers=lambda: http_ok(f"{app.sidecar_address}/v1.0/healthz/outbound"),
-        # Sidecars register this address: the machine's outward one may change at any time.
+        # The address that sidecars register. The machine's external address may change at any time.
         env={"DAPR_HOST_IP": "127.0.0.1", **tokens},
         cwd=template.path.parent,
     )

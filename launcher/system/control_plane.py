@@ -1,50 +1,54 @@
-"""Redis, placement and scheduler: used where they run already, started where they do not."""
+"""Redis, placement and scheduler: started unless they are already running."""
 
 from pathlib import Path
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.ports import HOST, ControlPorts, grpc_answers, http_ok, redis_answers, redis_setting
 from launcher.setup.dapr import Dapr
 from launcher.setup.redis import ensure_redis
 from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 
 SERVICES = ("redis", "placement", "scheduler")
-_CHANGES_KEPT, _CHANGES_UNTIL_SNAPSHOT = 50_000, 20_000
+_RETAINED_REVISIONS, _CHANGES_PER_SNAPSHOT = 50_000, 20_000
 START_TIMEOUT_S = 30.0
 STOP_GRACE_S = 2.0
 
 
 def already_running(ports: ControlPorts) -> set[str]:
-    """Return which of the services answer already, by the protocol that they speak."""
+    """Return the services that already answer, each by its own protocol."""
     answers = {
         "redis": redis_answers(ports.redis),
         "placement": grpc_answers(ports.placement),
         "scheduler": grpc_answers(ports.scheduler),
     }
-    return {name for name, yes in answers.items() if yes}
+    return {name for name, is_running in answers.items() if is_running}
 
 
-def say_what_is_used(names: set[str], ports: ControlPorts) -> None:
-    """Say which services are used though somebody else started them, and what that means for the orders."""
+def report_reused_services(names: set[str], ports: ControlPorts) -> None:
+    """Print which services are reused although another program started them, and what that means for the orders."""
     for name in sorted(names):
         port = getattr(ports, name)
-        say(f"Using the {name} that already answers on port {port}; it is left running at the end.")
+        print_line(f"Using the {name} that already answers on port {port}; it keeps running at the end.")
     if "redis" in names and redis_setting(ports.redis, "appendonly") == "no":
-        say("  That Redis keeps no append-only file: orders may be lost when it is killed.")
+        print_line("  This Redis has no append-only file: a crash of it may lose orders.")
     if "scheduler" in names:
-        say("  If it is Dapr's own, every web page may read and delete its jobs: see docs/security.md.")
+        print_line(
+            "  If it is Dapr's stock scheduler, any web page can read and delete its jobs: see docs/security.md."
+        )
     if ("redis" in names) != ("scheduler" in names):
-        say("  Redis and scheduler hold two halves of the workflows: remove the data of both or of neither.")
+        print_line(
+            "  Redis and the scheduler each hold half of the workflow data: remove the data of both or of neither."
+        )
 
 
 def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) -> list[SupervisedProcess]:
-    """Start the named services together, to be kept alive, and wait until each answers; when one fails, all stop."""
-    plans = [_plan(name, dapr, ports, state_dir) for name in names]
+    """Start the named services under supervision, and wait until each answers. When one fails, stop all."""
+    specs = [_spec(name, dapr, ports, state_dir) for name in names]
     started: list[SupervisedProcess] = []
     try:
-        started.extend(SupervisedProcess(plan, state_dir) for plan in plans)
-        for kept in started:
-            kept.wait_up(START_TIMEOUT_S)
+        started.extend(SupervisedProcess(spec, state_dir) for spec in specs)
+        for process in started:
+            process.wait_up(START_TIMEOUT_S)
     except BaseException:
         stop(started)
         raise
@@ -52,13 +56,13 @@ def start(dapr: Dapr, ports: ControlPorts, state_dir: Path, names: list[str]) ->
 
 
 def stop(services: list[SupervisedProcess]) -> None:
-    """Stop the services one after the other, last started first: Redis goes when nobody writes any more."""
+    """Stop the services in reverse order of their start, so that Redis ends after its clients."""
     while services:
         stop_supervised([services.pop()], STOP_GRACE_S)
 
 
-def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> ProcessSpec:
-    """Return how to start a service and how to see that it is up."""
+def _spec(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> ProcessSpec:
+    """Return how to start a service and how to check that it is up."""
     folder = state_dir / name
     if name == "redis":
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,18 +75,18 @@ def _plan(name: str, dapr: Dapr, ports: ControlPorts, state_dir: Path) -> Proces
 
 
 def _redis_command(ports: ControlPorts, folder: Path) -> list[str | Path]:
-    """Return Redis's command: every write is on disk before it is answered."""
+    """Return the command of Redis. Every write is on disk before Redis answers."""
     return [
         ensure_redis(),
         *("--bind", HOST, "--port", str(ports.redis), "--dir", folder),
         *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
-        # A changed title would overwrite the environment, and with it our mark.
+        # A changed process title would overwrite the environment and with it the mark of the launcher.
         *("--set-proc-title", "no", "--daemonize", "no"),
     ]
 
 
 def _placement_command(dapr: Dapr, ports: ControlPorts) -> list[str | Path]:
-    """Return placement's command; its table is rebuilt from the sidecars, so it keeps nothing on disk."""
+    """Return the command of placement. It rebuilds its table from the sidecars and keeps nothing on disk."""
     return [
         dapr.binary("placement"),
         *_listening(ports.placement, ports.placement_health, ports.placement_metrics),
@@ -91,23 +95,23 @@ def _placement_command(dapr: Dapr, ports: ControlPorts) -> list[str | Path]:
 
 
 def _scheduler_command(dapr: Dapr, ports: ControlPorts, folder: Path) -> list[str | Path]:
-    """Return the scheduler's command with its embedded etcd on the state folder, where no port leads to it."""
+    """Return the command of the scheduler. Its embedded etcd lies in the state folder and has no port."""
     return [
         dapr.binary("scheduler"),
         *_listening(ports.scheduler, ports.scheduler_health, ports.scheduler_metrics),
-        # Sidecars are told this address; without it they would be told the machine's outward one.
+        # The address that sidecars get. The default is the machine's external address.
         f"--override-broadcast-host-port={HOST}:{ports.scheduler}",
         f"--etcd-data-dir={folder}",
-        # By default etcd remembers the last million changes: the memory of 20,000 orders, some 700 MB.
-        f"--etcd-compaction-retention={_CHANGES_KEPT}",
-        f"--etcd-snapshot-count={_CHANGES_UNTIL_SNAPSHOT}",
+        # By default etcd retains the last million revisions: with 20,000 orders about 700 MB of memory.
+        f"--etcd-compaction-retention={_RETAINED_REVISIONS}",
+        f"--etcd-snapshot-count={_CHANGES_PER_SNAPSHOT}",
     ]
 
 
 def _listening(port: int, health: int, metrics: int) -> list[str]:
-    """Return the flags that placement and scheduler share: their ports, on the loopback only.
+    """Return the port flags that placement and scheduler share, for the loopback only.
 
-    Of the health port only the number is heeded: Dapr 1.18 answers health checks on every address.
+    Dapr 1.18 ignores the address of the health port and answers health checks on all addresses.
     """
     return [
         *(f"--port={port}", f"--listen-address={HOST}"),

@@ -1,4 +1,4 @@
-"""The whole system as one object: `make run` has one, an end-to-end test session its own on other ports."""
+"""The whole system as one object, for `make run` and, on other ports, for the end-to-end tests."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.errors import LaunchError
 from launcher.paths import DEFAULT_STATE, ROOT
 from launcher.ports import ControlPorts, require_free
@@ -31,10 +31,10 @@ READY_TIMEOUT_S = 90.0
 class Stack:
     """Redis, placement, scheduler and the apps of a run template with their sidecars, on one state folder.
 
-    All of them are kept alive: what ends by itself is started again. `port_offset` moves every port, and then nothing
-    that runs already is used; `env` is added to the apps' environment; `replicas` says how many there are to be of an
-    app, by its id; `console` shows what the apps log. `encrypted` has the apps seal what they keep, with a key that is
-    made at the first start, unless the environment or `env` says by what.
+    All processes are supervised: they are restarted when they exit. `port_offset` shifts every port, and services that
+    are already running are not reused then. `env` is added to the apps' environment. `replicas` is the replica count by
+    app id. `console` shows log lines of the apps. With `encrypted` the apps encrypt their data with a key that is
+    generated at the first start, unless the environment or `env` names other keys.
     """
 
     root: Path = ROOT
@@ -47,7 +47,7 @@ class Stack:
     encrypted: bool = True
 
     def __post_init__(self) -> None:
-        """Prepare what start() fills; nothing runs yet."""
+        """Prepare the fields that start() fills. Starts no process."""
         self.ports = ControlPorts().shifted(self.port_offset)
         self._template = self.run_template or self.root / "dapr.yaml"
         self._services: list[SupervisedProcess] = []
@@ -56,33 +56,33 @@ class Stack:
         self._state = StateFolder(self.state_dir)
 
     def __enter__(self) -> Self:
-        """Start everything and wait until it is ready."""
+        """Start the system and wait until it is ready."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop everything."""
+        """Stop the system."""
         self.stop()
 
     @property
     def started(self) -> bool:
-        """Tell whether anything may be running that stop() would stop."""
-        return self._state.taken
+        """Return whether stop() may have processes to stop."""
+        return self._state.is_acquired
 
     @property
     def logs(self) -> Path:
-        """Return the folder of the log files: one for each process, kept over its restarts."""
+        """Return the folder of the log files: each process has one for all its starts."""
         return self.state_dir / "logs"
 
     @property
     def keys_file(self) -> Path:
-        """Return where the keys are that the apps seal with, once they were started so."""
+        """Return the file with the encryption keys of the apps."""
         return Path(os.environ.get(KEYS_FILE) or self.state_dir / "keys.json").resolve()
 
     def start(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Start everything and wait until every app is ready; when that fails, leave nothing running."""
+        """Start the system and wait until every app is ready. On failure, stop all processes."""
         try:
             dapr = self.start_services(also_free=self._app_ports())
             self._start_apps(dapr)
@@ -92,46 +92,46 @@ class Stack:
             raise
 
     def start_services(self, also_free: Mapping[str, int] | None = None) -> Dapr:
-        """Start Redis, placement and scheduler where they do not run yet, after a look at every port."""
+        """Check every port, then start Redis, placement and scheduler unless they are already running."""
         reaper.ensure()
-        self._state.take()
-        # Only at the usual ports may somebody else's services be used: a test wants its own.
+        self._state.acquire()
+        # Running services are reused on the default ports only. Tests need their own.
         running = control_plane.already_running(self.ports) if self.port_offset == 0 else set()
         names = [name for name in control_plane.SERVICES if name not in running]
         wanted = {label: port for name in names for label, port in self.ports.of(name).items()}
         require_free(wanted | dict(also_free or {}))
         dapr = ensure_dapr(control_plane=not {"placement", "scheduler"} <= running)
-        control_plane.say_what_is_used(running, self.ports)
+        control_plane.report_reused_services(running, self.ports)
         self._services = control_plane.start(dapr, self.ports, self.state_dir, names)
         return dapr
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until every process is up and every app ready. Raises LaunchError when that does not come."""
+        """Wait until every process is up and every app is ready. Raises LaunchError on failure or timeout."""
         for service in self._services:
             service.wait_up(timeout_s)
         if self._apps is not None:
             self._apps.wait_ready(timeout_s)
 
     def stop_supervising(self) -> None:
-        """From now on start nothing again; what runs goes on running until stop()."""
-        for kept in self._kept().values():
-            kept.leave()
+        """Restart no process from now on. Running processes continue until stop()."""
+        for process in self._processes().values():
+            process.release()
 
     @contextmanager
     def without(self, *names: str) -> Iterator[None]:
-        """Kill processes as a crash does, and let none of them come back while the block runs."""
+        """Kill processes as a crash does, and keep them stopped while the block runs."""
         with ExitStack() as down:
             for name in names:
-                down.enter_context(self._kept()[name].stopped(at_once=True))
+                down.enter_context(self._processes()[name].stopped(kill=True))
             yield
 
-    def roll(self, app_ids: set[str]) -> None:
-        """Restart these apps and their sidecars one after the other, replica after replica, without a break."""
+    def restart(self, app_ids: set[str]) -> None:
+        """Restart these apps and their sidecars one replica at a time (a rolling restart)."""
         if self._apps is not None:
-            self._apps.roll(app_ids)
+            self._apps.restart(app_ids)
 
     def stop(self) -> None:
-        """Stop everything that this object started, the apps first, within about ten seconds; the data stay."""
+        """Stop all processes that this object started, the apps first, within about ten seconds. The data stays."""
         if self._apps is not None:
             self._apps.stop()
             self._apps = None
@@ -139,42 +139,49 @@ class Stack:
         if self._follower is not None:
             self._follower.stop()
             self._follower = None
-        self._state.leave()
+        self._state.release()
 
-    def dead(self) -> str | None:
-        """Return a sentence about something that is not started any more, None while all is kept alive.
+    def failure(self) -> str | None:
+        """Return why a process is no longer restarted, or None while all processes are supervised.
 
-        What a restart on purpose has broken does not count: whoever asked for it was told.
+        Failures of a requested restart do not count. Their message goes to the caller.
         """
-        broken = self._apps.broken if self._apps is not None else set[str]()
-        return next((one.given_up for name, one in self._kept().items() if one.given_up and name not in broken), None)
+        excluded = self._apps.failed_restarts if self._apps is not None else set[str]()
+        return next(
+            (
+                process.failure
+                for name, process in self._processes().items()
+                if process.failure and name not in excluded
+            ),
+            None,
+        )
 
     def names(self) -> list[str]:
         """Return the names of all processes, such as `redis`, `billing` and `billing sidecar`."""
-        return list(self._kept())
+        return list(self._processes())
 
     def pid(self, name: str) -> int | None:
-        """Return the process id behind a name, None while it is down or not ours."""
-        kept = self._kept().get(name)
-        return kept.pid if kept else None
+        """Return the process id of a process, or None while it is down or was not started here."""
+        process = self._processes().get(name)
+        return process.pid if process else None
 
     @property
     def last_start(self) -> float:
-        """Return when a process was started last, by the monotonic clock."""
-        return max(kept.started_at for kept in self._kept().values())
+        """Return the time of the latest start of any process, by the monotonic clock."""
+        return max(process.started_at for process in self._processes().values())
 
     def address(self, name: str) -> str:
-        """Return where an app, or a further replica such as `orderprocessing-2`, answers."""
+        """Return the address of an app, or of a replica such as `orderprocessing-2`."""
         return self._app(name).address
 
     def sidecar_address(self, name: str) -> str:
-        """Return where an app's sidecar answers over HTTP."""
+        """Return the HTTP address of an app's sidecar."""
         return self._app(name).sidecar_address
 
     def tokens(self, name: str) -> Tokens:
-        """Return the tokens of an app that runs here, or of a further replica."""
+        """Return the tokens of a running app or replica."""
         if self._apps is None:
-            raise LaunchError("Nothing runs.")
+            raise LaunchError("The system is not running.")
         return self._apps.tokens[name]
 
     def log_of(self, name: str) -> Path:
@@ -182,12 +189,12 @@ class Stack:
         return log_file(self.state_dir, name)
 
     def apps(self) -> list[App]:
-        """Return the apps, replicas among them, with their ports as they run here."""
-        apps = [app.moved(self.port_offset, app.name) for app in read_template(self._template).apps]
+        """Return the apps and their replicas, with their actual ports."""
+        apps = [app.shifted(self.port_offset, app.name) for app in read_template(self._template).apps]
         return with_replicas(apps, dict(self.replicas or {}))
 
-    def _kept(self) -> dict[str, SupervisedProcess]:
-        return {kept.name: kept for kept in self._services} | (self._apps.kept if self._apps else {})
+    def _processes(self) -> dict[str, SupervisedProcess]:
+        return {process.name: process for process in self._services} | (self._apps.processes if self._apps else {})
 
     def _app(self, name: str) -> App:
         for app in self.apps():
@@ -196,25 +203,25 @@ class Stack:
         raise LaunchError(f"There is no app {name}.")
 
     def _app_ports(self) -> dict[str, int]:
-        """Return every port of the apps and their sidecars, each by what it is called to a person."""
+        """Return every port of the apps and their sidecars, by display name."""
         return {name: port for app in self.apps() for name, port in app.named_ports().items()}
 
     def _encryption(self) -> dict[str, str]:
-        """Return what has the apps seal what they keep; the key is made now if there is none.
+        """Return the encryption settings of the apps. Generates a key if there is none.
 
-        Who sets ENCRYPTION_KEY_ID to nothing wants nothing sealed, but still to read what is.
+        With an empty ENCRYPTION_KEY_ID the apps encrypt nothing but still decrypt existing data.
         """
         if not self.encrypted:
             return {}
         settings = key_file.settings(os.environ, self.state_dir / "keys.json")
         path = settings.get(KEYS_FILE)
         if path and settings[KEY_ID] == CURRENT and key_file.ensure(Path(path)):
-            say(f"A key to encrypt the data with was made: {path}. Without it they cannot be read.")
+            print_line(f"Generated an encryption key: {path}. Without it the data cannot be read.")
         return settings
 
     def _start_apps(self, dapr: Dapr) -> None:
-        """Start what the run template describes, or its copy on other ports."""
-        # The template's own default is for `dapr run`: here it is decided whether and with what to encrypt.
+        """Start the apps of the run template, or of its copy on other ports."""
+        # The template's default key file is for `dapr run`. `_encryption` decides here.
         path, env = self._template, {DEFAULT_KEYS_FILE: "", **self._encryption(), **(self.env or {})}
         if self.port_offset or path.parent != self.root:
             path = write_shifted(self._template, self.root, self.state_dir, self.port_offset)
@@ -223,7 +230,7 @@ class Stack:
             logs = {app.name: self.log_of(app.name) for app in self.apps()}
             level = env.get("LOG_LEVEL") or os.environ.get("LOG_LEVEL")
             self._follower = LogFollower(logs, everything=level == "DEBUG")
-        # Where the sidecars keep each other's addresses, by components/config.yaml.
+        # The name registry of the sidecars (see components/config.yaml).
         (path.parent / ".dapr").mkdir(exist_ok=True)
         template = read_template(path)
         self._apps = Apps(dapr, template, with_replicas(template.apps, dict(self.replicas or {})), self.state_dir, env)

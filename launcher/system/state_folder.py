@@ -1,4 +1,4 @@
-"""The folder that holds all data of a running system, and the rule that one launcher at a time works on it."""
+"""The folder with all data of a system, and its lock for one launcher at a time."""
 
 import fcntl
 import os
@@ -6,15 +6,15 @@ import shutil
 from pathlib import Path
 from typing import IO
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.errors import LaunchError
-from launcher.supervision.processes import end, marked
+from launcher.supervision.processes import marked, terminate
 
 LEFTOVER_GRACE_S = 10.0
 
 
-def is_taken(path: Path) -> bool:
-    """Tell whether a launcher works on a state folder."""
+def is_in_use(path: Path) -> bool:
+    """Return whether a launcher holds the lock of a state folder."""
     if not (path / "lock").exists():
         return False
     with (path / "lock").open() as lock:
@@ -26,20 +26,20 @@ def is_taken(path: Path) -> bool:
 
 
 class StateFolder:
-    """The data of Redis and of the scheduler, which are only of use together, and the log files."""
+    """The data of Redis and the scheduler, which belong together, and the log files."""
 
     def __init__(self, path: Path) -> None:
-        """Name the folder; it is made when it is taken."""
+        """Set the path. acquire() creates the folder."""
         self.path = path
         self._lock: IO[str] | None = None
 
     @property
-    def taken(self) -> bool:
-        """Tell whether this launcher works on the folder."""
+    def is_acquired(self) -> bool:
+        """Return whether this launcher holds the lock."""
         return self._lock is not None
 
-    def take(self) -> None:
-        """Make sure that no other launcher works on the folder, and end what a killed one left running."""
+    def acquire(self) -> None:
+        """Lock the folder, and end processes of a killed launcher. Raises LaunchError when the folder is in use."""
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("a+")
         try:
@@ -48,28 +48,28 @@ class StateFolder:
             lock.seek(0)
             holder = lock.read().strip()
             lock.close()
-            message = f"The system already runs on {self.path} (process {holder}): stop that one first."
+            message = f"The system is already running on {self.path} (process {holder}). Stop it first."
             raise LaunchError(message) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
-        if left := self._leftovers():
-            say(f"Ending {len(left)} processes that an earlier run left behind.")
-            end(left, LEFTOVER_GRACE_S)
+        if leftovers := self._leftovers():
+            print_line(f"Ending {len(leftovers)} processes of an earlier run.")
+            terminate(leftovers, LEFTOVER_GRACE_S)
 
-    def leave(self) -> None:
-        """End what is still running on the folder, and let the next launcher take it."""
+    def release(self) -> None:
+        """End the remaining processes of the folder, and release the lock."""
         if self._lock is not None:
-            # What was just starting when a signal came is known by its mark only.
-            end(self._leftovers(), LEFTOVER_GRACE_S)
+            # A process that was just being started when a signal arrived is known only by its mark.
+            terminate(self._leftovers(), LEFTOVER_GRACE_S)
             self._lock.close()
             self._lock = None
 
     def remove(self) -> None:
-        """Remove all data, unless a launcher works on them."""
-        self.take()
-        self.leave()
+        """Remove all data. Raises LaunchError when the folder is in use."""
+        self.acquire()
+        self.release()
         shutil.rmtree(self.path)
 
     def _leftovers(self) -> list[int]:

@@ -1,6 +1,6 @@
-"""Reads the multi-app run template `dapr.yaml`, and writes the copy of it that runs on other ports.
+"""Reads the multi-app run template `dapr.yaml`, and writes a copy of it for other ports.
 
-The standard library has no YAML parser: this understands the plain `key: value` lines of our template.
+The standard library has no YAML parser. This one supports the plain `key: value` lines of the template.
 """
 
 import json
@@ -20,7 +20,7 @@ APP_PORTS = {
     "metricsPort": "sidecar metrics",
 }
 REPLICA_STEP = 10
-"""How far apart the ports of two replicas of one app are."""
+"""Distance between the ports of two replicas of an app."""
 
 PORT_LINE = re.compile(rf"^(\s*(?:{'|'.join(APP_PORTS)}):\s*)(\d+)", re.MULTILINE)
 CONTROL_LINE = re.compile(r"^(\s*(placement|scheduler)HostAddress:\s*\S+:)\d+", re.MULTILINE)
@@ -30,7 +30,7 @@ REDIS_ADDRESS = re.compile(r"\b(localhost|127\.0\.0\.1):6379\b")
 
 @dataclass(frozen=True)
 class App:
-    """One app of the template, or a further replica of it, with the ports of itself and its sidecar."""
+    """An app of the template, or a replica of it, with its ports and those of its sidecar."""
 
     app_id: str
     name: str
@@ -39,26 +39,26 @@ class App:
 
     @property
     def address(self) -> str:
-        """Return where the app itself answers."""
+        """Return the address of the app."""
         return f"http://127.0.0.1:{self.ports['appPort']}"
 
     @property
     def sidecar_address(self) -> str:
-        """Return where the app's sidecar answers over HTTP."""
+        """Return the HTTP address of the app's sidecar."""
         return f"http://127.0.0.1:{self.ports['daprHTTPPort']}"
 
     def named_ports(self) -> dict[str, int]:
-        """Return the app's ports, each by what it is called to a person."""
+        """Return the app's ports, by display name."""
         return {f"{self.name} {APP_PORTS[key]}": port for key, port in self.ports.items()}
 
-    def moved(self, offset: int, name: str) -> "App":
-        """Return the same app on other ports."""
+    def shifted(self, offset: int, name: str) -> "App":
+        """Return the app with its ports shifted by an offset."""
         return replace(self, name=name, ports={key: port + offset for key, port in self.ports.items()})
 
 
 @dataclass(frozen=True)
 class Template:
-    """What a run template says: the settings and environment that all apps share, and the apps."""
+    """A run template: the common settings, the common environment, and the apps."""
 
     path: Path
     common: dict[str, str]
@@ -69,7 +69,7 @@ class Template:
 def read_template(path: Path) -> Template:
     """Read a run template."""
     if not path.exists():
-        raise LaunchError(f"There is no run template {path}.")
+        raise LaunchError(f"Run template not found: {path}.")
     common: dict[str, str] = {}
     env: dict[str, str] = {}
     entries: list[dict[str, str]] = []
@@ -85,7 +85,7 @@ def read_template(path: Path) -> Template:
             entries.append({})
             target = entries[-1]
         elif not entries:
-            # Below `common:` two spaces in are the settings; deeper is the block `env:`.
+            # Below `common:`, lines indented by two spaces are settings. Deeper lines belong to `env:`.
             target = common if level <= 2 else env
         if value:
             target[key] = value if key == "command" else value.strip('"')
@@ -95,22 +95,22 @@ def read_template(path: Path) -> Template:
 def _app(path: Path, entry: dict[str, str]) -> App:
     app_id = entry.get("appID", "an app")
     if missing := [key for key in ("appID", "command", *APP_PORTS) if key not in entry]:
-        raise LaunchError(f"{path} gives {app_id} no {' and no '.join(missing)}.")
+        raise LaunchError(f"{path}: {app_id} has no {' and no '.join(missing)}.")
     ports = {key: int(entry[key]) for key in APP_PORTS}
     return App(app_id, app_id, ports, json.loads(entry["command"]))
 
 
 def with_replicas(apps: list[App], replicas: dict[str, int]) -> list[App]:
-    """Return the apps with as many further replicas as asked for, each on ports of its own."""
+    """Return the apps with the requested number of replicas, each on its own ports."""
     result = []
     for app in apps:
         count = replicas.get(app.app_id, 1)
-        result += [app] + [app.moved(REPLICA_STEP * (n - 1), f"{app.app_id}-{n}") for n in range(2, count + 1)]
+        result += [app] + [app.shifted(REPLICA_STEP * (n - 1), f"{app.app_id}-{n}") for n in range(2, count + 1)]
     return result
 
 
 def write_shifted(template: Path, root: Path, state_dir: Path, offset: int) -> Path:
-    """Write the template and the components beside each other into a state folder, moved to other ports.
+    """Write the template and the components beside each other into a state folder, with all ports shifted.
 
     Relative paths of the copy lead into the state folder, so log files and resources of two systems stay
     apart; only the interpreter of the virtual environment is named in full.

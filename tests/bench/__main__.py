@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: how fast the system is, what an order costs, and how near that is to the engine's limit."""
+"""`python -m tests.bench`: throughput, latency and cost of orders, compared with the limit of the workflow engine."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.paths import ROOT
 from launcher.system.stack import Stack
 from tests.bench.gauges import counts, use_of_each
@@ -26,7 +26,7 @@ _TIMEOUT = 900.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure on fresh state and print; return 0 if every order that was accepted was completed."""
+    """Run the benchmark on an empty system and print the results. Return 0 if every accepted order completed."""
     options = _parser().parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="oms-bench-"))
     try:
@@ -34,17 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
         measure(folder / "system", options, findings)
     finally:
         shutil.rmtree(folder)
-    say(f"\n{tables(findings)}")
+    print_line(f"\n{tables(findings)}")
     if options.json:
         options.json.write_text(json.dumps(as_json(findings), indent=2) + "\n")
-    return 0 if all(set(one.course.statuses) <= {"completed"} for one in findings.runs) else 1
+    return 0 if all(set(run.course.statuses) <= {"completed"} for run in findings.runs) else 1
 
 
 def bare_engine(folder: Path, port_offset: int, workflows: int) -> float:
-    """Return how many activities a second the engine runs when they do nothing."""
+    """Return how many empty activities per second the engine runs."""
     folder.mkdir(parents=True)
     shutil.copytree(ROOT / "components", folder / "components")
-    # The system's own template up to its second app, with the bare worker in place of the first.
+    # The run template up to its second app, with the bare worker instead of the first app.
     head, first, *_rest = (ROOT / "dapr.yaml").read_text().split("  - appID: ")
     template = folder / "dapr.yaml"
     template.write_text(f"{head}  - appID: {first.replace('services.orderprocessing.app', 'tests.bench.bare')}")
@@ -56,7 +56,7 @@ def bare_engine(folder: Path, port_offset: int, workflows: int) -> float:
 
 
 def measure(folder: Path, options: argparse.Namespace, findings: Findings) -> None:
-    """Run the life cycle at its fastest and at each rate, on one system."""
+    """Run orders at maximum throughput and at each rate, on one system."""
     with Stack(state_dir=folder, port_offset=options.port_offset) as stack:
         shop = Shop(stack.address, stack.sidecar_address)
         findings.idle = use_of_each(stack)
@@ -77,24 +77,26 @@ def measure(folder: Path, options: argparse.Namespace, findings: Findings) -> No
 
 
 def _measured(stack: Stack, name: str, run: Callable[[], Course]) -> Finding:
-    # What the run before has left to do, deliveries for the most part, is not to count for this one.
+    # Background work of the previous run, mostly deliveries, must not count for this one.
     threading.Event().wait(_QUIET)
     cpu, counted = use_of_each(stack), counts(stack)
     course = run()
     after, counted_after = use_of_each(stack), counts(stack)
-    say(f"  {name}: {course.per_second:.1f} orders/s, {course.statuses}")
-    return Finding(name, course, {one: after[one].cpu - cpu[one].cpu for one in after}, counted_after - counted)
+    print_line(f"  {name}: {course.per_second:.1f} orders/s, {course.statuses}")
+    return Finding(
+        name, course, {process: after[process].cpu - cpu[process].cpu for process in after}, counted_after - counted
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--orders", type=int, default=400, help="how many as fast as they are taken")
-    parser.add_argument("--customers", type=int, default=16, help="how many place them")
-    parser.add_argument("--rates", type=float, nargs="*", default=[2.0, 5.0, 10.0], help="orders a second, a run each")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long each rate is kept up")
-    parser.add_argument("--workflows", type=int, default=_BARE_WORKFLOWS, help="of five activities, to time the engine")
-    parser.add_argument("--port-offset", type=int, default=1000, help="how far from the usual ports")
-    parser.add_argument("--json", type=Path, help="write the findings to this file too")
+    parser.add_argument("--orders", type=int, default=400, help="number of orders at maximum throughput")
+    parser.add_argument("--customers", type=int, default=16, help="number of concurrent customers")
+    parser.add_argument("--rates", type=float, nargs="*", default=[2.0, 5.0, 10.0], help="orders per second")
+    parser.add_argument("--seconds", type=float, default=30.0, help="duration of each rate")
+    parser.add_argument("--workflows", type=int, default=_BARE_WORKFLOWS, help="workflows of the bare engine")
+    parser.add_argument("--port-offset", type=int, default=1000, help="offset from the default ports")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.bare`: the workflow engine alone, for comparison: workflows of activities that do nothing."""
+"""`python -m tests.bench.bare`: the workflow engine alone, with empty activities, for comparison."""
 
 import threading
 import time
@@ -21,23 +21,23 @@ _STARTERS = 16
 
 
 class BareConfig(ServiceConfig):
-    """Where the sidecar's gRPC port is, beside the rest."""
+    """Configuration with the gRPC port of the sidecar."""
 
     dapr_grpc_port: int
 
 
 def bare_workflow(ctx: DaprWorkflowContext, _payload: Any) -> Generator[Any, Any, None]:
-    """Do nothing, five times."""
+    """Run five empty activities."""
     for _ in range(IN_SEQUENCE):
-        yield ctx.call_activity(nothing, input=None)
+        yield ctx.call_activity(empty_activity, input=None)
 
 
-def nothing(_ctx: WorkflowActivityContext, _payload: Any) -> None:
+def empty_activity(_ctx: WorkflowActivityContext, _payload: Any) -> None:
     """Do nothing."""
 
 
 def create_app(sidecar: Sidecar, ready: threading.Event) -> Flask:
-    """Return the application: `POST /runs?workflows=N` runs so many and answers in how many seconds."""
+    """Return the application. `POST /runs?workflows=N` runs N workflows and returns the duration in seconds."""
     app = create_base_app("bare", lambda: ready.is_set() and sidecar.healthy())
 
     @app.post("/runs")
@@ -58,13 +58,13 @@ def create_app(sidecar: Sidecar, ready: threading.Event) -> Flask:
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until stopped by a signal."""
     config = configure(BareConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
     configure_sdk(config, config.dapr_grpc_port)
     sidecar, ready = Sidecar(config), threading.Event()
     runtime = WorkflowRuntime()
     runtime.register_workflow(bare_workflow)
-    runtime.register_activity(nothing)
+    runtime.register_activity(empty_activity)
 
     def connect() -> None:
         while not sidecar.healthy():

@@ -1,14 +1,14 @@
-"""`python -m tests.bench.encryption`: what encryption costs, in orders a second and in CPU time an order, in one run.
+"""`python -m tests.bench.encryption`: the cost of encryption in orders per second and CPU time per order.
 
-In the order without, with, with, without, so that a machine that warms up or slows down favours neither. Each is a
-system of its own on an empty folder.
+Runs without, with, with, and without encryption, so that a drift of the machine favors neither. Each run has its own
+system on an empty folder.
 """
 
 import argparse
 from statistics import mean
 from typing import NamedTuple
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.system.stack import Stack
 from tests.bench.gauges import use_of_each
 from tests.bench.load import as_fast_as_taken
@@ -21,14 +21,14 @@ _FORMS = (False, True, True, False)
 
 
 class Cost(NamedTuple):
-    """Orders a second, and milliseconds of CPU time of all processes for each."""
+    """Orders per second, and CPU time of all processes per order in milliseconds."""
 
     per_second: float
     cpu: float
 
 
 def measure(encrypted: bool, options: argparse.Namespace) -> Cost:
-    """Run the system and take orders through it, to their end."""
+    """Run the system, and process orders to their end."""
     with fresh_system(options.port_offset, encrypted=encrypted) as stack:
         shop = Shop(stack.address, stack.sidecar_address)
         as_fast_as_taken(shop, _WARM_UP, options.customers, _TIMEOUT)
@@ -44,7 +44,7 @@ def _cpu(stack: Stack) -> float:
 
 
 def main() -> None:
-    """Measure each form twice and print what each took, and how far the means are apart."""
+    """Measure each configuration twice, and print the results and the difference of the means."""
     arguments = parser("encryption", __doc__)
     arguments.add_argument("--orders", type=int, default=300)
     arguments.add_argument("--customers", type=int, default=16)
@@ -53,11 +53,13 @@ def main() -> None:
     for encrypted in _FORMS:
         cost = measure(encrypted, options)
         costs[encrypted].append(cost)
-        say(f"{'with' if encrypted else 'without':<8}{cost.per_second:7.2f} orders/s {cost.cpu:7.1f} ms CPU an order")
+        print_line(
+            f"{'with' if encrypted else 'without':<8}{cost.per_second:7.2f} orders/s {cost.cpu:7.1f} ms CPU/order"
+        )
     rate, cpu = (
         mean(one[figure] for one in costs[True]) / mean(one[figure] for one in costs[False]) - 1 for figure in (0, 1)
     )
-    say(f"with encryption {rate:+.1%} orders a second, {cpu:+.1%} CPU time an order")
+    print_line(f"encryption changes throughput by {rate:+.1%} and CPU time per order by {cpu:+.1%}")
 
 
 if __name__ == "__main__":

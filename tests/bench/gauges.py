@@ -1,4 +1,4 @@
-"""What a running system uses: CPU time and memory of each process, and what its sidecars count. Linux only."""
+"""Resource usage of a running system: CPU time and memory of each process, and counters of the sidecars. Linux only."""
 
 import os
 import re
@@ -23,26 +23,26 @@ _LINE = re.compile(r"^(\w+)\{.*\} ([0-9.e+]+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Use:
-    """What a process has used so far: CPU time in seconds, and now: memory in bytes."""
+    """CPU time of a process in seconds, and its current memory in bytes."""
 
     cpu: float
     memory: int
 
 
 def use_of_each(stack: Stack) -> dict[str, Use]:
-    """Return what each running process of the system uses, by its name."""
+    """Return the usage of each running process, by name."""
     pids = {name: stack.pid(name) for name in stack.names()}
     return {name: _use(pid) for name, pid in pids.items() if pid is not None}
 
 
 def _use(pid: int) -> Use:
-    # Behind the program's name, which may hold anything: see proc(5), fields 14, 15 and 24.
+    # After the program name, which may contain any character. See proc(5), fields 14, 15 and 24.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return Use((int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE)
 
 
 def counts(stack: Stack) -> Counter[str]:
-    """Return what the sidecars have counted so far, all of them together."""
+    """Return the sums of the counters of all sidecars."""
     found: Counter[str] = Counter()
     for app in stack.apps():
         answer = requests.get(f"http://127.0.0.1:{app.ports['metricsPort']}/metrics", timeout=5)

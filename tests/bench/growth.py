@@ -1,7 +1,7 @@
-"""`python -m tests.bench.growth`: what grows with the store, and what with the orders that went through.
+"""`python -m tests.bench.growth`: memory by processed orders, and latency by stored orders.
 
-First it takes orders through the system and prints each process's memory as it goes; then it fills the store with
-orders that have ended, as the services write them, and compares how long answers take with few and with many of them.
+First it processes orders and prints the memory of each process. Then it fills the store with completed orders, as the
+services write them, and compares latencies with few and with many stored orders.
 """
 
 import threading
@@ -12,7 +12,7 @@ from statistics import median
 
 from pydantic import SecretStr
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.system.stack import Stack
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
@@ -40,27 +40,27 @@ _MEGA = 1024 * 1024
 
 
 def run_through(stack: Stack, shop: Shop, orders: int) -> None:
-    """Take orders to their end, and print what memory each process has after every thousand."""
+    """Process orders, and print the memory of each process after every thousand."""
     columns: list[dict[str, float]] = []
     for done in range(0, orders, _STEP):
         course = as_fast_as_taken(shop, min(_STEP, orders - done), _CUSTOMERS, _TIMEOUT)
         assert course.statuses == {"completed": min(_STEP, orders - done)}, (course.statuses, course.refused)
         columns.append({name: use.memory / _MEGA for name, use in use_of_each(stack).items()})
-        say(f"  after {done + _STEP}: {course.per_second:.1f} orders/s, {sum(columns[-1].values()):.0f} MB")
+        print_line(f"  after {done + _STEP}: {course.per_second:.1f} orders/s, {sum(columns[-1].values()):.0f} MB")
     chosen = sorted({min(len(columns) - 1, len(columns) * tenth // 10) for tenth in (0, 2, 4, 6, 8, 10)})
-    say(f"\n{'MB after so many orders':<26}" + "".join(f"{(one + 1) * _STEP:>8}" for one in chosen))
+    print_line(f"\n{'MB after so many orders':<26}" + "".join(f"{(one + 1) * _STEP:>8}" for one in chosen))
     for name in columns[-1]:
-        say(f"{name:<26}" + "".join(f"{columns[one].get(name, 0):8.0f}" for one in chosen))
+        print_line(f"{name:<26}" + "".join(f"{columns[one].get(name, 0):8.0f}" for one in chosen))
 
 
 class Answers:
-    """How long a person or a program waits for each kind of answer, when nothing else goes on."""
+    """Latencies of each kind of request on an idle system."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop, self._number = shop, 0
 
     def measure(self, known: Sequence[str]) -> dict[str, float]:
-        """Return the median of each kind in milliseconds; `known` are ids of orders that are there."""
+        """Return the median latency of each kind in milliseconds. `known` are ids of existing orders."""
         kinds: dict[str, Callable[[], object]] = {
             "accept": self._place,
             "one order": lambda: self._shop.order(known[self._number % len(known)]),
@@ -85,7 +85,7 @@ class Answers:
 
 
 class Shelf:
-    """The state store as orderprocessing uses it, to put orders into that nobody ever placed."""
+    """The state store as used by orderprocessing, to store generated orders."""
 
     def __init__(self, stack: Stack) -> None:
         port = stack.sidecar_address("orderprocessing").rpartition(":")[2]
@@ -100,7 +100,7 @@ class Shelf:
         self._store = OrderStore(EncryptedDocuments(documents, Sealer(FileKeys(stack.keys_file), "current")))
 
     def fill(self, like: str, orders: int) -> list[str]:
-        """Keep so many orders that ended like this one, on all lists; return their ids."""
+        """Store copies of a completed order on all lists. Return their ids."""
         model = self._store.require(like)
         ids = [f"S{number:07}" for number in range(orders)]
         with ThreadPoolExecutor(8) as hands:
@@ -126,18 +126,18 @@ def _copy(model: Order, order_id: str) -> Order:
 
 
 def compare(stack: Stack, shop: Shop, orders: int) -> None:
-    """Print how long each answer takes before and after the store is filled."""
+    """Print the latencies before and after the store is filled."""
     answers, few = Answers(shop), as_fast_as_taken(shop, _STEP, _CUSTOMERS, _TIMEOUT)
     assert few.statuses == {"completed": _STEP}, few.statuses
     known = [one["id"] for one in shop.get("orderprocessing", "/orders", limit=100)]
     before = _at_rest(shop, answers, known)
     began = time.perf_counter()
     ids = Shelf(stack).fill(known[-1], orders)
-    say(f"  {orders} orders were written in {time.perf_counter() - began:.0f} s")
+    print_line(f"  {orders} orders written in {time.perf_counter() - began:.0f} s")
     after = _at_rest(shop, answers, ids)
-    say(f"\n{'median ms':<26}{'at 1,000':>10}{f'at {orders:,}':>12}{'ratio':>8}")
+    print_line(f"\n{'median ms':<26}{'at 1,000':>10}{f'at {orders:,}':>12}{'ratio':>8}")
     for kind, took in before.items():
-        say(f"{kind:<26}{took:10.1f}{after[kind]:12.1f}{after[kind] / took:8.2f}")
+        print_line(f"{kind:<26}{took:10.1f}{after[kind]:12.1f}{after[kind] / took:8.2f}")
 
 
 def _at_rest(shop: Shop, answers: Answers, known: Sequence[str]) -> dict[str, float]:
@@ -150,12 +150,12 @@ def _at_rest(shop: Shop, answers: Answers, known: Sequence[str]) -> dict[str, fl
 
 
 def main() -> None:
-    """Measure on fresh state and print."""
+    """Run the measurements on an empty system and print the results."""
     options = parser("growth", __doc__)
-    options.add_argument("--through", type=int, default=20_000, help="how many orders to take through")
-    options.add_argument("--stored", type=int, default=100_000, help="how many orders to fill the store with")
+    options.add_argument("--through", type=int, default=20_000, help="number of orders to process")
+    options.add_argument("--stored", type=int, default=100_000, help="number of orders to store")
     chosen = options.parse_args()
-    # All orders of a step are to be taken in, however long the queue.
+    # Accept all orders of a step, regardless of the backlog.
     with fresh_system(chosen.port_offset, env={"BACKLOG_LIMIT": str(2 * _STEP)}) as stack:
         shop = Shop(stack.address, stack.sidecar_address)
         if chosen.stored:

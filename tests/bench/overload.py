@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from launcher.console import say
+from launcher.console import print_line as say
 from launcher.system.stack import Stack
 from tests.bench.load import SKU, Courier, as_fast_as_taken
 from tests.bench.system import fresh_system, parser

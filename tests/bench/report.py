@@ -1,4 +1,4 @@
-"""What a benchmark found, as tables for people and as JSON for programs."""
+"""Benchmark results as tables and as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from tests.tables import aligned
 _MB = 2**20
 _SHARES = (0.5, 0.95, 0.99)
 ENGINE_WORK = 9.4
-"""What the engine does for an order, in activities: three workflows, two of them children, five activities and two
-events, by what each costs by itself (docs/performance.md)."""
+"""Work of the engine for an order, in units of activities: three workflows, two of them children, five activities and
+two events, by their measured costs (docs/performance.md)."""
 
 
 @dataclass
 class Finding:
-    """One run: what became of its orders, what it cost each process (CPU in seconds), and what the sidecars counted."""
+    """Results of a run: its orders, the CPU time of each process in seconds, and the counters of the sidecars."""
 
     name: str
     course: Course
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass
 class Findings:
-    """A whole benchmark; `engine` is the bare engine's activities per second, memory is in bytes."""
+    """Results of a benchmark. `engine` is in activities per second of the bare engine, memory in bytes."""
 
     engine: float
     idle: dict[str, Use] = field(default_factory=dict)
@@ -42,26 +42,26 @@ class Findings:
 
 
 def share(values: Sequence[float], part: float) -> float:
-    """Return the value below which this part of the values lies; 0 where there is none."""
+    """Return the quantile of the values, or 0 without values."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * part), len(ordered) - 1)] if ordered else 0.0
 
 
 def tables(findings: Findings) -> str:
-    """Return everything as text."""
+    """Return the results as text."""
     names = [one.name for one in findings.runs]
     return "\n\n".join(
         [
             aligned([_HEADS, *(_run_row(one) for one in findings.runs)]),
-            aligned([["CPU ms an order", *names, "MB idle", "MB after"], *_process_rows(findings)]),
-            aligned([["an order is", *names], *_count_rows(findings.runs)]),
+            aligned([["CPU ms/order", *names, "MB idle", "MB after"], *_process_rows(findings)]),
+            aligned([["per order", *names], *_count_rows(findings.runs)]),
             _engine_sentence(findings),
         ]
     )
 
 
 _TIMES = ["p50", "p95", "p99"]
-_HEADS = ["run", "orders", "refused", "orders/s", "accept ms:", *_TIMES, "to its end s:", *_TIMES, "CPU ms an order"]
+_HEADS = ["run", "orders", "refused", "orders/s", "accept ms:", *_TIMES, "to completion s:", *_TIMES, "CPU ms/order"]
 
 
 def _run_row(run: Finding) -> list[str]:
@@ -102,14 +102,14 @@ def _count_rows(runs: Sequence[Finding]) -> list[list[str]]:
 def _engine_sentence(findings: Findings) -> str:
     fastest = max(one.course.per_second for one in findings.runs)
     return (
-        f"The bare engine did {findings.engine:.0f} activities a second in the same run. What an order asks of it is "
-        f"worth {ENGINE_WORK:.1f} activities, so {findings.engine / ENGINE_WORK:.0f} orders a second are its limit; "
-        f"the system at its fastest did {fastest:.1f}: {fastest * ENGINE_WORK / findings.engine:.0%} of that."
+        f"The bare engine ran {findings.engine:.0f} activities per second in the same run. An order corresponds to "
+        f"{ENGINE_WORK:.1f} activities, so its limit is {findings.engine / ENGINE_WORK:.0f} orders per second. "
+        f"The system reached {fastest:.1f}: {fastest * ENGINE_WORK / findings.engine:.0%} of that."
     )
 
 
 def as_json(findings: Findings) -> dict[str, Any]:
-    """Return everything for programs; times in seconds, memory in bytes."""
+    """Return the results for `json.dump`, with times in seconds and memory in bytes."""
     return {
         "engineActivitiesPerSecond": findings.engine,
         "engineOrdersPerSecond": findings.engine / ENGINE_WORK,

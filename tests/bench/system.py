@@ -1,4 +1,4 @@
-"""A system of its own on an empty folder, for as long as something is measured."""
+"""A separate system on an empty folder for measurements."""
 
 import argparse
 import signal
@@ -12,15 +12,15 @@ from launcher.system.stack import Stack
 
 
 def parser(program: str, about: str | None) -> argparse.ArgumentParser:
-    """Return a parser of the command line with what all measurements take."""
+    """Return an argument parser with the common options of all measurements."""
     made = argparse.ArgumentParser(prog=f"python -m tests.bench.{program}", description=about)
-    made.add_argument("--port-offset", type=int, default=1000, help="how far from the usual ports")
+    made.add_argument("--port-offset", type=int, default=1000, help="offset from the default ports")
     return made
 
 
 @contextmanager
 def fresh_system(port_offset: int, **settings: Any) -> Iterator[Stack]:
-    """Run a system while the block does; `settings` as those of a Stack. SIGTERM ends it in order."""
+    """Run a system for the duration of the block. `settings` are those of a Stack. SIGTERM stops it in order."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="oms-bench-") as folder,

@@ -1,4 +1,4 @@
-"""One seed's run: rounds of kills under a stream of orders, each followed by calm, in which everything is checked."""
+"""The run of one seed: rounds of kills under load, each followed by a quiet phase with all checks."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,43 +9,43 @@ from pathlib import Path
 
 from launcher.errors import LaunchError
 from launcher.system.stack import Stack
-from tests.chaos.calls import ConnectionFailedError, persist
 from tests.chaos.coverage import recovery, standstill
-from tests.chaos.engine import EngineRoom
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Column, Fault
-from tests.chaos.killer import Killer, NotBackError
+from tests.chaos.killer import Killer, NotRestartedError
 from tests.chaos.plan import Kill, conditions_round, make_plan
 from tests.chaos.report import RECOVERY_TARGET_S, Tally
-from tests.chaos.robots import Robots
+from tests.chaos.retrying_calls import ConnectionFailedError, call_until_answered
 from tests.chaos.round_checks import check_orders, check_rest
-from tests.chaos.shelves import Shelves
+from tests.chaos.simulated_users import SimulatedUsers
+from tests.chaos.stock_levels import StockLevels
+from tests.chaos.workflow_checks import WorkflowChecks
 from tests.e2e.client import Shop
 
 DEADLINE_S = 8
-"""How long a customer or an approver may think before an order ends without them."""
+"""Time that a customer or an approver has to decide before the order ends."""
 SETTINGS = {"ORDER_ACTION_TIMEOUT": str(DEADLINE_S), "APPROVAL_TIMEOUT": str(DEADLINE_S)}
-"""Deadlines that come within a round; everything else is as the product has it."""
+"""Deadlines that expire within a round. All other settings have their defaults."""
 
 SETTLES_WITHIN_S = 75.0
-"""The broker delivers a message whose subscriber died again after 30 s, and then once more."""
+"""The broker redelivers a message of a killed subscriber after 30 s, and again after another 30 s."""
 
 _WITHOUT_SWITCH = {"web"}
-"""The console asks in the name of people, and keeps nothing that could be lost."""
+"""The console calls on behalf of people, and stores nothing that could be lost."""
 
-_STUCK_AFTER = 120.0
+_STUCK_AFTER_S = 120.0
 _WARM_UP = 1.5
 _POLL = 0.2
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is made: orders per second, and from some round on the settings of the chaos switch.
+    """Settings of a run: orders per second, and fault injection from a given round on.
 
-    `patience` is for how many seconds charges and bookings are tried, None for as long as the product has it. With
-    patience the switch stays on until a round's last order is placed, not only until its last kill. Where customers are
-    `fickle`, most of them cancel. `with_faults` names the services whose switch is used, none for all. `conditions` are
-    brought about one after the other in a round of their own at the end.
+    `retry_timeout` is the one of charges and bookings in seconds, None for the default. With a value, fault injection
+    stays on until the last order of a round is placed, not only until its last kill. With `mostly_cancel`, most
+    customers cancel. `with_faults` names the services with fault injection; empty means all. `conditions` are caused
+    one after the other in a separate round at the end.
     """
 
     kills: int
@@ -56,26 +56,26 @@ class Settings:
     crashes: float = 0.0
     failures_from_round: int = 1
     port_offset: int = 4000
-    patience: int | None = None
-    fickle: bool = False
+    retry_timeout: int | None = None
+    mostly_cancel: bool = False
     with_faults: tuple[str, ...] = ()
     settles_within: float = SETTLES_WITHIN_S
     conditions: tuple[str, ...] = ()
 
     @property
     def chaos(self) -> dict[str, float]:
-        """Return what every service's chaos switch is set to; nothing when it is left alone."""
+        """Return the fault injection settings of every service, empty when it is off."""
         wanted = {"failures": self.failures, "lostWrites": self.lost_writes, "crashesPerMinute": self.crashes}
         return {name: figure for name, figure in wanted.items() if figure}
 
 
 SHORT = Settings(kills=20, failures=0.1, lost_writes=0.03, crashes=2.0, failures_from_round=2)
-"""The short form: every process is killed at least once, and in the second half the chaos switch is on too."""
+"""The short form: every process is killed at least once. Fault injection is on in the second half."""
 
 
 @dataclass(frozen=True)
-class Storm:
-    """When a round's kills, the last start after them and the readiness of everything were, by the wall clock."""
+class KillPhase:
+    """Wall-clock times of a round: the kills, the last process start after them, and when the system was ready."""
 
     kills_at: list[float]
     last_start: float
@@ -83,97 +83,97 @@ class Storm:
 
 
 def make_stack(folder: Path, settings: Settings) -> Stack:
-    """Return the system of a run, not started."""
+    """Return the system of a run, without starting it."""
     env = SETTINGS | ({"CHAOS_ENABLED": "true"} if settings.chaos else {})
-    if settings.patience is not None:
-        env |= dict.fromkeys(("CHARGE_TIMEOUT", "BOOKING_TIMEOUT"), str(settings.patience))
+    if settings.retry_timeout is not None:
+        env |= dict.fromkeys(("CHARGE_TIMEOUT", "BOOKING_TIMEOUT"), str(settings.retry_timeout))
     replicas = {"orderprocessing": settings.replicas}
     return Stack(state_dir=folder, port_offset=settings.port_offset, env=env, replicas=replicas)
 
 
 class Campaign:
-    """Runs the rounds of a seed on a running stack."""
+    """Runs the rounds of a seed on a running system."""
 
     def __init__(self, stack: Stack, seed: int, settings: Settings, say: Callable[[str], None]) -> None:
         self._stack, self._settings, self._say = stack, settings, say
         self._shop = Shop(_addresses(stack), stack.sidecar_address, stack.tokens)
-        self._shelves = Shelves(self._shop)
+        self._stock_levels = StockLevels(self._shop)
         self._killer = Killer(stack)
         self._plan = make_plan(seed, stack.names(), settings.kills)
         if settings.conditions:
             self._plan.append(conditions_round(settings.conditions))
         grpc_port = next(app.ports["daprGRPCPort"] for app in stack.apps() if app.name == "orderprocessing")
-        self._engine = EngineRoom(grpc_port, lambda: stack.tokens("orderprocessing").sidecar)
+        self._engine = WorkflowChecks(grpc_port, lambda: stack.tokens("orderprocessing").sidecar)
         self.tally = Tally(seed)
 
     def run(self) -> Tally:
-        """Run every round, up to the first one after which something is wrong; what is slow only is not."""
+        """Run the rounds up to the first one with a failed check. A slow recovery does not end the run."""
         numbers = count(1)
         while self._plan and self.tally.zero:
             try:
                 self._round(next(numbers), self._plan.pop(0))
-            except (LaunchError, ConnectionFailedError, NotBackError) as error:
-                self.tally.faults.append(Fault(Column.STUCK, "the system", f"does not come back: {error}"))
-            self.tally.kills, self.tally.processes = self._killer.blows, self._killer.processes
-        self.tally.victims, self.tally.diary = self._killer.by_victim, self._killer.diary
+            except (LaunchError, ConnectionFailedError, NotRestartedError) as error:
+                self.tally.faults.append(Fault(Column.STUCK, "the system", f"does not recover: {error}"))
+            self.tally.kills, self.tally.processes = self._killer.kills, self._killer.processes
+        self.tally.victims, self.tally.kill_log = self._killer.by_victim, self._killer.kill_log
         return self.tally
 
     def _round(self, number: int, kills: list[Kill]) -> None:
         began = time.monotonic()
         name, settings = f"s{self.tally.seed}r{number}", self._settings
-        robots = Robots(self._shop, self._shelves, name, settings.rate, settings.fickle)
-        robots.start()
+        users = SimulatedUsers(self._shop, self._stock_levels, name, settings.rate, settings.mostly_cancel)
+        users.start()
         try:
             with ExitStack() as switched:
                 switched.enter_context(self._switched(number))
-                storm = self._storm(kills)
+                kill_phase = self._kill_phase(kills)
                 over = time.monotonic()
-                if self._settings.patience is None:
+                if self._settings.retry_timeout is None:
                     switched.close()
-                robots.rest()
-            self._calm(robots)
+                users.stop_ordering()
+            self._wait_until_final(users)
             self.tally.all_final_after = time.monotonic() - over
         finally:
-            robots.stop()
-            self.tally.errors += robots.agenda.errors
+            users.stop()
+            self.tally.errors += users.agenda.errors
         checked_from = time.monotonic()
-        faults, slowest = self._check(robots, storm)
+        faults, slowest = self._check(users, kill_phase)
         self.tally.rounds += 1
         self._say(
-            f"seed {self.tally.seed} round {number}: {len(kills)} kills, {len(robots.register.accepted())} orders, "
-            f"{len(faults)} faults; after the last restart ready in {storm.ready_at - storm.last_start:.1f} s, "
-            f"the last order final in {slowest:.1f} s "
+            f"seed {self.tally.seed} round {number}: {len(kills)} kills, {len(users.register.accepted())} orders, "
+            f"{len(faults)} faults; ready {kill_phase.ready_at - kill_phase.last_start:.1f} s after the last restart, "
+            f"last order final after {slowest:.1f} s "
             f"(took {checked_from - began:.0f} s, checks {time.monotonic() - checked_from:.0f} s)"
         )
-        self._shelves.refill()
+        self._stock_levels.refill()
 
-    def _storm(self, kills: list[Kill]) -> Storm:
-        """Kill, and let everything come back."""
+    def _kill_phase(self, kills: list[Kill]) -> KillPhase:
+        """Kill processes, and wait until all are restarted."""
         time.sleep(_WARM_UP)
-        kills_at = [self._killer.strike(kill) for kill in kills]
+        kills_at = [self._killer.execute(kill) for kill in kills]
         self._killer.wait_ready()
         last_start = time.time() - (time.monotonic() - self._stack.last_start)
         if kills[-1].condition:
             last_start = max(last_start, kills_at[-1])
-        return Storm(kills_at, last_start, time.time())
+        return KillPhase(kills_at, last_start, time.time())
 
-    def _calm(self, robots: Robots) -> None:
-        deadline = time.monotonic() + _STUCK_AFTER
-        while not robots.done and not robots.agenda.errors and time.monotonic() < deadline:
+    def _wait_until_final(self, users: SimulatedUsers) -> None:
+        deadline = time.monotonic() + _STUCK_AFTER_S
+        while not users.done and not users.agenda.errors and time.monotonic() < deadline:
             time.sleep(_POLL)
 
-    def _check(self, robots: Robots, storm: Storm) -> tuple[list[Fault], float]:
-        orders = robots.register.accepted()
-        # Where an order is stuck, nothing settles that has not settled in the meantime.
-        deadline = time.monotonic() + (self._settings.settles_within if robots.done else 0.0)
-        evidence, faults = check_orders(self._shop, orders, self._shelves.prices, deadline)
-        faults += check_rest(self._shop, evidence, robots.customer_ids, self._shelves, self._engine, deadline)
-        faults += _unanswered(robots)
-        took = {one.tracked.id: recovery(one, storm.last_start, DEADLINE_S) for one in evidence}
-        self._count(evidence, storm.kills_at, faults)
+    def _check(self, users: SimulatedUsers, kill_phase: KillPhase) -> tuple[list[Fault], float]:
+        orders = users.register.accepted()
+        # With a stuck order, waiting longer does not help the other checks.
+        deadline = time.monotonic() + (self._settings.settles_within if users.done else 0.0)
+        evidence, faults = check_orders(self._shop, orders, self._stock_levels.prices, deadline)
+        faults += check_rest(self._shop, evidence, users.customer_ids, self._stock_levels, self._engine, deadline)
+        faults += _unanswered(users)
+        took = {one.tracked.id: recovery(one, kill_phase.last_start, DEADLINE_S) for one in evidence}
+        self._count(evidence, kill_phase.kills_at, faults)
         self.tally.recoveries |= took
         late = [one for one in evidence if took[one.tracked.id] > RECOVERY_TARGET_S]
-        self.tally.standstills |= {one.tracked.id: standstill(one, storm.last_start) for one in late}
+        self.tally.standstills |= {one.tracked.id: standstill(one, kill_phase.last_start) for one in late}
         return faults, max(took.values(), default=0.0)
 
     def _count(self, evidence: list[Evidence], kills_at: list[float], faults: list[Fault]) -> None:
@@ -186,7 +186,7 @@ class Campaign:
 
     @contextmanager
     def _switched(self, number: int) -> Iterator[None]:
-        """Let a share of the internal calls and writes fail while the block runs, if that is for this round."""
+        """Inject faults into internal calls and writes while the block runs, if this round has them."""
         chaos = self._settings.chaos if number >= self._settings.failures_from_round else {}
         if not chaos:
             yield
@@ -198,18 +198,21 @@ class Campaign:
     def _switch(self, body: Mapping[str, float]) -> None:
         every = {app.app_id for app in self._stack.apps()} - _WITHOUT_SWITCH
         for name in self._settings.with_faults or sorted(every):
-            answer = persist(self._shop, name, "PUT", "/chaos", dict(body))
+            answer = call_until_answered(self._shop, name, "PUT", "/chaos", dict(body))
             if answer.status != 200:
-                raise RuntimeError(f"{name} has no chaos switch: {answer.status} {answer.body}")
+                raise RuntimeError(f"{name} has no fault injection: {answer.status} {answer.body}")
 
 
-def _unanswered(robots: Robots) -> list[Fault]:
-    orders = [order for order in robots.register.all() if order.accepted_at is None]
-    return [Fault(Column.WRONG, order.id, f"was never accepted: {order.complaints or 'no answer'}") for order in orders]
+def _unanswered(users: SimulatedUsers) -> list[Fault]:
+    orders = [order for order in users.register.all() if order.accepted_at is None]
+    return [
+        Fault(Column.WRONG, order.id, f"was never accepted: {order.unexpected_answers or 'no answer'}")
+        for order in orders
+    ]
 
 
 def _addresses(stack: Stack) -> Callable[[str], str]:
-    """Return where to send a request to a service: to its replicas in turn."""
+    """Return a function that returns the address of a service: of its replicas in turn."""
     names: dict[str, list[str]] = {}
     for app in stack.apps():
         names.setdefault(app.app_id, []).append(app.name)

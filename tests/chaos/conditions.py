@@ -1,4 +1,4 @@
-"""What may go wrong around the processes: their jobs are deleted, the disk is full."""
+"""Failures of the environment: deleted scheduler jobs, a full disk."""
 
 import subprocess
 import time
@@ -15,19 +15,19 @@ DISK_FULL = "the disk (full)"
 _DISK_SIZE = "768m"
 _FULL_FOR_S = 6.0
 _WIPES, _BETWEEN_WIPES_S = 20, 0.1
-"""Many in a row also hit the jobs that live for milliseconds, such as those of activities."""
+"""Repeated, to also hit jobs that exist for milliseconds only, such as those of activities."""
 _POLL_S = 0.05
 _CHUNK = bytes(1 << 20)
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Brings such conditions about for a system whose state lies in a folder, and ends them again."""
+    """Causes conditions for the system of a state folder, and ends them again."""
 
     folder: Path
 
-    def bring(self, name: str) -> None:
-        """Bring a condition about, and return when it is over."""
+    def cause(self, name: str) -> None:
+        """Cause a condition, and return when it has ended."""
         {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk}[name]()
 
     def _delete_jobs(self) -> None:
@@ -52,7 +52,7 @@ class Conditions:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
-    """Mount a small disk on a folder, which only root may do. Raises CalledProcessError where it cannot be done."""
+    """Mount a small disk on a folder. Requires root. Raises CalledProcessError on failure."""
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={_DISK_SIZE}", "tmpfs", folder], check=True, capture_output=True
     )

@@ -1,6 +1,6 @@
-"""Where the kills fell: which steps of an order's life they found orders in, and how long each order took after them.
+"""Coverage of the kills: in which step of their timeline they hit orders, and how long each order took to recover.
 
-A step that an order was in at a moment is the last one of its timeline before it.
+The step of an order at a time is the last entry of its timeline before that time.
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ _ASKS = {"order.customerActionRequired", "order.approvalRequired"}
 
 @dataclass
 class Coverage:
-    """Counts by step: the kills that found an order there, and how many orders they found."""
+    """Counts by step: the kills that hit orders in this step, and the number of orders hit."""
 
     kills: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
 
     def add(self, evidence: Iterable[Evidence], kills_at: Sequence[float]) -> None:
-        """Count a round's kills, given by the wall clock."""
+        """Count the kills of a round, given as wall-clock times."""
         lives = [_life(one) for one in evidence]
         for at in kills_at:
             found = Counter(step for life in lives if (step := _step_at(life, at)))
@@ -32,7 +32,7 @@ class Coverage:
 
 
 def _life(one: Evidence) -> list[tuple[float, str]]:
-    """Return when an order was in which step; its last step is no longer open."""
+    """Return the start time of each step of an order. The last step is final."""
     steps = [(_seconds(step["at"]), str(step["type"])) for step in one.timeline]
     sent = [(one.tracked.sent_at, BEING_ACCEPTED)] if one.tracked.sent_at < min(steps)[0] else []
     return [*sent, *steps]
@@ -45,28 +45,27 @@ def _step_at(life: Sequence[tuple[float, str]], at: float) -> str | None:
 
 
 def recovery(one: Evidence, last_start: float, deadline_s: float) -> float:
-    """Return how many seconds after the last restart, or after it was received if that is later, an order was final.
+    """Return the seconds from the last restart, or from the receipt of the order if that is later, to its final status.
 
-    The time in which somebody who was asked deliberately let the deadline pass is not counted; the few moments in
-    which people thought about their answer are.
+    Excludes the time in which a customer or an approver lets a deadline pass. Includes the time before decisions.
     """
     order = one.order or {}
     if not order.get("completedAt"):
         return 0.0
     begin, end = max(last_start, _seconds(order["receivedAt"])), _seconds(order["completedAt"])
     silence = 0.0
-    if one.tracked.kind.silent:
+    if one.tracked.kind.lets_deadline_pass:
         asked = [_seconds(step["at"]) for step in one.timeline if step["type"] in _ASKS]
         silence = sum(max(min(at + deadline_s, end) - max(at, begin), 0.0) for at in asked)
     return max(end - begin - silence, 0.0)
 
 
 def standstill(one: Evidence, last_start: float) -> str:
-    """Return in a sentence where an order stood longest after the last restart."""
+    """Describe the longest step of an order after the last restart."""
     steps = [(max(at, last_start), step) for at, step in _life(one)]
     gaps = [(after - at, step, then) for (at, step), (after, then) in pairwise(steps)]
     longest, step, then = max(gaps)
-    return f"stood at {step} for {longest:.1f} s, then {then}"
+    return f"was in {step} for {longest:.1f} s, then {then}"
 
 
 def _seconds(text: str) -> float:

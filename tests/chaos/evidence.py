@@ -1,18 +1,18 @@
-"""What the system says of an order at its end: everything that the checks of one order need, read through the APIs."""
+"""The final state of an order in all services, read through their APIs."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.calls import persist
-from tests.chaos.orders import Tracked
+from tests.chaos.orders import TrackedOrder
+from tests.chaos.retrying_calls import call_until_answered
 from tests.e2e.client import Json, Shop
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One order in everybody's books; `order` is None when it does not exist, a booking when there is none."""
+    """The records of one order in all services. `order` is None when it does not exist, as is a missing booking."""
 
-    tracked: Tracked
+    tracked: TrackedOrder
     order: Json | None
     timeline: list[Json]
     feed: list[Json]
@@ -22,15 +22,15 @@ class Evidence:
 
     @property
     def parts(self) -> list[Json]:
-        """Return the order's fulfillments that have goods."""
+        """Return the order's fulfillments with items."""
         return [one for one in (self.order or {}).get("fulfillments") or [] if one["location"]]
 
 
-def gather(shop: Shop, tracked: Tracked) -> Evidence:
-    """Read everything about an order."""
+def gather(shop: Shop, tracked: TrackedOrder) -> Evidence:
+    """Read the records of an order from all services."""
 
     def found(service: str, path: str, **query: str) -> Any:
-        answer = persist(shop, service, "GET", path, params=query)
+        answer = call_until_answered(shop, service, "GET", path, params=query)
         assert answer.status in {200, 404}, f"GET {service} {path}: {answer.status} {answer.body}"
         return answer.body if answer.status == 200 else None
 

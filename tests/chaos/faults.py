@@ -1,11 +1,11 @@
-"""What may be wrong after a round, and in which column of the table it counts."""
+"""Failed checks, and the columns of the results table that count them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Column(StrEnum):
-    """The columns of the table that must be zero."""
+    """The columns of the results table that must be zero."""
 
     LOST = "lost"
     DOUBLE = "double"
@@ -15,7 +15,7 @@ class Column(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is not as promised; `about` is an order or a part of the system."""
+    """A failed check. `about` is an order or a component."""
 
     column: Column
     about: str

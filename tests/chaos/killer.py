@@ -1,4 +1,4 @@
-"""Carries out a plan: kills processes with SIGKILL, and sees that they are started again."""
+"""Executes a plan: kills processes with SIGKILL, and checks that the supervisor restarts them."""
 
 import os
 import signal
@@ -13,31 +13,31 @@ from tests.chaos.conditions import Conditions
 from tests.chaos.plan import Kill
 from tests.e2e.crashes import power_cut
 
-_BACK_WITHIN = 60.0
+_RESTART_TIMEOUT_S = 60.0
 _POLL = 0.05
 
 
-class NotBackError(Exception):
-    """Supervision did not bring a process back."""
+class NotRestartedError(Exception):
+    """The supervisor did not restart a process."""
 
 
 @dataclass
 class Killer:
-    """Kills processes of a stack; counts blows by victim, and processes, and writes down when each blow was."""
+    """Kills processes of a system. Counts kills by victim, counts processes, and logs the time of each kill."""
 
     stack: Stack
     by_victim: Counter[str] = field(default_factory=Counter)
-    blows: int = 0
+    kills: int = 0
     processes: int = 0
-    diary: list[str] = field(default_factory=list)
+    kill_log: list[str] = field(default_factory=list)
 
-    def strike(self, kill: Kill) -> float:
-        """Wait, kill, and return when that was, by the wall clock."""
+    def execute(self, kill: Kill) -> float:
+        """Wait, kill, and return the wall-clock time of the kill."""
         time.sleep(kill.pause)
         if kill.power_cut:
-            return self._cut(kill)
+            return self._cut_power(kill)
         if kill.condition:
-            Conditions(self.stack.state_dir).bring(kill.condition)
+            Conditions(self.stack.state_dir).cause(kill.condition)
             self._count(kill.victims, at := time.time())
             return at
         pids = [self._pid(name) for name in kill.victims]
@@ -46,20 +46,20 @@ class Killer:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
-                continue  # it ended by itself a moment ago, as a service does whose sidecar is gone
+                continue  # it has just exited, as a service does when its sidecar is gone
             self.processes += 1
         self._count(kill.victims, at)
         return at
 
     def wait_ready(self) -> None:
-        """Wait until supervision has brought everything back. Raises NotBackError."""
-        deadline = time.monotonic() + _BACK_WITHIN
+        """Wait until all processes are restarted and ready. Raises NotRestartedError."""
+        deadline = time.monotonic() + _RESTART_TIMEOUT_S
         while any(self.stack.pid(name) is None for name in self.stack.names()):
             self._check(deadline, "everything")
             time.sleep(_POLL)
-        self.stack.wait_ready(_BACK_WITHIN)
+        self.stack.wait_ready(_RESTART_TIMEOUT_S)
 
-    def _cut(self, kill: Kill) -> float:
+    def _cut_power(self, kill: Kill) -> float:
         running = sum(self.stack.pid(name) is not None for name in self.stack.names())
         at = time.time()
         power_cut(self.stack)
@@ -69,21 +69,21 @@ class Killer:
         return at
 
     def _pid(self, name: str) -> int:
-        """Return the process id, waiting for a process that an earlier blow has just ended."""
-        deadline = time.monotonic() + _BACK_WITHIN
+        """Return the process id. Waits for the restart of a process that was just killed."""
+        deadline = time.monotonic() + _RESTART_TIMEOUT_S
         while (pid := self.stack.pid(name)) is None:
             self._check(deadline, name)
             time.sleep(_POLL)
         return pid
 
     def _check(self, deadline: float, name: str) -> None:
-        if sentence := self.stack.dead():
-            raise NotBackError(sentence)
+        if failure := self.stack.failure():
+            raise NotRestartedError(failure)
         if time.monotonic() > deadline:
-            raise NotBackError(f"{name} was not started again within {_BACK_WITHIN:.0f} s")
+            raise NotRestartedError(f"{name} was not restarted within {_RESTART_TIMEOUT_S:.0f} s")
 
     def _count(self, victims: Sequence[str], at: float) -> None:
-        self.blows += 1
+        self.kills += 1
         moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-        self.diary.append(f"{moment} {' and '.join(victims)}")
+        self.kill_log.append(f"{moment} {' and '.join(victims)}")
         self.by_victim.update(victims)

@@ -1,4 +1,4 @@
-"""What the robots remember of their orders: what was sent, what was answered, and when."""
+"""The orders of simulated users: requests, answers and times."""
 
 import time
 from collections.abc import Iterable
@@ -6,30 +6,30 @@ from dataclasses import dataclass, field
 from random import Random
 from threading import Lock
 
-from tests.chaos.calls import Answer
-from tests.chaos.kinds import Kind
+from tests.chaos.order_kinds import OrderKind
+from tests.chaos.retrying_calls import Answer
 from tests.e2e.client import Json
 
 
 @dataclass
-class Tracked:
-    """One order as its people know it; times by the wall clock, and no id until it is told where the shop makes it."""
+class TrackedOrder:
+    """An order as its users know it. Times are wall-clock times. The id is empty until the service assigns it."""
 
     id: str
-    kind: Kind
+    kind: OrderKind
     body: Json
-    chance: Random
+    random: Random
     headers: dict[str, str] = field(default_factory=dict)
     sent_at: float = field(default_factory=time.time)
     accepted_at: float | None = None
     status: str = "unknown"
     final: bool = False
-    said: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     reacted: set[str] = field(default_factory=set)
-    complaints: list[str] = field(default_factory=list)
+    unexpected_answers: list[str] = field(default_factory=list)
 
     def first(self, event: str) -> bool:
-        """Tell whether this is the first reaction to an event; to be asked by one thread only."""
+        """Return whether this is the first reaction to an event. Not thread-safe."""
         if event in self.reacted:
             return False
         self.reacted.add(event)
@@ -37,37 +37,37 @@ class Tracked:
 
 
 class Register:
-    """The orders of a round. Threads may share it."""
+    """The orders of a round. Thread-safe."""
 
     def __init__(self) -> None:
-        self._orders: dict[str, Tracked] = {}
-        self._guard = Lock()
+        self._orders: dict[str, TrackedOrder] = {}
+        self._lock = Lock()
 
-    def add(self, order: Tracked) -> None:
-        """Add an order, before it is sent."""
-        with self._guard:
+    def add(self, order: TrackedOrder) -> None:
+        """Add an order before it is sent."""
+        with self._lock:
             self._orders[order.id] = order
 
-    def find(self, order_id: str) -> Tracked | None:
-        """Return an order, None when it is not of this round."""
-        with self._guard:
+    def find(self, order_id: str) -> TrackedOrder | None:
+        """Return an order, or None when it is not of this round."""
+        with self._lock:
             return self._orders.get(order_id)
 
-    def all(self) -> list[Tracked]:
+    def all(self) -> list[TrackedOrder]:
         """Return every order of the round, oldest first."""
-        with self._guard:
+        with self._lock:
             return list(self._orders.values())
 
-    def accepted(self) -> list[Tracked]:
+    def accepted(self) -> list[TrackedOrder]:
         """Return the orders that were answered 202."""
         return [order for order in self.all() if order.accepted_at is not None]
 
-    def open(self) -> list[Tracked]:
-        """Return the orders that were accepted and have not been seen final."""
+    def open(self) -> list[TrackedOrder]:
+        """Return the accepted orders that are not known to be final."""
         return [order for order in self.accepted() if not order.final]
 
-    def saw(self, lines: Iterable[Json], final: Iterable[str]) -> None:
-        """Note the statuses of a list of orders."""
+    def update(self, lines: Iterable[Json], final: Iterable[str]) -> None:
+        """Update the statuses of orders."""
         ends = set(final)
         for line in lines:
             order = self.find(line["id"])

@@ -1,4 +1,4 @@
-"""What a run found, as tables for people and as JSON for programs."""
+"""Results of a run, as tables and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ RECOVERY_TARGET_S = 30.0
 
 @dataclass
 class Tally:
-    """What one seed's rounds came to; recoveries in seconds by order id, and where the slow ones stood."""
+    """Results of one seed. Recovery times in seconds and the longest steps of slow orders are by order id."""
 
     seed: int
     rounds: int = 0
@@ -29,33 +29,33 @@ class Tally:
     recoveries: dict[str, float] = field(default_factory=dict)
     standstills: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
-    diary: list[str] = field(default_factory=list)
+    kill_log: list[str] = field(default_factory=list)
     all_final_after: float = 0.0
-    """Seconds from the end of the last round's storm until every order was final."""
+    """Seconds from the last kill of the last round until every order was final."""
 
     @property
     def longest(self) -> float:
-        """Return the longest recovery of an order."""
+        """Return the longest recovery time of an order."""
         return max(self.recoveries.values(), default=0.0)
 
     @property
     def zero(self) -> bool:
-        """Tell whether nothing is wrong, however long it took."""
+        """Return whether all checks passed, regardless of recovery times."""
         return not self.faults and not self.errors
 
     @property
     def good(self) -> bool:
-        """Tell whether the promise was kept."""
+        """Return whether all checks passed and every order recovered in time."""
         return self.zero and self.longest <= RECOVERY_TARGET_S
 
     def slow(self) -> list[str]:
-        """Return the orders that took longer than promised."""
+        """Return the orders that recovered too late."""
         late = [(took, order_id) for order_id, took in self.recoveries.items() if took > RECOVERY_TARGET_S]
         return [f"{order_id}: {took:.1f} s, {self.standstills[order_id]}" for took, order_id in sorted(late)[::-1]]
 
 
 def table(tallies: Sequence[Tally]) -> str:
-    """Return the table of all seeds with its total."""
+    """Return the results table of all seeds with totals."""
     heads = ["seed", "kills", "processes", "orders", *(column.value for column in Column), "longest recovery"]
     rows = [_row(str(one.seed), [one]) for one in tallies]
     if len(tallies) > 1:
@@ -71,7 +71,7 @@ def _row(name: str, tallies: Sequence[Tally]) -> list[str]:
 
 
 def details(tallies: Sequence[Tally]) -> str:
-    """Return what was killed how often, which steps the kills found orders in, and which orders there were."""
+    """Return the counts of kills by process, of orders hit by step, and of orders by kind."""
     victims: Counter[str] = sum((one.victims for one in tallies), Counter())
     kills: Counter[str] = sum((one.coverage.kills for one in tallies), Counter())
     orders: Counter[str] = sum((one.coverage.orders for one in tallies), Counter())
@@ -80,7 +80,7 @@ def details(tallies: Sequence[Tally]) -> str:
     return "\n\n".join(
         [
             _counted("killed", "times", victims),
-            aligned([["orders were at the step", "kills", "orders"], *_steps(kills, orders)]),
+            aligned([["step of the orders", "kills", "orders"], *_steps(kills, orders)]),
             _counted("kind of order", "orders", kinds),
             _counted("end", "orders", ends),
         ]
@@ -96,7 +96,7 @@ def _counted(what: str, head: str, counts: Counter[str]) -> str:
 
 
 def as_json(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
-    """Return everything in a form for `json.dump`."""
+    """Return the results for `json.dump`."""
     return [
         {
             "seed": one.seed,
@@ -115,7 +115,7 @@ def as_json(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
             "kinds": dict(one.kinds),
             "ends": dict(one.ends),
             "errors": one.errors,
-            "diary": one.diary,
+            "kill_log": one.kill_log,
         }
         for one in tallies
     ]

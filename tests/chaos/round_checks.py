@@ -1,4 +1,4 @@
-"""The promises about a whole round: each order's, and those of the lists, the stock, the tallies and the engine."""
+"""Checks of a whole round: of each order, of the lists, the stock, the tallies and the workflow engine."""
 
 import time
 from collections import Counter
@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 import grpc
 import requests
 
-from tests.chaos.calls import side_by_side
-from tests.chaos.engine import EngineRoom
 from tests.chaos.evidence import Evidence, gather
 from tests.chaos.faults import Column, Fault
 from tests.chaos.order_checks import faults_of
-from tests.chaos.orders import Tracked
-from tests.chaos.shelves import Shelves
+from tests.chaos.orders import TrackedOrder
+from tests.chaos.retrying_calls import in_parallel
+from tests.chaos.stock_levels import StockLevels
+from tests.chaos.workflow_checks import WorkflowChecks
 from tests.e2e.client import Json, Shop
 
 _PAUSE = 2.0
@@ -23,33 +23,38 @@ _AREAS = ("orders", "charge", "shipments")
 
 
 def check_orders(
-    shop: Shop, orders: list[Tracked], prices: Mapping[str, int], deadline: float
+    shop: Shop, orders: list[TrackedOrder], prices: Mapping[str, int], deadline: float
 ) -> tuple[list[Evidence], list[Fault]]:
-    """Return what everybody says of the orders, and what of it is not as promised at the monotonic `deadline`."""
+    """Return the evidence of the orders, and the checks that still fail at the monotonic `deadline`."""
     evidence: dict[str, Evidence] = {}
     faults: dict[str, list[Fault]] = {}
-    doubtful = orders
-    while doubtful:
-        for one in side_by_side(lambda order: gather(shop, order), doubtful):
+    unsettled = orders
+    while unsettled:
+        for one in in_parallel(lambda order: gather(shop, order), unsettled):
             evidence[one.tracked.id], faults[one.tracked.id] = one, faults_of(one, prices)
-        doubtful = [order for order in doubtful if faults[order.id]]
+        unsettled = [order for order in unsettled if faults[order.id]]
         if time.monotonic() > deadline:
             break
-        if doubtful:
+        if unsettled:
             time.sleep(_PAUSE)
     return list(evidence.values()), [fault for found in faults.values() for fault in found]
 
 
 def check_rest(
-    shop: Shop, evidence: list[Evidence], customer_ids: list[str], shelves: Shelves, engine: EngineRoom, deadline: float
+    shop: Shop,
+    evidence: list[Evidence],
+    customer_ids: list[str],
+    stock_levels: StockLevels,
+    engine: WorkflowChecks,
+    deadline: float,
 ) -> list[Fault]:
-    """Return what is not as promised beyond the orders themselves at the monotonic `deadline`."""
+    """Return the other checks of a round that still fail at the monotonic `deadline`."""
     by_customer = {customer_id: _orders_of(evidence, customer_id) for customer_id in customer_ids}
-    shelves.delivered(order for orders in by_customer.values() for order in orders)
+    stock_levels.delivered(order for orders in by_customer.values() for order in orders)
     engine.expect(one.tracked.id for one in evidence)
 
     def stock() -> list[Fault]:
-        return [Fault(Column.WRONG, "stock", text) for text in shelves.faults()]
+        return [Fault(Column.WRONG, "stock", text) for text in stock_levels.faults()]
 
     def lists() -> list[Fault]:
         return [*_newest(shop, evidence), *_open_lists(shop), *_customer_lists(shop, by_customer)]
@@ -59,22 +64,22 @@ def check_rest(
 
     return [
         fault
-        for check in (stock, lists, tallies, engine.faults, lambda: _whole_feed(shop, evidence))
+        for check in (stock, lists, tallies, engine.faults, lambda: _complete_feed(shop, evidence))
         for fault in _settled(check, deadline)
     ]
 
 
 def _settled(check: Callable[[], list[Fault]], deadline: float) -> list[Fault]:
-    while (found := _looked(check)) and time.monotonic() < deadline:
+    while (found := _failures(check)) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
     return found
 
 
-def _looked(check: Callable[[], list[Fault]]) -> list[Fault]:
+def _failures(check: Callable[[], list[Fault]]) -> list[Fault]:
     try:
         return check()
     except (AssertionError, KeyError, TypeError, requests.RequestException, grpc.RpcError) as error:
-        return [Fault(Column.WRONG, "a check", f"was not answered, or makes no sense: {error!r}")]
+        return [Fault(Column.WRONG, "a check", f"failed: {error!r}")]
 
 
 def _orders_of(evidence: list[Evidence], customer_id: str) -> list[Json]:
@@ -121,11 +126,11 @@ def _tally(shop: Shop, customer_id: str, orders: list[Json]) -> list[Fault]:
     return [] if tally == kept else [Fault(Column.WRONG, customer_id, f"fraud counts {tally}, delivered was {kept}")]
 
 
-def _whole_feed(shop: Shop, evidence: list[Evidence]) -> list[Fault]:
-    """Check the feed of all orders; it is a list of its own, written beside those of the orders."""
+def _complete_feed(shop: Shop, evidence: list[Evidence]) -> list[Fault]:
+    """Check the feed of all orders, which is stored separately from the feeds of single orders."""
     wanted = [f"{one.tracked.id}/{step['seq']}" for one in evidence for step in one.timeline]
     listed = [event["id"] for page in shop.pages("notifications", "/events", limit=1000) for event in page]
-    dead = [line.get("id", "nameless") for page in shop.pages("notifications", "/events/dead") for line in page]
+    dead = [line.get("id", "without id") for page in shop.pages("notifications", "/events/dead") for line in page]
     return [
         *_each_once("the feed of all orders", wanted, listed),
         *(Fault(Column.LOST, one, "is a dead letter") for one in dead),

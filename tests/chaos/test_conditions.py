@@ -1,4 +1,4 @@
-"""The crash matrix goes on: no order suffers when all jobs are deleted or the disk is full."""
+"""The crash matrix with failures of the environment: deleted jobs and a full disk."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.console import say
+from launcher.console import print_line
 from tests.chaos.campaign import Campaign, Settings, make_stack
 from tests.chaos.conditions import DISK_FULL, JOBS_DELETED, small_disk
 from tests.chaos.report import Tally, table
@@ -17,14 +17,14 @@ from tests.e2e.launch import log_ends
 SEED = 1
 PORT_OFFSET = 4600
 ALL_FINAL_WITHIN_S = 90.0
-"""After the last condition: an activity whose job is gone is believed lost after 20 s only, a retry of it after 80."""
+"""After the last condition. An activity without its job counts as lost after 20 s, its retry after 80 s."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 
 @pytest.fixture(scope="module")
 def missing() -> dict[str, str]:
-    """Return why a condition cannot be brought about here, by condition; filled by `tally`."""
+    """Return the conditions that cannot be caused here, with the reason. `tally` fills it."""
     return {}
 
 
@@ -37,15 +37,15 @@ def tally(tmp_path_factory: pytest.TempPathFactory, missing: dict[str, str]) -> 
         settings = Settings(kills=0, port_offset=PORT_OFFSET, conditions=conditions)
         stack = prepared.enter_context(make_stack(folder, settings))
         try:
-            tally = Campaign(stack, SEED, settings, say).run()
+            tally = Campaign(stack, SEED, settings, print_line).run()
         except Exception as error:
             raise AssertionError(f"{error}\n{log_ends(folder)}") from error
-        say(f"{table([tally])}\nLast order final after {tally.all_final_after:.1f} s")
+        print_line(f"{table([tally])}\nLast order final after {tally.all_final_after:.1f} s")
         yield tally
 
 
 def _prepare(prepared: ExitStack, folder: Path, missing: dict[str, str]) -> None:
-    """Put the folder on a small disk, if that can be done here."""
+    """Mount a small disk on the folder, if possible."""
     try:
         if os.geteuid() != 0:
             raise PermissionError("only root may mount a small disk")
@@ -55,7 +55,7 @@ def _prepare(prepared: ExitStack, folder: Path, missing: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("condition", [JOBS_DELETED, DISK_FULL])
-def test_each_condition_was_brought_about_while_orders_were_under_way(
+def test_each_condition_was_caused_while_orders_were_in_flight(
     tally: Tally, missing: dict[str, str], condition: str
 ) -> None:
     if condition in missing:
@@ -64,7 +64,7 @@ def test_each_condition_was_brought_about_while_orders_were_under_way(
     assert tally.orders >= 10
 
 
-def test_no_order_is_lost_or_stuck_and_nothing_is_done_twice(tally: Tally) -> None:
+def test_no_order_is_lost_or_stuck_and_no_effect_is_duplicated(tally: Tally) -> None:
     assert not tally.errors
     assert not tally.faults, "\n".join(map(str, tally.faults))
 

@@ -1,4 +1,4 @@
-"""Nobody else on the machine reaches the scheduler's data, and a scheduler that stands still is restarted."""
+"""The scheduler's etcd has no port, and a scheduler that no longer schedules is restarted."""
 
 import stat
 import subprocess
@@ -14,7 +14,7 @@ from tests.e2e.polling import eventually
 
 PORT_OFFSET = 4500
 LEASE_S = 20.0
-"""For so long a scheduler that was killed goes on leading in etcd."""
+"""A killed scheduler keeps its leadership in etcd for this long."""
 RESTARTED_WITHIN_S = 90.0
 _WATCH_HOSTS = "/dapr.proto.scheduler.v1.Scheduler/WatchHosts"
 
@@ -32,7 +32,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def leads(stack: Stack) -> bool:
-    """Tell whether the scheduler leads: it shows sidecars where it is only then."""
+    """Return whether the scheduler leads. Only a leader announces its address to sidecars."""
     with grpc.insecure_channel(f"127.0.0.1:{stack.ports.scheduler}") as channel:
         try:
             return bool(next(channel.unary_stream(_WATCH_HOSTS)(b"", timeout=2)))
@@ -40,7 +40,7 @@ def leads(stack: Stack) -> bool:
             return False
 
 
-def test_no_port_leads_to_the_schedulers_etcd(stack: Stack) -> None:
+def test_etcd_of_the_scheduler_has_no_port(stack: Stack) -> None:
     listing = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
     mine = [line.split()[3] for line in listing.splitlines() if f"pid={stack.pid('scheduler')}," in line]
     assert sorted(int(address.rpartition(":")[2]) for address in mine) == sorted(stack.ports.of("scheduler").values())
@@ -49,13 +49,13 @@ def test_no_port_leads_to_the_schedulers_etcd(stack: Stack) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_killed_scheduler_leads_again_before_the_lease_of_the_dead_one_has_run_out(stack: Stack) -> None:
+def test_killed_scheduler_leads_again_before_its_old_lease_expires(stack: Stack) -> None:
     eventually(lambda: leads(stack))
     kill(stack, "scheduler")
     eventually(lambda: leads(stack), LEASE_S / 2)
 
 
-def test_a_scheduler_that_lost_its_leadership_is_restarted_and_leads_again(stack: Stack) -> None:
+def test_scheduler_that_lost_its_leadership_is_restarted_and_leads_again(stack: Stack) -> None:
     eventually(lambda: leads(stack))
     before = stack.pid("scheduler")
     delete_keys(stack.state_dir, EVERYTHING)

@@ -1,4 +1,4 @@
-"""The tables of docs/security.md as a reader finds them: who may call what."""
+"""The access tables of docs/security.md."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _SAMPLES = {"shipment_id": "A1:1", "fulfillment_id": "A1:1", "filename": "x.js",
 
 @dataclass(frozen=True)
 class Row:
-    """What one line says of an endpoint: which roles may call it with a key, and which apps through their sidecars."""
+    """A row of the tables: the roles and the apps that may call an endpoint."""
 
     service: str
     method: str
@@ -22,11 +22,11 @@ class Row:
 
     @property
     def for_everybody(self) -> bool:
-        """Whether nobody needs to say who he is."""
+        """Whether the endpoint needs no authentication."""
         return self.apps == {"everybody"}
 
     def of(self, service: str) -> "Row":
-        """Return the same for one service; the last table is about all."""
+        """Return the row for one service; the last table applies to all services."""
         return Row(service, self.method, self.path, self.roles, self.apps)
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Return every line of the tables, with an id of something that does not exist for each parameter of a path."""
+    """Return every row of the tables, with the id of a missing resource for each path parameter."""
     text = (ROOT / "docs" / "security.md").read_text()
     tables = text.partition("<!-- tables -->")[2].partition("<!-- end of tables -->")[0].strip().split("\n\n")
     found = [row for table in tables for row in _rows(table)]

@@ -1,4 +1,4 @@
-"""Requests that must be refused, and how."""
+"""Invalid requests and their expected errors."""
 
 import json
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _CROSS_SITE = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
 
 @dataclass(frozen=True)
 class Bad:
-    """One request and the status that it must get; `names` must occur in the answer."""
+    """An invalid request and its expected status. `names` must occur in the response."""
 
     status: int
     service: str
@@ -27,7 +27,7 @@ class Bad:
 
     @property
     def data(self) -> bytes | None:
-        """The body as it is sent: bytes as they are, anything else as JSON."""
+        """The request body: bytes unchanged, other values as JSON."""
         if self.body is None or isinstance(self.body, bytes):
             return self.body
         return json.dumps(self.body).encode()

@@ -1,4 +1,4 @@
-"""The system as its clients see it: every call over HTTP, straight to the services' ports."""
+"""A client of the system: HTTP calls directly to the ports of the services."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ _TIMEOUT = (3.0, 20.0)
 
 
 class Shop:
-    """One running system. Threads may share it."""
+    """A client of one running system. Thread-safe."""
 
     def __init__(
         self,
@@ -24,32 +24,32 @@ class Shop:
         tokens_of: Callable[[str], Tokens | None] = lambda _service: None,
         key: str | None = None,
     ) -> None:
-        """Make a client that shows an API key, or none."""
+        """Create a client with an API key, or without."""
         self.address_of, self.sidecar_of, self.tokens_of = address_of, sidecar_of, tokens_of
         self._shown = {"Authorization": f"Bearer {key}"} if key else {}
         self._threads = threading.local()
 
     def call(self, service: str, method: str, path: str, body: object = None, **options: Any) -> requests.Response:
-        """Send a request and return whatever comes back."""
+        """Send a request and return the response, whatever its status."""
         if body is not None:
             options["json"] = body
         url = self.address_of(service) + path
         return self._session().request(method, url, **{"timeout": _TIMEOUT, **options})
 
     def get(self, service: str, path: str, **query: Any) -> Any:
-        """Return the JSON of a GET that must succeed."""
+        """Return the JSON of a GET request, which must succeed."""
         answer = self.call(service, "GET", path, params=query)
         assert answer.status_code == 200, f"GET {service} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def post(self, service: str, path: str, body: object, expect: int = 200, **options: Any) -> Any:
-        """Return the JSON of a POST that must be answered with `expect`."""
+        """Return the JSON of a POST request, which must return the status `expect`."""
         answer = self.call(service, "POST", path, body, **options)
         assert answer.status_code == expect, f"POST {service} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def is_ready(self, service: str) -> bool:
-        """Tell whether a service says that it is ready."""
+        """Return whether a service is ready."""
         try:
             return self.call(service, "GET", "/readyz").ok
         except requests.ConnectionError:
@@ -61,7 +61,7 @@ class Shop:
         return found
 
     def timeline(self, order_id: str) -> list[Json]:
-        """Return an order's steps, oldest first."""
+        """Return the timeline of an order, oldest entry first."""
         steps: list[Json] = self.get("orderprocessing", f"/orders/{order_id}/timeline")
         return steps
 
@@ -71,38 +71,38 @@ class Shop:
         return events
 
     def place(self, body: Json, expect: int = 202, **options: Any) -> Json:
-        """Send an order in."""
+        """Place an order."""
         answer: Json = self.post("orderprocessing", "/orders", body, expect, **options)
         return answer
 
     def act(self, order_id: str, action: str, expect: int = 202) -> Json:
-        """Send the customer's decision."""
+        """Send a decision of the customer."""
         answer: Json = self.post("orderprocessing", f"/orders/{order_id}/action", {"action": action}, expect)
         return answer
 
     def approve(self, order_id: str, approved: bool = True, expect: int = 202) -> Json:
-        """Send the approver's decision."""
+        """Send a decision of the approver."""
         body = {"approver": "Chris", "approved": approved}
         answer: Json = self.post("orderprocessing", f"/orders/{order_id}/approve", body, expect)
         return answer
 
     def report(self, shipment_id: str, status: str, expect: int = 202) -> Json:
-        """Send the courier's report."""
+        """Send a report of the courier."""
         answer: Json = self.post("orderprocessing", f"/shipments/{shipment_id}/status", {"status": status}, expect)
         return answer
 
     def as_app(self, caller: str, service: str) -> dict[str, str]:
-        """Return the headers by which a request passes for a call of another app through the service's sidecar."""
+        """Return headers that make a request look like a call of another app through the service's sidecar."""
         tokens = self.tokens_of(service)
         return {"dapr-caller-app-id": caller} | ({"dapr-api-token": tokens.app} if tokens else {})
 
     def what_it_takes(self, service: str, method: str, path: str) -> dict[str, str]:
-        """Return the headers that a request must have to be let in: none, but for what other services ask."""
+        """Return the headers that authorize a request: none except for internal endpoints."""
         is_internal = method.upper() == "POST" and path.startswith(_INTERNAL)
         return self.as_app("orderprocessing", service) if is_internal else {}
 
     def publish(self, body: object) -> requests.Response:
-        """Publish a CloudEvent to the topic of order events, through a sidecar."""
+        """Publish a CloudEvent to the order events topic through a sidecar."""
         url = f"{self.sidecar_of('orderprocessing')}/v1.0/publish/orders/order-events"
         headers = {"Content-Type": "application/cloudevents+json"}
         if tokens := self.tokens_of("orderprocessing"):
@@ -110,7 +110,7 @@ class Shop:
         return self._session().post(url, json=body, headers=headers, timeout=_TIMEOUT)
 
     def pages(self, service: str, path: str, **query: Any) -> Iterator[list[Json]]:
-        """Return the pages of a list, following the links for as long as pages are taken."""
+        """Yield the pages of a list by following its links."""
         answer = self.call(service, "GET", path, params=query)
         while True:
             assert answer.status_code == 200, answer.text
@@ -122,7 +122,7 @@ class Shop:
     def _session(self) -> requests.Session:
         if not hasattr(self._threads, "session"):
             session = requests.Session()
-            session.trust_env = False  # a proxy setting must not send loopback calls elsewhere
+            session.trust_env = False  # ignores proxy settings of the environment
             session.headers.update(self._shown)
             self._threads.session = session
         kept: requests.Session = self._threads.session

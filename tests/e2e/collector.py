@@ -1,4 +1,4 @@
-"""A collector of traces in place of Zipkin: takes what the sidecars send, and keeps who took part in which trace."""
+"""A trace collector that replaces Zipkin: receives spans of the sidecars, and records the services of each trace."""
 
 import json
 import threading
@@ -23,14 +23,14 @@ class Collector:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
 
     @property
     def address(self) -> str:
-        """Where spans are sent."""
+        """The address for spans."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/"
 
     def services(self, trace_id: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""What all end-to-end tests share: one running system, a customer for each test, and the stories told on it."""
+"""Fixtures of all end-to-end tests: one running system, a customer for each test, and the scenarios."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
-from tests.e2e.groups import Storyteller, System
+from tests.e2e.groups import ScenarioRunner, System
 from tests.e2e.launch import SHORT, make_stack, running
 from tests.e2e.open_orders import end_all_orders_but, ids_of_orders
 from tests.e2e.readme import Shell
@@ -61,14 +61,14 @@ def shop(system: System) -> Shop:
 
 @pytest.fixture(scope="session")
 def shell(system: System, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """Where the commands of README.md are run."""
+    """The shell for the commands of README.md."""
     env = {"OMS_URL": system.stack.address("orderprocessing"), "ENCRYPTION_KEYS_FILE": str(system.stack.keys_file)}
     return Shell(tmp_path_factory.mktemp("reader"), PORT_OFFSET, env)
 
 
 @pytest.fixture(scope="module")
-def leaves_nothing_open(shop: Shop) -> Iterator[None]:
-    """End what a module leaves of customers and goods that others use too: orders, tallies, switches."""
+def ends_open_orders(shop: Shop) -> Iterator[None]:
+    """Reset shared customers and goods after a module: orders, tallies and switches."""
     before = ids_of_orders(shop)
     yield
     shop.post("fraud", "/reset", {})
@@ -83,5 +83,5 @@ def shopper(shop: Shop) -> Shopper:
 
 
 @pytest.fixture(scope="session")
-def told(system: System) -> Storyteller:
-    return Storyteller(system)
+def run_scenario(system: System) -> ScenarioRunner:
+    return ScenarioRunner(system)

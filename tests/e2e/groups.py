@@ -1,7 +1,7 @@
-"""Stories are told in groups: those of a group at the same time, the groups one after the other.
+"""Groups of scenarios: the scenarios of a group run at the same time, the groups one after the other.
 
-A story is a function that is given a customer of its own. Switches, such as a maintenance mode, concern everybody, so
-stories that need one are a group.
+A scenario is a function with a customer of its own. A switch, such as a maintenance mode, affects all scenarios, so
+those that need one form a group.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from launcher.system.stack import Stack
 from tests.e2e.client import Shop
 from tests.e2e.shopper import Shopper
 
-Telling = Callable[[Shopper], None]
+ScenarioFunction = Callable[[Shopper], None]
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class System:
-    """What runs: as its clients see it, and as processes."""
+    """A running system: its client and its processes."""
 
     shop: Shop
     stack: Stack
@@ -29,80 +29,83 @@ Switch = Callable[[System], AbstractContextManager[None]]
 
 
 @contextmanager
-def nothing_switched(_system: System) -> Iterator[None]:
-    """Tell the stories with the system as it is."""
+def no_switch(_system: System) -> Iterator[None]:
+    """Change nothing."""
     yield
 
 
 @dataclass(frozen=True)
-class Story:
-    """A story and the group that it is told in."""
+class Scenario:
+    """A scenario and its group."""
 
-    tell: Telling
+    function: ScenarioFunction
     group: "Group"
 
     @property
     def name(self) -> str:
-        """The story in a sentence."""
-        return self.tell.__name__
+        """The name of the scenario, a sentence."""
+        return self.function.__name__
 
 
 class Group:
-    """Stories that may be told at the same time, while something is switched."""
+    """Scenarios that run at the same time while a switch is on."""
 
-    def __init__(self, switch: Switch = nothing_switched) -> None:
+    def __init__(self, switch: Switch = no_switch) -> None:
         self.switch = switch
-        self.stories: list[Story] = []
-        self.last: list[Story] = []
+        self.scenarios: list[Scenario] = []
+        self.last: list[Scenario] = []
 
-    def story(self, tell: Telling) -> Telling:
-        """Add a story."""
-        self.stories.append(Story(tell, self))
-        return tell
+    def scenario(self, function: ScenarioFunction) -> ScenarioFunction:
+        """Add a scenario."""
+        self.scenarios.append(Scenario(function, self))
+        return function
 
-    def last_story(self, tell: Telling) -> Telling:
-        """Add a story that is told after the others and may switch back."""
-        self.last.append(Story(tell, self))
-        return tell
+    def last_scenario(self, function: ScenarioFunction) -> ScenarioFunction:
+        """Add a scenario that runs after the others and may turn the switch off."""
+        self.last.append(Scenario(function, self))
+        return function
 
 
 @dataclass(frozen=True)
-class Told:
-    """A story that was told: its customer, and what went wrong, if anything did."""
+class ScenarioResult:
+    """The result of a scenario: its customer, and its error or None."""
 
     shopper: Shopper
     error: BaseException | None
 
 
-class Storyteller:
-    """Tells each group once, when the first of its stories is asked for."""
+class ScenarioRunner:
+    """Runs each group once, when the first of its scenarios is requested."""
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._told: dict[Story, Told] = {}
+        self._results: dict[Scenario, ScenarioResult] = {}
         self._failed: dict[int, BaseException] = {}
 
-    def __call__(self, story: Story) -> Shopper:
-        """Return the customer of a story that was told; raise what went wrong in it."""
-        if id(story.group) in self._failed:
-            raise self._failed[id(story.group)]
-        if story not in self._told:
-            self._tell(story.group)
-        told = self._told[story]
-        if told.error is not None:
-            raise told.error
-        return told.shopper
+    def __call__(self, scenario: Scenario) -> Shopper:
+        """Return the customer of a scenario after it ran. Raises the error of the scenario."""
+        if id(scenario.group) in self._failed:
+            raise self._failed[id(scenario.group)]
+        if scenario not in self._results:
+            self._run(scenario.group)
+        result = self._results[scenario]
+        if result.error is not None:
+            raise result.error
+        return result.shopper
 
-    def _tell(self, group: Group) -> None:
+    def _run(self, group: Group) -> None:
         try:
-            with group.switch(self._system), ThreadPoolExecutor(_AT_ONCE, "story") as pool:
-                for stories in (group.stories, group.last):
-                    running = {story: self._start(pool, story) for story in stories}
-                    self._told |= {story: Told(who, end.exception()) for story, (who, end) in running.items()}
+            with group.switch(self._system), ThreadPoolExecutor(_AT_ONCE, "scenario") as pool:
+                for scenarios in (group.scenarios, group.last):
+                    running = {scenario: self._start(pool, scenario) for scenario in scenarios}
+                    self._results |= {
+                        scenario: ScenarioResult(shopper, future.exception())
+                        for scenario, (shopper, future) in running.items()
+                    }
         except BaseException as error:
             self._failed[id(group)] = error
             raise
 
-    def _start(self, pool: ThreadPoolExecutor, story: Story) -> tuple[Shopper, Future[None]]:
+    def _start(self, pool: ThreadPoolExecutor, scenario: Scenario) -> tuple[Shopper, Future[None]]:
         shopper = Shopper(self._system.shop)
-        return shopper, pool.submit(story.tell, shopper)
+        return shopper, pool.submit(scenario.function, shopper)

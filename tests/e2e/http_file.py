@@ -1,4 +1,4 @@
-"""Reads demo.http as the REST Client of VS Code does, and sends its requests; their titles say what must come back."""
+"""Parses demo.http like the REST Client of VS Code, and sends its requests. Titles state the expected responses."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _STREAM = "text/event-stream"
 
 @dataclass(frozen=True)
 class Request:
-    """One request of the file, as it stands there."""
+    """A request of the file, before substitution of variables."""
 
     section: int
     title: str
@@ -48,7 +48,7 @@ class File:
 
 
 def parse(text: str) -> File:
-    """Read a file. Raises ValueError for what is neither a variable, a heading, a comment nor a request."""
+    """Parse a file. Raises ValueError for text that is neither a variable, a heading, a comment nor a request."""
     begin, *blocks = re.split(r"^###[ ]*", text, flags=re.MULTILINE)
     lines = [line for line in begin.splitlines() if line.strip() and not line.startswith("#")]
     if wrong := [line for line in lines if not _VARIABLE.fullmatch(line)]:
@@ -66,7 +66,7 @@ def parse(text: str) -> File:
 
 def _request(section: int, title: str, text: str) -> Request:
     if ARROW not in title:
-        raise ValueError(f"the title does not say what is answered: {title}")
+        raise ValueError(f"the title has no expected response: {title}")
     names = _NAME.findall(text)
     head, _, body = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip().partition("\n\n")
     first, *headers = head.splitlines()
@@ -77,15 +77,15 @@ def _request(section: int, title: str, text: str) -> Request:
 
 @dataclass
 class Sender:
-    """Sends requests in the order of the file and remembers the answers of those with a name."""
+    """Sends requests in the order of the file, and stores the responses of named requests."""
 
     variables: Mapping[str, str]
     headers: Mapping[str, str] = field(default_factory=dict)
-    """What goes with every request."""
+    """Headers of every request."""
     answers: dict[str, Any] = field(default_factory=dict)
 
     def send(self, request: Request) -> None:
-        """Send a request whose answer must be as its title says; a GET is sent again until it is."""
+        """Send a request and check the response against its title. A GET request is repeated until it matches."""
         if request.method == "GET":
             eventually(lambda: (self._send(request), True)[1])
         else:
@@ -108,7 +108,7 @@ class Sender:
             self.answers[request.name] = body
 
     def filled(self, text: str) -> str:
-        """Return the text with the values of the variables, and of parts of earlier answers, in their places."""
+        """Return the text with variables and references to earlier responses replaced by their values."""
         return _REFERENCE.sub(lambda found: self._value(found[1]), text)
 
     def _value(self, reference: str) -> str:
@@ -130,34 +130,34 @@ def _first_message(answer: requests.Response) -> str:
 
 
 def expect(expected: str, answer: requests.Response, body: Any) -> None:
-    """Hold an answer to what is expected: `201 or 200, Location, Header: text, "key": value, "text"`.
+    """Check a response against an expectation: `201 or 200, Location, Header: text, "key": value, "text"`.
 
-    A pair or a text may be anywhere in the answer's JSON. Raises AssertionError, and ValueError for no status.
+    A pair or a text may be anywhere in the JSON. Raises AssertionError, or ValueError without a status.
     """
     found = list(_pairs(body))
-    told = f"expected {expected}, got {answer.status_code} {body}"
+    mismatch = f"expected {expected}, got {answer.status_code} {body}"
     for part in _parts(expected):
         if isinstance(part, Status):
-            assert answer.status_code in part.any_of, told
+            assert answer.status_code in part.any_of, mismatch
         elif isinstance(part, Header):
-            assert part.name in answer.headers, told
-            assert part.text.lower() in answer.headers[part.name].lower(), told
+            assert part.name in answer.headers, mismatch
+            assert part.text.lower() in answer.headers[part.name].lower(), mismatch
         elif isinstance(part, Pair):
-            assert (part.key, part.value) in found, told
+            assert (part.key, part.value) in found, mismatch
         else:
-            assert part in [value for _, value in found], told
+            assert part in [value for _, value in found], mismatch
 
 
 @dataclass(frozen=True)
 class Status:
-    """The answer has one of these statuses."""
+    """The response has one of these statuses."""
 
     any_of: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Header:
-    """The answer has this header, with this text in it."""
+    """The response has this header, and its value contains this text."""
 
     name: str
     text: str
@@ -165,14 +165,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Pair:
-    """The answer's JSON has this value under this key."""
+    """The JSON of the response has this value under this key."""
 
     key: str
     value: Any
 
 
 def _parts(expected: str) -> Iterator[Status | Header | Pair | str]:
-    """Return what is expected, one thing after the other; the status must come first."""
+    """Yield the parts of an expectation. The status must come first."""
     status = _STATUSES.match(expected)
     if status is None:
         raise ValueError(f"there is no status in: {expected!r}")
@@ -201,7 +201,7 @@ def _of_headers(text: str) -> tuple[Header, str]:
 
 
 def _pairs(body: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Return every value in a JSON document with the key that it stands under."""
+    """Yield every value of a JSON document with its key."""
     yield key, body
     if isinstance(body, dict):
         for name, value in body.items():

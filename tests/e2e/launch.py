@@ -1,4 +1,4 @@
-"""Starts the whole system for tests: on ports of its own, on a folder of its own, with its traces sent to the test."""
+"""Starts a system for tests, with its own ports and folder, and with its traces sent to the test."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,19 +17,19 @@ SHORT = {
     "BOOKING_TIMEOUT": "5",
     "RECONCILE_INTERVAL": "3",
 }
-"""Deadlines in seconds that a test can wait for."""
+"""Short deadlines in seconds, so that a test can wait for them."""
 
 PATIENT = {"ORDER_ACTION_TIMEOUT": "600", "APPROVAL_TIMEOUT": "600", "RECONCILE_INTERVAL": "3"}
-"""Deadlines that do not come while a test runs."""
+"""Deadlines that do not expire during a test."""
 
 _LINES_SHOWN = 25
 _ZIPKIN = "http://localhost:9411/"
 _REDELIVERED_AFTER, _SOON = "value: 30s", "value: 8s"
-"""What the broker gave a subscriber that then died, it gives again after so long; the tests of chaos keep to 30 s."""
+"""Redelivery timeout of the broker after a crash of a subscriber. The crash matrix keeps the default of 30 s."""
 
 
 def make_stack(folder: Path, port_offset: int, env: Mapping[str, str], spans_to: str) -> Stack:
-    """Return the system, not started, with its traces going to the address `spans_to`."""
+    """Return the system without starting it. It sends its traces to the address `spans_to`."""
     source = folder / "source"
     if not source.exists():
         source.mkdir(parents=True)
@@ -47,13 +47,13 @@ def _replace(file: Path, old: str, new: str) -> None:
 
 
 def system_of(stack: Stack) -> System:
-    """Return a running system as tests use it."""
+    """Return the running system for tests."""
     return System(Shop(stack.address, stack.sidecar_address, stack.tokens), stack)
 
 
 @contextmanager
 def running(stack: Stack) -> Iterator[System]:
-    """Run the system; when it does not come up, the error shows the ends of all logs."""
+    """Run the system. If it does not start, the error contains the end of every log."""
     try:
         stack.start()
     except Exception as error:
@@ -65,7 +65,7 @@ def running(stack: Stack) -> Iterator[System]:
 
 
 def log_files(folder: Path) -> list[Path]:
-    """Return every log of a system: one for each process."""
+    """Return the log files of a system, one per process."""
     return sorted((folder / "logs").glob("*.log"))
 
 

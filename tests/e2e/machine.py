@@ -1,7 +1,7 @@
 """A machine as `dapr init` leaves it: daprd below the home folder, the CLI on the PATH, a checkout.
 
-Everything listens on the usual ports, so where the operating system has namespaces the machine gets a network and
-processes of its own: what runs on this computer is not in the way, and nothing is left when its first process ends.
+All processes listen on the default ports. Where the operating system supports namespaces, the machine has its own
+network and processes: it does not conflict with this computer, and all processes end with its first process.
 """
 
 import os
@@ -21,12 +21,12 @@ from launcher.supervision.reaper import MAKE_PID
 from launcher.system.template import read_template
 
 MACHINE = "TEST_MACHINE"
-"""The variable that tells the tests inside where the machine is."""
+"""Environment variable with the path of the machine, for the tests inside."""
 _LOCK = ROOT / "requirements.txt"
 _MADE_HERE = (".git", ".venv", ".state", ".dapr", "__pycache__", ".*_cache", "htmlcov")
 _NEW_NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
 _AS_ROOT_THERE = ["--user", "--map-root-user"]
-# A machine has an address besides the loopback's. The shell stays the first process, and collects ended ones.
+# A machine also has a non-loopback address. The shell stays the first process and reaps child processes.
 _BEGIN = 'ip link set lo up && ip address add 192.168.7.7/32 dev lo && "$@"; exit $?'
 
 
@@ -48,11 +48,11 @@ class Machine:
 
     @property
     def control_plane(self) -> Path:
-        """Where the placement and scheduler are that `dapr init` runs in containers."""
+        """The folder with placement and scheduler, which `dapr init` runs in containers."""
         return self.folder / "containers"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of a shell on this machine; pip finds the packages of the lock in a folder."""
+        """Return the environment of a shell on this machine. pip installs the locked packages from a folder."""
         # In a process namespace of its own the machine has no `make` above it, which its commands would end with.
         unset = ("ENCRYPTION_", "DAPR_", "APP_", "VIRTUAL_ENV", MAKE_PID)
         python = Path(sys.base_prefix) / "bin"
@@ -68,7 +68,7 @@ class Machine:
 
 
 def set_up(folder: Path) -> Machine:
-    """Make the folders: the checkout is this one as it is, without what is made here."""
+    """Create the folders. The checkout is a copy of this one, without generated files."""
     machine, dapr = Machine(folder), ensure_dapr()
     for path in (machine.home / ".dapr" / "bin", folder / "bin"):
         path.mkdir(parents=True)
@@ -80,7 +80,7 @@ def set_up(folder: Path) -> Machine:
 
 
 def entrance(skip: Callable[[str], object]) -> list[str]:
-    """Return what to put before a command so that it has the usual ports to itself; `skip` where that cannot be had."""
+    """Return a command prefix that gives a command the default ports. Calls `skip` where that is impossible."""
     if shutil.which("unshare") and shutil.which("ip"):
         for identity in ([], _AS_ROOT_THERE):
             prefix = [*_NEW_NAMESPACES, *identity, "sh", "-c", _BEGIN, "sh"]
@@ -89,18 +89,18 @@ def entrance(skip: Callable[[str], object]) -> list[str]:
                 return ["setpriv", "--pdeathsig", "KILL", *prefix] if shutil.which("setpriv") else prefix
     taken = [f"{port} ({name})" for name, port in usual_ports().items() if not is_free(port)]
     if taken:
-        skip(f"no network of its own can be had here, and ports are in use: {', '.join(taken)}")
+        skip(f"no network namespace is available, and ports are in use: {', '.join(taken)}")
     return []
 
 
 def usual_ports() -> Mapping[str, int]:
-    """Return every port of the system, by what it is called to a person."""
+    """Return every port of the system, by display name."""
     apps = read_template(ROOT / "dapr.yaml").apps
     return asdict(ControlPorts()) | {name: port for app in apps for name, port in app.named_ports().items()}
 
 
 def _wheels() -> Path:
-    """Return the folder that has the packages of the lock; they are fetched once for each state of the lock."""
+    """Return the folder with the locked packages, which are downloaded once per version of the lock."""
     folder = cache_dir() / f"wheels-{digest([_LOCK], f'{sys.version_info[:2]}')}"
     if folder.exists():
         return folder

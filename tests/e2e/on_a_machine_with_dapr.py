@@ -1,4 +1,4 @@
-"""Run by `test_dapr_run.py` on a machine of its own, in this order: each test goes on with what the last one left."""
+"""Run by `test_dapr_run.py` on a separate machine, in this order: each test continues where the previous one ended."""
 
 import os
 import re
@@ -14,8 +14,8 @@ from launcher.ports import ControlPorts, is_free
 from launcher.setup.dapr import Dapr
 from launcher.supervision.child_process import Child
 from launcher.supervision.supervisor import SupervisedProcess
+from launcher.system import control_plane
 from launcher.system.apps import Tokens
-from launcher.system.control_plane import SERVICES, start, stop
 from launcher.system.stack import Stack
 from tests.e2e.client import Shop
 from tests.e2e.launch import log_ends
@@ -37,7 +37,7 @@ def machine() -> Machine:
 
 @pytest.fixture(scope="module")
 def run_command(machine: Machine) -> str:
-    """Carry out what README says comes first, and return its last command."""
+    """Run the first commands of the README section, and return its last command."""
     section = SECTION.search((machine.checkout / "README.md").read_text())
     assert section, "README has no section about dapr run"
     *first, last = re.findall(r"^    (.+)$", section[1], re.MULTILINE)
@@ -49,7 +49,7 @@ def run_command(machine: Machine) -> str:
 
 @pytest.fixture(scope="module")
 def stack(machine: Machine) -> Stack:
-    """Return what `make run` starts once it is set up; its addresses are the usual ones."""
+    """Return the system of `make run`, on the default ports."""
     return Stack(root=machine.checkout, state_dir=machine.checkout / ".state")
 
 
@@ -59,19 +59,19 @@ def shopper(stack: Stack) -> Shopper:
 
 
 @pytest.fixture(scope="module")
-def control_plane(machine: Machine) -> Iterator[dict[str, SupervisedProcess]]:
-    """Run Redis, placement and scheduler as the containers of `dapr init` do: elsewhere, on the usual ports."""
-    names = list(SERVICES)
-    services = start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
+def control_plane_processes(machine: Machine) -> Iterator[dict[str, SupervisedProcess]]:
+    """Run Redis, placement and scheduler like the containers of `dapr init`, on the default ports."""
+    names = list(control_plane.SERVICES)
+    services = control_plane.start(Dapr(machine.control_plane), ControlPorts(), machine.folder / "volumes", names)
     try:
         yield {service.name: service for service in services}
     finally:
-        stop(services)
+        control_plane.stop(services)
 
 
 @contextmanager
 def running(command: str, machine: Machine, **env: str) -> Iterator[Child]:
-    """Run README's command as a terminal does, and press Ctrl-C at the end."""
+    """Run the command of the README as in a terminal, and press Ctrl-C at the end."""
     child = Child("console", ["sh", "-c", f"exec {command}"], machine.folder, cwd=machine.checkout, env=env)
     try:
         yield child
@@ -89,20 +89,18 @@ def wait_ready(shop: Shop, stack: Stack) -> None:
         eventually(lambda app=app: shop.is_ready(app.app_id), READY_S)
 
 
-def orders_that_wait(shopper: Shopper) -> str:
+def place_high_value_order(shopper: Shopper) -> str:
     order_id = shopper.orders({shopper.goods(price=HIGH_VALUE, a=2): 1})
     shopper.sees(order_id, "approvalRequired")
     return order_id
 
 
-def test_without_redis_placement_and_scheduler_the_console_says_once_what_is_missing(
-    run_command: str, machine: Machine
-) -> None:
+def test_console_reports_missing_redis_placement_and_scheduler_once(run_command: str, machine: Machine) -> None:
     child = Child("nothing", ["sh", "-c", f"exec {run_command}"], machine.folder, cwd=machine.checkout)
     try:
         eventually(lambda: "start what is missing by `dapr init`" in child.log.read_text(), 60)
     finally:
-        # While it starts, `dapr run` does not heed Ctrl-C.
+        # `dapr run` ignores Ctrl-C while it starts.
         os.killpg(child.pid, signal.SIGKILL)
         child.stop()
     log = child.log.read_text()
@@ -111,18 +109,18 @@ def test_without_redis_placement_and_scheduler_the_console_says_once_what_is_mis
     assert log.count("\n") < 15, log
 
 
-def test_the_commands_of_the_readme_start_the_system(
+def test_commands_of_the_readme_start_the_system(
     run_command: str,
     machine: Machine,
     stack: Stack,
     shopper: Shopper,
-    control_plane: dict[str, SupervisedProcess],
+    control_plane_processes: dict[str, SupervisedProcess],
 ) -> None:
     with running(run_command, machine):
         wait_ready(shopper.shop, stack)
         assert shopper.shop.call("inventory", "POST", "/reservations", {}).status_code == 422
         shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
-        orders_that_wait(shopper)
+        place_high_value_order(shopper)
     keys = machine.checkout / ".state" / "keys.json"
     assert keys.stat().st_mode & 0o777 == 0o600
     holds(lambda: assert_free(stack))
@@ -133,28 +131,28 @@ def assert_free(stack: Stack) -> None:
     assert taken == {}
 
 
-def test_make_run_goes_on_with_the_orders_of_dapr_run(
+def test_make_run_continues_the_orders_of_dapr_run(
     stack: Stack,
     shopper: Shopper,
-    control_plane: dict[str, SupervisedProcess],
+    control_plane_processes: dict[str, SupervisedProcess],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     delivered, waiting = shopper.placed
     with stack:
-        assert set(stack.names()).isdisjoint(control_plane)
+        assert set(stack.names()).isdisjoint(control_plane_processes)
         assert shopper.shop.order(delivered)["status"] == "completed"
         shopper.shop.approve(waiting)
         shopper.delivers(waiting)
-        orders_that_wait(shopper)
+        place_high_value_order(shopper)
     assert "Using the redis that already answers on port 6379" in capsys.readouterr().out
 
 
-def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_sidecar_is_ended(
+def test_dapr_run_continues_the_orders_of_make_run_and_sidecars_survive_a_placement_outage(
     run_command: str,
     machine: Machine,
     stack: Stack,
     shopper: Shopper,
-    control_plane: dict[str, SupervisedProcess],
+    control_plane_processes: dict[str, SupervisedProcess],
 ) -> None:
     *delivered, waiting = shopper.placed
     with running(run_command, machine, **Tokens().environment()) as console:
@@ -164,7 +162,7 @@ def test_dapr_run_goes_on_with_the_orders_of_make_run_and_without_placement_no_s
             assert shopper.shop.order(order_id)["status"] == "completed"
         shopper.shop.approve(waiting)
         shopper.delivers(waiting)
-        with control_plane["placement"].stopped(at_once=True):
+        with control_plane_processes["placement"].stopped(kill=True):
             eventually(lambda: "does not take the worker in, which connects again" in console.log.read_text(), 60)
-        # Nobody starts a sidecar again here: only one that was left alone can do this.
+        # No supervisor restarts sidecars here, so this shows that the sidecar kept running.
         shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))

@@ -1,4 +1,4 @@
-"""Ends the orders that tests have left open, so that others find the goods and customers as they were."""
+"""Ends open orders of earlier tests, so that they do not affect other tests."""
 
 from tests.e2e.client import Json, Shop
 from tests.e2e.polling import holds
@@ -13,7 +13,7 @@ def ids_of_orders(shop: Shop) -> set[str]:
 
 
 def end_all_orders_but(shop: Shop, others: set[str]) -> None:
-    """Cancel the open orders that are not among the others, or deliver those that cannot be cancelled any more."""
+    """Cancel the open orders except `others`. Deliver those that can no longer be cancelled."""
     remaining = ids_of_orders(shop) - others
 
     def none_is_open() -> None:

@@ -1,4 +1,4 @@
-"""Waiting for what comes in a while: ask again and again, until a deadline."""
+"""Polling with a deadline."""
 
 import time
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE = 45.0
-"""Seconds; far more than anything here takes, because the machine may be busy with other things."""
+"""Seconds. Much longer than any expected wait, because the machine may be busy."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
 
 
 def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """Return the first true result of `look`; an AssertionError in it means "not yet".
+    """Return the first true result of `look`. An AssertionError in it means "not yet".
 
-    Raises AssertionError with the last failure, or the last result, when the time is over.
+    Raises AssertionError with the last failure or result at the timeout.
     """
     deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE
@@ -33,12 +33,12 @@ def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
 
 
 def holds(check: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until `check` raises no AssertionError any more."""
+    """Wait until `check` raises no AssertionError."""
     eventually(lambda: (check(), True)[1], seconds)
 
 
 def stays(look: Callable[[], T], seconds: float) -> None:
-    """Check that something remains as it is for so long, once it has come to rest. Raises AssertionError."""
+    """Check that a value, once it is stable, does not change for `seconds`. Raises AssertionError."""
     eventually(lambda: _unchanged(look, 1.0))
     before = look()
     deadline = time.monotonic() + seconds

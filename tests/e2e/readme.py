@@ -1,4 +1,4 @@
-"""Reads the walk-through of README.md, runs its commands in a real shell, and fails where a sentence is passed over."""
+"""Runs the commands of the walk-through in README.md in a real shell, and fails if a sentence is not checked."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _COMMENT = re.compile(r"\s+#\s")
 
 @dataclass(frozen=True)
 class Output:
-    """What a command printed; of one that sent a request, the status line, the headers and the body too."""
+    """The output of a command, and of a request also the status line, headers and body."""
 
     text: str
     status_line: str
@@ -34,23 +34,23 @@ class Output:
 
     @property
     def body(self) -> Any:
-        """The JSON of the answer; with `-i` it comes after the headers."""
+        """The JSON of the response. With `-i` it follows the headers."""
         return json.loads(self.text.replace("\r\n", "\n").rpartition("\n\n")[2] or self.text)
 
 
 class Shell:
-    """Runs commands as a reader would in the folder of the checkout, on the ports of the system that is tested."""
+    """Runs commands in the checkout, on the ports of the tested system."""
 
     def __init__(self, folder: Path, port_offset: int, env: Mapping[str, str]) -> None:
         self._headers, self._port_offset = folder / "headers", port_offset
         self._env = {**os.environ, **env, "OMS_HEADERS": str(self._headers)}
 
     def moved(self, text: str) -> str:
-        """Return the text with each port moved to where it is on the tested system."""
+        """Return the text with each port replaced by that of the tested system."""
         return _PORT.sub(lambda port: f"localhost:{int(port[1]) + self._port_offset}", text)
 
     def run(self, command: str, before: str = "") -> Output:
-        """Run a command, after `before`, and return what came of it; it must succeed."""
+        """Run a command after `before`, and return its output. The command must succeed."""
         self._headers.write_text("")
         done = subprocess.run(
             ["bash", "-c", f"{_SHELL}{before}\n{self.moved(command)}"],
@@ -62,32 +62,32 @@ class Shell:
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        # After "100 Continue" the headers of the answer come last.
+        # After "100 Continue" the final headers come last.
         first, *lines = self._headers.read_text().strip().rpartition("\n\n")[2].splitlines() or [""]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         return Output(done.stdout, first, headers)
 
 
 class Section:
-    """One section of the walk-through, read from its beginning to its end: leaving any of it out is a failure."""
+    """A section of the walk-through, processed from beginning to end. Skipped text is a failure."""
 
     def __init__(self, title: str, shell: Shell) -> None:
         self._shell = shell
         self._items = _items(_section(title))
 
     def __enter__(self) -> Self:
-        """Begin at the first line."""
+        """Start at the first line."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """See that nothing is left of the section."""
+        """Check that the whole section was processed."""
         if error is None:
-            assert self._items == [], f"nothing checks this: {self._items[0]}"
+            assert self._items == [], f"no test checks this: {self._items[0]}"
 
     def commands(self) -> list[str]:
-        """Take the block of commands that comes next; what is said beside them comes after it."""
+        """Take the next block of commands. Its comments follow it."""
         assert self._items, "the section is over"
         item = self._items.pop(0)
         assert isinstance(item, list), f"before the commands comes: {item}"
@@ -96,11 +96,11 @@ class Section:
         return [command for command, _ in item]
 
     def run(self) -> list[Output]:
-        """Run the block of commands that comes next."""
+        """Run the next block of commands."""
         return [self._shell.run(command) for command in self.commands()]
 
     def says(self, text: str) -> list[str]:
-        """Take the words that come next, which must be these, and return what is in backticks there."""
+        """Take the next words, which must be `text`, and return its parts in backticks."""
         assert self._items, f"the section is over, and does not say: {text}"
         item = self._items[0]
         assert isinstance(item, str), f"here come commands: {item}"
@@ -110,12 +110,12 @@ class Section:
         return re.findall(r"`([^`]+)`", text)
 
     def leaves(self, text: str, why: str) -> None:
-        """Take the words that come next, which nothing here checks, for the reason `why`."""
+        """Take the next words without a check, for the reason `why`."""
         assert why
         self.says(text)
 
     def leaves_commands(self, *commands: str, why: str) -> None:
-        """Take the block of commands that comes next, which is not run, for the reason `why`."""
+        """Take the next block of commands without running it, for the reason `why`."""
         assert why
         assert self.commands() == list(commands)
 
@@ -126,7 +126,7 @@ def commands_of(title: str) -> list[str]:
 
 
 def titles() -> list[str]:
-    """Return the titles of all sections of the walk-through, and an empty one for what comes before them."""
+    """Return the titles of all sections of the walk-through, with an empty one for the introduction."""
     return ["", *re.findall(r"^### (.+)$", _chapter(), re.MULTILINE)]
 
 
@@ -141,7 +141,7 @@ def _section(title: str) -> str:
 
 
 def _items(text: str) -> list[str | list[tuple[str, str]]]:
-    """Return the prose and the blocks of commands in turn: prose in one line, commands each with its comment."""
+    """Return prose and blocks of commands in order: prose as one line, commands with their comments."""
     items: list[str | list[tuple[str, str]]] = []
     for is_block, lines in _runs(text.splitlines()):
         if is_block:
@@ -152,7 +152,7 @@ def _items(text: str) -> list[str | list[tuple[str, str]]]:
 
 
 def _runs(lines: list[str]) -> list[tuple[bool, list[str]]]:
-    """Return what belongs together: indented lines are a block, and all others between two blocks are prose."""
+    """Return runs of lines: indented lines are a block of commands, all other lines are prose."""
     found: list[tuple[bool, list[str]]] = []
     for line in filter(str.strip, lines):
         is_block = line.startswith("    ")
@@ -163,7 +163,7 @@ def _runs(lines: list[str]) -> list[tuple[bool, list[str]]]:
 
 
 def _continued(lines: list[str]) -> list[str]:
-    """Return whole commands: a line that ends in a backslash goes on in the next."""
+    """Return complete commands. A line that ends in a backslash continues on the next line."""
     commands: list[str] = []
     goes_on = False
     for line in lines:

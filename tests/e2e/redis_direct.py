@@ -1,4 +1,4 @@
-"""Redis as somebody sees it who has come at it past the services: raw bytes in, raw bytes out."""
+"""A minimal Redis client that bypasses the services: raw bytes in, raw bytes out."""
 
 import json
 import socket
@@ -24,18 +24,18 @@ class Redis:
         self._socket.close()
 
     def __call__(self, *words: str | bytes) -> Any:
-        """Send a command and return its answer: bytes, a number, None, or a list of those."""
+        """Send a command and return its reply: bytes, a number, None, or a list of those."""
         parts = [word.encode() if isinstance(word, str) else word for word in words]
         lines = [b"*%d\r\n" % len(parts), *(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)]
         self._socket.sendall(b"".join(lines))
         return _answer(self._answers)
 
     def sealed_record(self, app: str, name: str) -> bytes:
-        """Return what an app has sealed under a name, in the database of records."""
+        """Return the encrypted record of an app in the database of records."""
         return b64decode(json.loads(self("HGET", f"{app}||{name}", "data")), validate=True)
 
     def spoil(self, key: bytes, field: bytes = b"data", *, at: int) -> None:
-        """Change one byte of what is kept; `at` counts from the end, from 1."""
+        """Change one byte of a stored value. `at` counts from the end, starting at 1."""
         value = bytearray(self("HGET", key, field))
         value[-at] = ord("A") if value[-at] != ord("A") else ord("B")
         self("HSET", key, field, bytes(value))

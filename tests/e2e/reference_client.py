@@ -1,9 +1,9 @@
 """The requests of Temporal's reference web application (reference-app-orders-web), exactly as its server sends them.
 
-The pages call nothing but the server of that application, which calls the API with Node's `fetch`: so no request has an
-`Origin` or `Sec-Fetch-Site`, and a body is a string of JSON for which `fetch` chooses the content type. The methods are
-named after the application's own routes, and those that read return what its pages read of an answer, no more.
-Recorded with Node 20 against commit 5c09bdb. The application never looks at the answer of a POST.
+The pages call only the server of that application, which calls the API with Node's `fetch`: requests have no `Origin`
+or `Sec-Fetch-Site`, and a body is a JSON string for which `fetch` sets the content type. The methods have the names of
+the application's routes, and return only what its pages read of a response. Recorded with Node 20 against commit
+5c09bdb. The application ignores the response to a POST.
 """
 
 import http.client
@@ -29,7 +29,7 @@ ROWS_OF_A_PAGE = 50
 
 
 class ReferenceClient:
-    """The server of the web application, told where each API is by the four variables of its configuration."""
+    """The server of the web application, with the API addresses of its four configuration variables."""
 
     def __init__(self, address_of: Callable[[str], str]) -> None:
         self.order_api_url = self.shipment_api_url = self.billing_api_url = address_of("orderprocessing")
@@ -37,7 +37,7 @@ class ReferenceClient:
         self._numbers = itertools.count(1)
 
     def package(self, *goods: tuple[str, int]) -> Json:
-        """Return an order as the page for new orders makes it: its id is a number and the time."""
+        """Return an order as created by the page for new orders: its id contains a number and the time."""
         items = [{"sku": sku, "description": f"The {sku}.", "quantity": quantity} for sku, quantity in goods]
         order_id = f"A{next(self._numbers)}-{time.time_ns() // 1_000_000}"
         return {"id": order_id, "customerId": "1234", "items": items}
@@ -52,7 +52,7 @@ class ReferenceClient:
         return [{name: row[name] for name in ("id", "receivedAt", "status")} for row in rows]
 
     def order(self, order_id: str) -> Json:
-        """Return what the page of an order shows."""
+        """Return the data of the order page."""
         order = self._get(f"{self.order_api_url}/orders/{order_id}")
         parts = [_fulfillment(one) for one in order["fulfillments"] or []]
         return {name: order[name] for name in ("id", "status", "customerId")} | {"fulfillments": parts}
@@ -66,11 +66,11 @@ class ReferenceClient:
         return [_row(one) for one in self._get(f"{self.shipment_api_url}/shipments")]
 
     def pending_shipments(self) -> list[Json]:
-        """Return what the load generator looks through."""
+        """Return the shipments that the load generator polls."""
         return [_row(one) for one in self._get(f"{self.shipment_api_url}/shipments/pending")]
 
     def shipment(self, shipment_id: str) -> Json:
-        """Return what the page of a shipment shows."""
+        """Return the data of the shipment page."""
         shipment = self._get(f"{self.shipment_api_url}/shipments/{shipment_id}")
         return _row(shipment) | {"items": _items(shipment)}
 
@@ -79,7 +79,7 @@ class ReferenceClient:
         return self._post(f"{self.shipment_api_url}/shipments/{shipment_id}/status", {"status": status})
 
     def settings(self) -> Json:
-        """Return what the page of the store manager shows."""
+        """Return the data of the store manager page."""
         found = self._get(f"{self.fraud_api_url}/settings")
         return {name: found[name] for name in ("limit", "maintenanceMode")}
 
@@ -96,7 +96,7 @@ class ReferenceClient:
         return self._post(f"{self.fraud_api_url}/reset")
 
     def stats(self) -> dict[str, Json]:
-        """Return what the charts of the operator's page are drawn from."""
+        """Return the data of the charts on the operator page."""
         found = {
             "order": self._get(f"{self.order_api_url}/orders/stats"),
             "shipment": self._get(f"{self.shipment_api_url}/shipments/stats"),

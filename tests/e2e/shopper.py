@@ -1,4 +1,4 @@
-"""A customer with goods of their own, so that stories told at the same time do not meet."""
+"""A customer with separate goods, so that concurrent scenarios do not affect each other."""
 
 import itertools
 import threading
@@ -14,7 +14,7 @@ _LOCATIONS = {"a": "Warehouse A", "b": "Warehouse B"}
 
 
 class Shopper:
-    """Puts goods on the shelves, orders them, and remembers both, so that the books can be checked after."""
+    """Stocks goods, orders them, and records both for later consistency checks."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -26,7 +26,7 @@ class Shopper:
         self._guard = threading.Lock()
 
     def goods(self, price: int = 1000, **stock: int) -> str:
-        """Make an SKU at a price in minor units, with stock in warehouses `a` and `b`; return it."""
+        """Create an SKU with a price in minor units and stock in warehouses `a` and `b`. Return the SKU."""
         sku = f"{self.customer_id} goods {next(self._numbers)}"
         answer = self.shop.call("inventory", "PUT", f"/inventory/{sku}", {"unitPrice": price})
         assert answer.status_code == 201, answer.text
@@ -37,7 +37,7 @@ class Shopper:
         return self.knows(sku)
 
     def knows(self, sku: str) -> str:
-        """Remember the price and stock of an SKU that is there already."""
+        """Record the price and stock of an existing SKU."""
         item = self.shop.get("inventory", f"/inventory/{sku}")
         self.prices[sku] = item["unitPrice"]
         self.start[sku] = {one["location"]: one["onHand"] for one in item["warehouses"]}
@@ -57,7 +57,7 @@ class Shopper:
         return self.sends(self.request(quantities, **more))
 
     def sends(self, body: Json, **options: Any) -> str:
-        """Place an order with this very body and return its id."""
+        """Place an order with this body and return its id."""
         order_id = str(self.shop.place(body, **options)["id"])
         with self._guard:
             if order_id not in self.placed:
@@ -78,11 +78,11 @@ class Shopper:
         return eventually(look)
 
     def sees_shipments(self, order_id: str, status: str, payment: str = "success") -> list[str]:
-        """Wait until every fulfillment that goes on has this shipment status and payment; return their ids."""
+        """Wait until every active fulfillment has this shipment status and payment status. Return their ids."""
 
         def look() -> list[str]:
             parts = [one for one in self.shop.order(order_id)["fulfillments"] or [] if one["status"] == "processing"]
-            assert parts, f"{order_id} has no fulfillment under way"
+            assert parts, f"{order_id} has no active fulfillment"
             for one in parts:
                 found = one["shipment"]["status"], one["payment"]["status"]
                 assert found == (status, payment), f"{one['id']} is {found}"
@@ -91,7 +91,7 @@ class Shopper:
         return eventually(look)
 
     def delivers(self, order_id: str) -> Json:
-        """Let the courier take and bring everything of the order once it is booked; return the order at its end."""
+        """Dispatch and deliver all booked shipments of the order. Return the final order."""
         for shipment in self.sees_shipments(order_id, "booked"):
             self.shop.report(shipment, "dispatched")
             self.shop.report(shipment, "delivered")
@@ -99,4 +99,4 @@ class Shopper:
 
 
 class WrongEndError(Exception):
-    """The order ended otherwise than it should; waiting is of no use."""
+    """The order ended with an unexpected status, so waiting is useless."""

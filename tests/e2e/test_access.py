@@ -1,4 +1,4 @@
-"""The system with API keys: every role comes to what is its own, and nobody past the sidecars or the keys."""
+"""Access control with API keys: every role reaches its endpoints only, and no call bypasses sidecars or keys."""
 
 import re
 from collections.abc import Iterator
@@ -46,19 +46,19 @@ INTERNAL = [
 
 
 @dataclass(frozen=True)
-class House:
-    """A running system, and a client with a key for each role and one for nobody."""
+class SecuredSystem:
+    """A running system, with a client for each role and one without a key."""
 
     stack: Stack
     path: Path
     keys: dict[str, str]
 
-    def as_(self, name: str | None) -> Shop:
+    def as_role(self, name: str | None) -> Shop:
         key = self.keys[name] if name else None
         return Shop(self.stack.address, self.stack.sidecar_address, self.stack.tokens, key)
 
     def invoke(self, via: str, service: str, path: str, method: str = "POST", **headers: str) -> int:
-        """Call a service as an app does, through the app's own sidecar."""
+        """Call a service as an app, through the app's own sidecar."""
         url = f"{self.stack.sidecar_address(via)}/v1.0/invoke/{service}/method{path}"
         shown = {"dapr-api-token": self.stack.tokens(via).sidecar, **headers}
         body = {} if method != "GET" else None
@@ -66,7 +66,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[House]:
+def secured(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[SecuredSystem]:
     folder = tmp_path_factory.mktemp("guarded")
     path = folder / "api-keys.json"
     keys = {role.value: add_key(path, f"some-{role}", role)[0] for role in Role}
@@ -78,107 +78,107 @@ def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Ite
         collector.address,
     )
     with running(stack):
-        yield House(stack, path, keys)
+        yield SecuredSystem(stack, path, keys)
 
 
-def place(house: House, who: str, items: list[dict[str, Any]]) -> str:
+def place(secured: SecuredSystem, who: str, items: list[dict[str, Any]]) -> str:
     customer = "ann" if who == "ann" else f"some-{who}"
-    return str(house.as_(who).place({"customerId": customer, "items": items})["id"])
+    return str(secured.as_role(who).place({"customerId": customer, "items": items})["id"])
 
 
-def reaches(house: House, who: str, order_id: str, status: str) -> None:
-    eventually(lambda: house.as_(who).order(order_id)["status"] == status)
+def wait_for_status(secured: SecuredSystem, who: str, order_id: str, status: str) -> None:
+    eventually(lambda: secured.as_role(who).order(order_id)["status"] == status)
 
 
-def test_an_order_goes_from_hand_to_hand_each_with_a_key_of_its_own(house: House) -> None:
-    order_id = place(house, "ann", DEAR)
-    reaches(house, "ann", order_id, "approvalRequired")
+def test_each_role_handles_its_part_of_an_order_with_its_own_key(secured: SecuredSystem) -> None:
+    order_id = place(secured, "ann", DEAR)
+    wait_for_status(secured, "ann", order_id, "approvalRequired")
     decision = {"approver": "somebody else", "approved": True}
-    house.as_("Chris").post("orderprocessing", f"/orders/{order_id}/approve", decision, 202)
-    courier = house.as_("courier")
+    secured.as_role("Chris").post("orderprocessing", f"/orders/{order_id}/approve", decision, 202)
+    courier = secured.as_role("courier")
     shipment = f"{order_id}:1"
     eventually(lambda: shipment in [one["id"] for one in courier.get("orderprocessing", "/shipments/pending")])
     eventually(lambda: courier.get("orderprocessing", f"/shipments/{shipment}")["status"] == "booked")
     courier.report(shipment, "dispatched")
     courier.report(shipment, "delivered")
-    reaches(house, "ann", order_id, "completed")
-    approved = [step for step in house.as_("ann").timeline(order_id) if step["type"] == "order.approved"]
+    wait_for_status(secured, "ann", order_id, "completed")
+    approved = [step for step in secured.as_role("ann").timeline(order_id) if step["type"] == "order.approved"]
     assert [step["actor"] for step in approved] == ["Chris"]
-    events = house.as_("operator").feed(order_id)
+    events = secured.as_role("operator").feed(order_id)
     assert "somebody else" not in str(events)
-    assert house.as_("manager").get("billing", "/ledger", orderId=order_id)["charged"] > 0
+    assert secured.as_role("manager").get("billing", "/ledger", orderId=order_id)["charged"] > 0
 
 
-def test_an_order_is_its_customers_alone(house: House) -> None:
-    order_id = place(house, "ann", CHEAP)
-    other = house.as_("customer")
+def test_order_is_visible_to_its_customer_only(secured: SecuredSystem) -> None:
+    order_id = place(secured, "ann", CHEAP)
+    other = secured.as_role("customer")
     for method, path in (("GET", ""), ("GET", "/timeline"), ("POST", "/action")):
         body = {"action": "cancel"} if method == "POST" else None
         assert other.call("orderprocessing", method, f"/orders/{order_id}{path}", body).status_code == 404
     assert order_id not in [line["id"] for line in other.get("orderprocessing", "/orders", limit=1000)]
     assert other.get("orderprocessing", "/orders", ids=order_id) == []
-    assert order_id in [line["id"] for line in house.as_("ann").get("orderprocessing", "/orders")]
-    house.as_("ann").act(order_id, "cancel")
-    reaches(house, "ann", order_id, "cancelled")
+    assert order_id in [line["id"] for line in secured.as_role("ann").get("orderprocessing", "/orders")]
+    secured.as_role("ann").act(order_id, "cancel")
+    wait_for_status(secured, "ann", order_id, "cancelled")
 
 
 def answered(row: Row, answer: requests.Response) -> int:
-    """Return the status of an answer, which may be a stream; no refusal is due to anything but who asked."""
+    """Return the status of a response, which may be a stream. Any rejection must be due to access control."""
     with answer:
         assert answer.status_code < 500 or row.path.startswith("/readyz"), (row, answer.status_code)
         return answer.status_code
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-def test_each_role_and_each_service_is_let_in_where_the_table_of_the_docs_says_so(house: House, row: Row) -> None:
+def test_access_follows_the_table_of_the_docs(secured: SecuredSystem, row: Row) -> None:
     refused = 403 if row.roles else 401
     for role in Role:
-        status = answered(row, house.as_(role).call(row.service, row.method, row.path, stream=True))
+        status = answered(row, secured.as_role(role).call(row.service, row.method, row.path, stream=True))
         assert (status not in REFUSED) if role in row.roles else (status == refused), (role, status)
-    nobody = house.as_(None).call(row.service, row.method, row.path, stream=True)
-    assert (answered(row, nobody) == 401) != row.for_everybody
+    anonymous = secured.as_role(None).call(row.service, row.method, row.path, stream=True)
+    assert (answered(row, anonymous) == 401) != row.for_everybody
     if not row.for_everybody:
-        assert nobody.headers["Content-Type"] == "application/problem+json"
-        assert nobody.headers["WWW-Authenticate"].startswith("Bearer" if row.roles else "DaprApiToken")
-    # Who asks himself through his own sidecar is that sidecar.
+        assert anonymous.headers["Content-Type"] == "application/problem+json"
+        assert anonymous.headers["WWW-Authenticate"].startswith("Bearer" if row.roles else "DaprApiToken")
+    # A service that calls itself through its own sidecar is that sidecar.
     for app in sorted(APPS - {row.service}):
-        status = house.invoke(app, row.service, row.path, row.method)
+        status = secured.invoke(app, row.service, row.path, row.method)
         assert (status not in REFUSED) if row.for_everybody or app in row.apps else (status == 403), (app, status)
-    reset(house)
+    reset(secured)
 
 
-def reset(house: House) -> None:
-    """Turn the switches back that the table lets somebody turn."""
-    operator = house.as_("operator")
+def reset(secured: SecuredSystem) -> None:
+    """Reset the switches that the requests of the table turn on."""
+    operator = secured.as_role("operator")
     operator.post("fraud", "/reset", {})
     operator.post("shipping", "/shipping/activate", {})
 
 
 @pytest.mark.parametrize(("service", "path"), INTERNAL)
-def test_what_is_internal_is_reached_by_the_service_that_needs_it_only(house: House, service: str, path: str) -> None:
+def test_internal_endpoint_is_accessible_to_its_caller_only(secured: SecuredSystem, service: str, path: str) -> None:
     for who in (None, "operator"):
-        assert house.as_(who).call(service, "POST", path, {}).status_code == 401
+        assert secured.as_role(who).call(service, "POST", path, {}).status_code == 401
     posed = {"dapr-caller-app-id": "orderprocessing", "oms-role": "operator", "oms-person": "Eve"}
-    assert house.as_(None).call(service, "POST", path, {}, headers=posed).status_code == 401
-    assert house.invoke("web", service, path) == 403
-    assert house.invoke("web", service, path, **posed) == 403
+    assert secured.as_role(None).call(service, "POST", path, {}, headers=posed).status_code == 401
+    assert secured.invoke("web", service, path) == 403
+    assert secured.invoke("web", service, path, **posed) == 403
     if not path.startswith("/internal/"):
-        assert house.invoke("orderprocessing", service, path) not in {401, 403}
+        assert secured.invoke("orderprocessing", service, path) not in {401, 403}
 
 
-def test_only_the_console_speaks_for_a_person(house: House) -> None:
+def test_only_the_console_acts_on_behalf_of_a_person(secured: SecuredSystem) -> None:
     path, operator = "/shipping/activate", {"oms-role": "operator", "oms-person": "Eve"}
-    assert house.invoke("web", "shipping", path, **operator) == 200
-    assert house.invoke("web", "shipping", path, **operator | {"oms-role": "courier"}) == 403
-    assert house.invoke("web", "shipping", path) == 403
+    assert secured.invoke("web", "shipping", path, **operator) == 200
+    assert secured.invoke("web", "shipping", path, **operator | {"oms-role": "courier"}) == 403
+    assert secured.invoke("web", "shipping", path) == 403
     for app in ("billing", "orderprocessing"):
-        assert house.invoke(app, "shipping", path, **operator) == 403
+        assert secured.invoke(app, "shipping", path, **operator) == 403
 
 
-def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
+def test_sidecar_serves_its_own_app_only(secured: SecuredSystem) -> None:
     for name in ("web", "orderprocessing"):
-        address = house.stack.sidecar_address(name)
-        others = house.stack.tokens("billing").sidecar
+        address = secured.stack.sidecar_address(name)
+        others = secured.stack.tokens("billing").sidecar
         for headers in ({}, {"dapr-api-token": "x"}, {"dapr-api-token": others}):
             for path in ("/v1.0/metadata", "/v1.0/state/statestore/x", "/v1.0/invoke/billing/method/ledger"):
                 assert requests.get(address + path, headers=headers, timeout=20).status_code == 401
@@ -186,45 +186,45 @@ def test_a_sidecar_serves_its_own_app_only(house: House) -> None:
 
 
 @pytest.mark.parametrize("page", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str)
-def test_through_a_sidecar_too_a_page_of_another_site_must_declare_json(house: House, page: dict[str, str]) -> None:
-    url = f"{house.stack.sidecar_address('web')}/v1.0/invoke/fraud/method/limit"
-    caller = {"dapr-api-token": house.stack.tokens("web").sidecar, "oms-role": "manager", "oms-person": "Eve"}
+def test_cross_site_request_through_a_sidecar_must_declare_json(secured: SecuredSystem, page: dict[str, str]) -> None:
+    url = f"{secured.stack.sidecar_address('web')}/v1.0/invoke/fraud/method/limit"
+    caller = {"dapr-api-token": secured.stack.tokens("web").sidecar, "oms-role": "manager", "oms-person": "Eve"}
     for content_type, status in (("text/plain;charset=UTF-8", 415), ("application/json", 200)):
         headers = caller | {"Content-Type": content_type}
         assert requests.post(url, data='{"limit": 0}', headers=headers, timeout=20).status_code == 200
         assert requests.post(url, data='{"limit": 0}', headers=headers | page, timeout=20).status_code == status
 
 
-def test_a_key_that_is_taken_away_opens_nothing_any_more(house: House) -> None:
-    key, kept = add_key(house.path, "temporary", Role.OPERATOR)
+def test_removed_key_is_rejected(secured: SecuredSystem) -> None:
+    key, kept = add_key(secured.path, "temporary", Role.OPERATOR)
     headers = {"Authorization": f"Bearer {key}"}
-    assert house.as_(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 200
-    remove_key(house.path, kept.id)
-    assert kept not in read_keys(house.path)
-    assert house.as_(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 401
+    assert secured.as_role(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 200
+    remove_key(secured.path, kept.id)
+    assert kept not in read_keys(secured.path)
+    assert secured.as_role(None).call("billing", "GET", "/ledger?orderId=A1", headers=headers).status_code == 401
 
 
-def test_a_customer_logs_in_and_orders_in_the_console(house: House) -> None:
-    address, browser = house.stack.address("web"), requests.Session()
+def test_customer_logs_in_and_orders_in_the_console(secured: SecuredSystem) -> None:
+    address, browser = secured.stack.address("web"), requests.Session()
     browser.trust_env = False
     assert browser.get(f"{address}/shop/", timeout=20).url == f"{address}/login"
-    page = browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=house.keys["ann"]), timeout=20)
+    page = browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=secured.keys["ann"]), timeout=20)
     assert (page.status_code, page.url) == (200, f"{address}/shop/")
     fields = form(browser, f"{address}/shop/", **{"order": "by-ann", "quantity:milk": "2"})
     page = browser.post(f"{address}/shop/orders", data=fields, timeout=20)
     assert page.url == f"{address}/shop/orders/by-ann"
-    assert house.as_("ann").order("by-ann")["customerId"] == "ann"
-    theirs = place(house, "customer", CHEAP)
+    assert secured.as_role("ann").order("by-ann")["customerId"] == "ann"
+    theirs = place(secured, "customer", CHEAP)
     assert browser.get(f"{address}/shop/orders/{theirs}", timeout=20).status_code == 404
     assert browser.get(f"{address}/operator/", timeout=20).status_code == 403
 
 
-def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
-    address, browser = house.stack.address("web"), requests.Session()
+def test_operator_sees_all_pages_and_runs_the_load_generator(secured: SecuredSystem) -> None:
+    address, browser = secured.stack.address("web"), requests.Session()
     browser.trust_env = False
-    fields = form(browser, f"{address}/login", key=house.keys["operator"])
+    fields = form(browser, f"{address}/login", key=secured.keys["operator"])
     assert browser.post(f"{address}/login", data=fields, timeout=20).ok
-    order_id = place(house, "ann", CHEAP)
+    order_id = place(secured, "ann", CHEAP)
     for path in ("/shop/", "/approvals/", "/courier/", "/store/", f"/support/orders/{order_id}", "/operator/"):
         page = browser.get(address + path, timeout=20)
         assert page.status_code == 200, path
@@ -235,8 +235,8 @@ def test_the_operator_sees_everything_and_his_stream_runs(house: House) -> None:
     eventually(lambda: "every order has ended" in browser.get(f"{address}/operator/?part=1", timeout=20).text, 60)
 
 
-def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house: House) -> None:
-    stranger, manager = house.as_(None), house.as_("manager")
+def test_flood_of_invalid_keys_is_rejected_without_blocking_valid_keys(secured: SecuredSystem) -> None:
+    stranger, manager = secured.as_role(None), secured.as_role("manager")
     wrong = {"Authorization": "Bearer oms_wrong"}
     with Flood(lambda: stranger.call("fraud", "GET", "/settings", headers=wrong)) as flood:
         eventually(lambda: flood.statuses()[429] > 200)
@@ -247,34 +247,34 @@ def test_a_flood_of_wrong_keys_is_refused_and_locks_nobody_out_who_has_one(house
 
 
 @pytest.mark.parametrize("section", [CHAOS, KEYS], ids=FILE.sections.get)
-def test_the_requests_of_demo_http_that_need_chaos_or_keys_are_answered_as_their_titles_say(
-    house: House, section: int
+def test_requests_of_demo_http_with_fault_injection_or_keys_match_their_titles(
+    secured: SecuredSystem, section: int
 ) -> None:
-    shell = Shell(house.stack.state_dir, PORT_OFFSET, {})
+    shell = Shell(secured.stack.state_dir, PORT_OFFSET, {})
     variables = {name: shell.moved(value) for name, value in FILE.variables.items()}
-    key = house.keys["operator"]
-    # FaultInjector without keys needs no key; this system has both.
+    key = secured.keys["operator"]
+    # Fault injection needs a key only on a system with keys, such as this one.
     always = {"Authorization": f"Bearer {key}"} if section == CHAOS else {}
     sender = Sender(variables | {"key": key}, always)
     for one in of_sections(section):
         sender.send(one)
     if section == CHAOS:
-        killed = house.stack.pid("billing")
-        eventually(lambda: house.stack.pid("billing") not in {None, killed})
-    eventually(lambda: house.as_("operator").is_ready("billing"))
+        killed = secured.stack.pid("billing")
+        eventually(lambda: secured.stack.pid("billing") not in {None, killed})
+    eventually(lambda: secured.as_role("operator").is_ready("billing"))
 
 
-def test_no_log_has_a_key_or_a_token(house: House) -> None:
-    secrets = [*house.keys.values()]
-    for app in house.stack.apps():
-        secrets += [house.stack.tokens(app.name).app, house.stack.tokens(app.name).sidecar]
-    for log in log_files(house.stack.state_dir):
+def test_logs_contain_no_key_or_token(secured: SecuredSystem) -> None:
+    secrets = [*secured.keys.values()]
+    for app in secured.stack.apps():
+        secrets += [secured.stack.tokens(app.name).app, secured.stack.tokens(app.name).sidecar]
+    for log in log_files(secured.stack.state_dir):
         text = log.read_text(errors="replace")
         assert not [one for one in secrets if one in text], log
 
 
 def form(browser: requests.Session, page: str, **fields: str) -> dict[str, str]:
-    """Return the fields of a page's form together with the token that the page carries."""
+    """Return the fields of a form with the CSRF token of its page."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(page, timeout=20).text)
     assert found, page
     return fields | {"csrf_token": found[1]}

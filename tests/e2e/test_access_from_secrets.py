@@ -1,4 +1,4 @@
-"""API keys that are kept in a secret store of the sidecars instead of a file, with the console among the services."""
+"""API keys in a secret store of the sidecars instead of a file, for all services and the console."""
 
 import json
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ AWAY = ("billing sidecar", "web sidecar")
 
 
 @dataclass(frozen=True)
-class House:
-    """A running system whose sidecars give the API keys out, and the file that they have them from."""
+class SecuredSystem:
+    """A running system whose sidecars provide the API keys, and the file of their secret store."""
 
     stack: Stack
     keys: Path
     secrets: Path
 
-    def hand_over(self) -> None:
-        """Put the keys into the secret store, which looks at its file when a sidecar starts."""
+    def store_keys(self) -> None:
+        """Write the keys to the secret store, which reads its file when a sidecar starts."""
         self.secrets.write_text(json.dumps({"oms-api-keys": self.keys.read_text()}))
 
     def status(self, service: str, path: str, key: str | None) -> int:
@@ -41,76 +41,76 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[House]:
+def secured(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[SecuredSystem]:
     folder = tmp_path_factory.mktemp("secretive")
     env = {"API_KEYS_SECRET_STORE": STORE, "SESSION_SECRET_FILE": str(folder / "session")}
     stack = make_stack(folder, PORT_OFFSET, PATIENT | env, collector.address)
-    house = House(stack, folder / "api-keys.json", folder / "secrets.json")
-    add_key(house.keys, "somebody", Role.COURIER)
-    house.hand_over()
+    secured = SecuredSystem(stack, folder / "api-keys.json", folder / "secrets.json")
+    add_key(secured.keys, "somebody", Role.COURIER)
+    secured.store_keys()
     component = (ROOT / "alternatives" / "secretstore" / f"{STORE}.yaml").read_text()
     assert stack.run_template
     place = stack.run_template.parent / "components" / f"{STORE}.yaml"
-    place.write_text(component.replace(".state/api-key-secrets.json", str(house.secrets)))
+    place.write_text(component.replace(".state/api-key-secrets.json", str(secured.secrets)))
     with running(stack):
-        yield house
+        yield secured
 
 
-def test_changes_of_the_secret_count_without_a_restart_of_a_service_and_an_outage_lets_nobody_in(house: House) -> None:
-    pids = {name: house.stack.pid(name) for name in ("billing", "web")}
-    with house.stack.without(*AWAY):
-        courier, _ = add_key(house.keys, "Cora", Role.COURIER)
-        manager, leaving = add_key(house.keys, "Max", Role.MANAGER)
-        house.hand_over()
-    eventually(lambda: house.status("billing", "/ledger?orderId=A1", manager) == 200)
-    assert house.status("billing", "/ledger?orderId=A1", courier) == 403
-    assert [house.status("billing", "/ledger?orderId=A1", key) for key in ("oms_wrong", None)] == [401, 401]
-    address, browser = house.stack.address("web"), requests.Session()
+def test_changes_of_the_secret_apply_without_a_restart_and_an_outage_denies_access(secured: SecuredSystem) -> None:
+    pids = {name: secured.stack.pid(name) for name in ("billing", "web")}
+    with secured.stack.without(*AWAY):
+        courier, _ = add_key(secured.keys, "Cora", Role.COURIER)
+        manager, leaving = add_key(secured.keys, "Max", Role.MANAGER)
+        secured.store_keys()
+    eventually(lambda: secured.status("billing", "/ledger?orderId=A1", manager) == 200)
+    assert secured.status("billing", "/ledger?orderId=A1", courier) == 403
+    assert [secured.status("billing", "/ledger?orderId=A1", key) for key in ("oms_wrong", None)] == [401, 401]
+    address, browser = secured.stack.address("web"), requests.Session()
     browser.trust_env = False
     eventually(lambda: log_in(browser, address, manager) == f"{address}/store/")
-    with house.stack.without(*AWAY):
-        # What is refused, and to whom, shows without the state store whether the keys are known.
-        assert house.status("billing", "/ledger?orderId=A1", courier) == 403
-        assert [house.status("billing", "/ledger?orderId=A1", key) for key in ("oms_wrong", None)] == [401, 401]
-        remove_key(house.keys, leaving.id)
-        assert leaving not in read_keys(house.keys)
-        house.hand_over()
-    eventually(lambda: house.status("billing", "/ledger?orderId=A1", manager) == 401)
+    with secured.stack.without(*AWAY):
+        # Rejections show without the state store whether the keys are loaded.
+        assert secured.status("billing", "/ledger?orderId=A1", courier) == 403
+        assert [secured.status("billing", "/ledger?orderId=A1", key) for key in ("oms_wrong", None)] == [401, 401]
+        remove_key(secured.keys, leaving.id)
+        assert leaving not in read_keys(secured.keys)
+        secured.store_keys()
+    eventually(lambda: secured.status("billing", "/ledger?orderId=A1", manager) == 401)
     eventually(lambda: browser.get(f"{address}/store/", timeout=20).url == f"{address}/login")
-    assert {name: house.stack.pid(name) for name in pids} == pids
+    assert {name: secured.stack.pid(name) for name in pids} == pids
 
 
-def test_a_service_that_starts_without_the_store_lets_nobody_in_until_it_answers(house: House) -> None:
-    key, _ = add_key(house.keys, "Mia", Role.MANAGER)
-    house.hand_over()
-    with house.stack.without("fraud sidecar"):
-        with house.stack.without("fraud"):
+def test_service_denies_access_until_the_secret_store_answers(secured: SecuredSystem) -> None:
+    key, _ = add_key(secured.keys, "Mia", Role.MANAGER)
+    secured.store_keys()
+    with secured.stack.without("fraud sidecar"):
+        with secured.stack.without("fraud"):
             pass
-        eventually(lambda: _answers(house, "fraud"))
-        assert [house.status("fraud", "/settings", one) for one in (key, "oms_wrong", None)] == [503, 503, 401]
-        assert house.status("fraud", "/readyz", None) == 503
-    eventually(lambda: house.status("fraud", "/settings", key) == 200)
-    assert house.status("fraud", "/settings", "oms_wrong") == 401
+        eventually(lambda: _answers(secured, "fraud"))
+        assert [secured.status("fraud", "/settings", one) for one in (key, "oms_wrong", None)] == [503, 503, 401]
+        assert secured.status("fraud", "/readyz", None) == 503
+    eventually(lambda: secured.status("fraud", "/settings", key) == 200)
+    assert secured.status("fraud", "/settings", "oms_wrong") == 401
 
 
-def test_no_log_has_a_key_or_its_digest(house: House) -> None:
-    key, kept = add_key(house.keys, "Ann", Role.OPERATOR)
-    house.hand_over()
-    with house.stack.without("fraud sidecar"):
+def test_logs_contain_no_key_or_digest(secured: SecuredSystem) -> None:
+    key, kept = add_key(secured.keys, "Ann", Role.OPERATOR)
+    secured.store_keys()
+    with secured.stack.without("fraud sidecar"):
         pass
-    eventually(lambda: house.status("fraud", "/settings", key) == 200)
-    for log in log_files(house.stack.state_dir):
+    eventually(lambda: secured.status("fraud", "/settings", key) == 200)
+    for log in log_files(secured.stack.state_dir):
         text = log.read_text(errors="replace")
-        assert not [one for one in (key, kept.sha256, *[one.sha256 for one in read_keys(house.keys)]) if one in text]
+        assert not [one for one in (key, kept.sha256, *[one.sha256 for one in read_keys(secured.keys)]) if one in text]
 
 
 def log_in(browser: requests.Session, address: str, key: str) -> str:
-    """Return the address of the page that one sees after it."""
+    """Log in, and return the address of the next page."""
     return browser.post(f"{address}/login", data=form(browser, f"{address}/login", key=key), timeout=20).url
 
 
-def _answers(house: House, service: str) -> bool:
+def _answers(secured: SecuredSystem, service: str) -> bool:
     try:
-        return house.status(service, "/healthz", None) == 200
+        return secured.status(service, "/healthz", None) == 200
     except requests.ConnectionError:
         return False

@@ -1,4 +1,4 @@
-"""API keys in a secret store that can be changed while everything runs: a change is in force within seconds."""
+"""API keys in a secret store that can change at run time: a change takes effect within seconds."""
 
 import time
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from tests.e2e.vault import Vault
 
 PORT_OFFSET = 11000
 SECONDS = 5.0
-"""Within which a change is in force; the documentation says three, and the machine may be busy."""
+"""Time until a change takes effect. The documentation says three; the machine may be busy."""
 
 
 @dataclass(frozen=True)
-class House:
-    """A running system, the store that its sidecars ask, and the file that the keys are written to first."""
+class SecuredSystem:
+    """A running system, its secret store, and the file to which the keys are written first."""
 
     stack: Stack
     vault: Vault
     file: Path
 
-    def hand_over(self) -> None:
-        """Put the keys of the file into the store."""
+    def store_keys(self) -> None:
+        """Write the keys of the file to the store."""
         self.vault.secrets["oms-api-keys"] = {"keys": self.file.read_text()}
 
     def status(self, key: str) -> int:
@@ -44,42 +44,42 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, collector: Collector) -> Iterator[House]:
+def secured(tmp_path: Path, collector: Collector) -> Iterator[SecuredSystem]:
     env = {"API_KEYS_SECRET_STORE": "vault", "SESSION_SECRET_FILE": str(tmp_path / "session")}
     stack = make_stack(tmp_path, PORT_OFFSET, PATIENT | env, collector.address)
     assert stack.run_template
     add_key(tmp_path / "api-keys.json", "nobody", Role.COURIER)
     with Vault() as vault:
         (stack.run_template.parent / "components" / "vault.yaml").write_text(vault.component("vault"))
-        house = House(stack, vault, tmp_path / "api-keys.json")
-        house.hand_over()
+        secured = SecuredSystem(stack, vault, tmp_path / "api-keys.json")
+        secured.store_keys()
         with running(stack):
-            yield house
+            yield secured
 
 
-def test_a_change_is_in_force_within_seconds_and_nothing_is_restarted(house: House) -> None:
-    pids, address = house.pids(), house.stack.address("web")
-    (old, old_kept), (new, _) = (add_key(house.file, name, Role.MANAGER) for name in ("Olga", "Nora"))
-    house.hand_over()
-    eventually(lambda: [house.status(key) for key in (old, new)] == [200, 200], SECONDS)
+def test_change_takes_effect_within_seconds_without_a_restart(secured: SecuredSystem) -> None:
+    pids, address = secured.pids(), secured.stack.address("web")
+    (old, old_kept), (new, _) = (add_key(secured.file, name, Role.MANAGER) for name in ("Olga", "Nora"))
+    secured.store_keys()
+    eventually(lambda: [secured.status(key) for key in (old, new)] == [200, 200], SECONDS)
     browser = requests.Session()
     browser.trust_env = False
     eventually(lambda: log_in(browser, address, old) == f"{address}/store/", SECONDS)
 
-    with house.vault.sealed():
-        later, _ = add_key(house.file, "Lara", Role.MANAGER)
-        house.hand_over()
+    with secured.vault.sealed():
+        later, _ = add_key(secured.file, "Lara", Role.MANAGER)
+        secured.store_keys()
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            assert [house.status(key) for key in (old, new, later, "oms_wrong")] == [200, 200, 401, 401]
+            assert [secured.status(key) for key in (old, new, later, "oms_wrong")] == [200, 200, 401, 401]
         assert browser.get(f"{address}/store/", timeout=20).url == f"{address}/store/"
-    eventually(lambda: house.status(later) == 200, SECONDS)
+    eventually(lambda: secured.status(later) == 200, SECONDS)
 
-    remove_key(house.file, old_kept.id)
-    house.hand_over()
-    eventually(lambda: house.status(old) == 401, SECONDS)
+    remove_key(secured.file, old_kept.id)
+    secured.store_keys()
+    eventually(lambda: secured.status(old) == 401, SECONDS)
     eventually(lambda: browser.get(f"{address}/store/", timeout=20).url == f"{address}/login", SECONDS)
-    assert house.status(new) == 200
-    assert house.pids() == pids
-    logs = "".join(log.read_text(errors="replace") for log in log_files(house.stack.state_dir))
+    assert secured.status(new) == 200
+    assert secured.pids() == pids
+    logs = "".join(log.read_text(errors="replace") for log in log_files(secured.stack.state_dir))
     assert not [one for one in (old, new, later, old_kept.sha256) if one in logs]

@@ -1,4 +1,4 @@
-"""Bad input over the wire: refused in the one form, with the right status, and without any effect."""
+"""Invalid requests are rejected with a problem document and the right status, and have no effect."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.e2e.shopper import Shopper
 
 @pytest.fixture(scope="module")
 def victim(shop: Shop) -> str:
-    """A booked order that nothing here may change."""
+    """A booked order that no invalid request may change."""
     shopper = Shopper(shop)
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "booked")
@@ -21,7 +21,7 @@ def victim(shop: Shop) -> str:
 
 @pytest.fixture(scope="module")
 def state_before(shop: Shop, victim: str) -> dict[str, Any]:
-    """All that can be seen, once it has come to rest."""
+    """The visible state, once it is stable."""
     holds(lambda: _assert_at_rest(shop, victim))
     return visible_state(shop, victim)
 
@@ -34,7 +34,7 @@ def _assert_at_rest(shop: Shop, victim: str) -> None:
 
 
 def visible_state(shop: Shop, order_id: str) -> dict[str, Any]:
-    """Return what every service shows."""
+    """Return the visible state of every service."""
     places = {
         "inventory": ("/inventory", f"/reservations/{order_id}"),
         "fraud": ("/settings", "/tally/c"),
@@ -47,7 +47,7 @@ def visible_state(shop: Shop, order_id: str) -> dict[str, Any]:
 
 
 def send(shop: Shop, bad: Bad, order_id: str) -> tuple[int, str, str]:
-    """Send a bad request and return the answer's status, content type and text."""
+    """Send an invalid request and return the status, content type and text of the response."""
     data = bad.data.replace(b"{order}", order_id.encode()) if bad.data else bad.data
     headers = bad.headers | shop.what_it_takes(bad.service, bad.method, bad.path)
     if bad.content_type and data is not None:
@@ -58,7 +58,7 @@ def send(shop: Shop, bad: Bad, order_id: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("bad", BAD_REQUESTS, ids=str)
-def test_it_is_refused_with_a_problem_that_says_why(
+def test_invalid_request_is_rejected_with_a_problem_that_names_the_reason(
     shop: Shop, victim: str, state_before: dict[str, Any], bad: Bad
 ) -> None:
     status, content_type, text = send(shop, bad, victim)
@@ -69,7 +69,7 @@ def test_it_is_refused_with_a_problem_that_says_why(
     assert "services/" not in text
 
 
-def test_no_bad_request_changes_anything(shop: Shop, victim: str, state_before: dict[str, Any]) -> None:
+def test_invalid_requests_change_nothing(shop: Shop, victim: str, state_before: dict[str, Any]) -> None:
     for bad in BAD_REQUESTS:
         send(shop, bad, victim)
     assert visible_state(shop, victim) == state_before

@@ -1,4 +1,4 @@
-"""`dapr run -f .` for whoever has run `dapr init`: by README's commands, beside `make run`, and with parts missing."""
+"""`dapr run -f .` after `dapr init`: commands of the README, before and after `make run`, and with missing services."""
 
 import subprocess
 import sys
@@ -13,10 +13,10 @@ INSIDE = "tests/e2e/on_a_machine_with_dapr.py"
 
 
 @pytest.mark.timeout(900)
-def test_dapr_run_works_on_a_machine_as_dapr_init_leaves_it(tmp_path: Path) -> None:
+def test_dapr_run_works_after_dapr_init(tmp_path: Path) -> None:
     prefix = entrance(pytest.skip)
     machine = set_up(tmp_path / "machine")
-    # The tests themselves run there, where the ports are.
+    # The tests run inside, where the ports are.
     pytest_there = [*prefix, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=0", INSIDE]
     result = subprocess.run(
         pytest_there, cwd=ROOT, env=machine.environment(), capture_output=True, text=True, check=False, timeout=700

@@ -1,4 +1,4 @@
-"""demo.http is true: each request is sent, from top to bottom, and answered as its title says."""
+"""The requests of demo.http, sent from top to bottom, return the responses in their titles."""
 
 import os
 import re
@@ -18,12 +18,12 @@ from tests.e2e.readme import Shell
 
 FILE = parse((ROOT / "demo.http").read_text(encoding="utf-8"))
 CODEC, CHAOS, KEYS = 12, 13, 14
-"""Sections that need more than a running system: test_access.py sends the last two, where there are chaos and keys."""
+"""Sections with further prerequisites. test_access.py sends the last two, which need fault injection and keys."""
 TOKEN = "the token of the codec server"
 
 
 @pytest.fixture(scope="module")
-def sender(shell: Shell, leaves_nothing_open: None) -> Sender:
+def sender(shell: Shell, ends_open_orders: None) -> Sender:
     variables = {name: shell.moved(value) for name, value in FILE.variables.items()}
     return Sender(variables | {"codecToken": TOKEN})
 
@@ -45,18 +45,18 @@ def of_sections(*numbers: int) -> list[Request]:
     return [one for one in FILE.requests if one.section in numbers]
 
 
-def test_every_section_is_sent_somewhere() -> None:
+def test_every_section_has_a_test() -> None:
     assert list(FILE.sections) == list(range(1, KEYS + 1))
     assert {one.section for one in FILE.requests} == set(FILE.sections)
 
 
 @pytest.mark.parametrize("request_", of_sections(*range(1, CODEC)), ids=str)
-def test_it_is_answered_as_its_title_says(sender: Sender, request_: Request) -> None:
+def test_response_matches_the_title(sender: Sender, request_: Request) -> None:
     sender.send(request_)
 
 
 @pytest.mark.usefixtures("codec_server")
-def test_the_codec_server_answers_as_the_titles_say(sender: Sender) -> None:
+def test_responses_of_the_codec_server_match_the_titles(sender: Sender) -> None:
     for one in of_sections(CODEC):
         sender.send(one)
 
@@ -77,7 +77,7 @@ BODY = {"id": "A1", "parts": [{"status": "booked"}, {"status": "pending"}], "act
         '200, "amend"',
     ],
 )
-def test_what_is_there_is_found(expected: str) -> None:
+def test_matching_response_is_accepted(expected: str) -> None:
     expect(expected, ANSWER, BODY)
 
 
@@ -94,12 +94,12 @@ def test_what_is_there_is_found(expected: str) -> None:
         '200, "id": "A1", "id": "A2"',
     ],
 )
-def test_what_is_not_there_is_missed(expected: str) -> None:
+def test_different_response_is_rejected(expected: str) -> None:
     with pytest.raises(AssertionError):
         expect(expected, ANSWER, BODY)
 
 
 @pytest.mark.parametrize("expected", ["", "Location", '"id": "A1"', "200, ???", '200 "id": "A1"'])
-def test_an_expectation_that_cannot_be_read_is_no_expectation(expected: str) -> None:
+def test_malformed_expectation_is_an_error(expected: str) -> None:
     with pytest.raises(ValueError, match=r"no status|neither"):
         expect(expected, ANSWER, BODY)

@@ -1,6 +1,6 @@
-"""README's walk-through is true: each of its commands is run, in a real shell, and each of its statements is checked.
+"""The walk-through of the README: each command runs in a real shell, and each statement is checked.
 
-Where a statement is not checked here, `leaves` says which test does, or why none can.
+For a statement that is not checked here, `leaves` names the test that checks it, or the reason why none does.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from tests.e2e.polling import holds
 from tests.e2e.readme import Section, Shell, titles
 from tests.e2e.shopper import Shopper
 
-pytestmark = pytest.mark.usefixtures("leaves_nothing_open")
+pytestmark = pytest.mark.usefixtures("ends_open_orders")
 
 DEFAULTS = OrderProcessingConfig(app_port=3000)
 SHOES = {"customerId": "1234", "items": ["Vans Old Skool"]}
@@ -23,8 +23,8 @@ FIRST = "An order, from accepted to delivered"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def unanswered(shop: Shop, leaves_nothing_open: None) -> dict[str, str]:
-    """Orders that nobody answers, placed at once so that no test has to wait long for their ends."""
+def unanswered(shop: Shop, ends_open_orders: None) -> dict[str, str]:
+    """Orders without a decision, placed first so that no test has to wait long for their ends."""
     return {"customer": shop.place(SHORT_OF_ONE)["id"], "approver": shop.place(WORTH_1289)["id"]}
 
 
@@ -34,7 +34,7 @@ def test_no_section_is_without_a_test() -> None:
     assert set(titles()) == tested
 
 
-def test_the_page_beside_it_is_there(shop: Shop, shell: Shell) -> None:
+def test_feed_page_is_available(shop: Shop, shell: Shell) -> None:
     with Section("", shell) as text:
         text.leaves("This section does the same without a browser.", why="no statement about the system")
         text.leaves(
@@ -48,7 +48,7 @@ def test_the_page_beside_it_is_there(shop: Shop, shell: Shell) -> None:
         text.leaves("the page shows each event as it arrives.", why="test_notifications.py")
 
 
-def test_an_order_is_accepted_and_delivered(shopper: Shopper, shell: Shell) -> None:
+def test_section_order_from_accepted_to_delivered(shopper: Shopper, shell: Shell) -> None:
     with Section(FIRST, shell) as text:
         [first] = text.commands()
         placed = shell.run(first)
@@ -79,7 +79,7 @@ def test_an_order_is_accepted_and_delivered(shopper: Shopper, shell: Shell) -> N
             "Send the first request again: the response is `202` with the same order, and nothing happens twice."
         )
         again, order = shell.run(first), shopper.shop.order("A1")
-        # The engine may end the workflow a moment after the order.
+        # The workflow may end shortly after the order.
         assert (again.status, again.body | {"workflow": None}) == (int(status), order | {"workflow": None})
         assert shopper.shop.timeline("A1") == timeline
         assert shopper.shop.get("billing", "/ledger", orderId="A1") == ledger
@@ -106,7 +106,7 @@ def assert_charged(shop: Shop, order_id: str) -> None:
     assert shop.get("billing", "/ledger", orderId=order_id)["charged"] > 0
 
 
-def test_when_a_part_is_down(shopper: Shopper, shell: Shell) -> None:
+def test_section_when_a_part_is_down(shopper: Shopper, shell: Shell) -> None:
     shop, booking = shopper.shop, {"id": "W1:1", "orderId": "W1", "items": [{"sku": "milk", "quantity": 1}]}
     with Section("A service is unavailable", shell) as text:
         deactivate, activate = text.commands()
@@ -158,7 +158,7 @@ def a_limit_declines(text: Section, shopper: Shopper, shell: Shell) -> None:
     assert shopper.shop.get("fraud", "/tally/1234")["tally"] == 0
 
 
-def test_the_shorter_form_and_an_approval(shopper: Shopper, shell: Shell, unanswered: dict[str, str]) -> None:
+def test_section_shorter_form_and_approval(shopper: Shopper, shell: Shell, unanswered: dict[str, str]) -> None:
     with Section("The shorter form, and an approval", shell) as text:
         [first] = text.commands()
         placed, rejected = shell.run(first), shell.run(first).body["id"]
@@ -223,7 +223,7 @@ def assert_released(shop: Shop, *order_ids: str) -> None:
         assert {one["status"] for one in parts} <= {"released", "unavailable"}, parts
 
 
-def test_two_warehouses_and_a_change_of_mind(shopper: Shopper, shell: Shell) -> None:
+def test_section_two_warehouses_and_a_change_of_mind(shopper: Shopper, shell: Shell) -> None:
     shop = shopper.shop
     with Section("Two warehouses and a cancellation", shell) as text:
         [first] = text.commands()

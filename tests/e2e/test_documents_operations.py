@@ -1,4 +1,4 @@
-"""README's walk-through, continued: what it says of crashes, of what is sealed and of traces."""
+"""The walk-through of the README, continued: crashes, encryption and traces."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.e2e.groups import System
 from tests.e2e.readme import Section, Shell, commands_of
 from tests.e2e.test_documents import FIRST
 
-pytestmark = pytest.mark.usefixtures("leaves_nothing_open")
+pytestmark = pytest.mark.usefixtures("ends_open_orders")
 
 
 def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -> None:
@@ -44,7 +44,7 @@ def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -
         )
 
 
-def test_what_is_sealed_is_read_all_the_same(system: System, shell: Shell) -> None:
+def test_section_about_encryption(system: System, shell: Shell) -> None:
     shell.run(Section(FIRST, shell).commands()[0])
     with Section("Encryption", shell) as text:
         text.leaves(
@@ -77,7 +77,7 @@ def test_what_is_sealed_is_read_all_the_same(system: System, shell: Shell) -> No
         )
 
 
-def test_traces_are_left_to_the_tests_of_traces(shell: Shell) -> None:
+def test_section_about_traces(shell: Shell) -> None:
     with Section("Traces", shell) as text:
         text.leaves_commands("make zipkin", why="it fetches a server of 80 MB that needs Java")
         text.leaves(

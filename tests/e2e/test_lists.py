@@ -15,12 +15,12 @@ from tests.e2e.shopper import FINAL, Shopper
 
 MANY = 250
 AT_ONCE = timedelta(seconds=1)
-"""Orders that came within so short a time, while eight clients sent, may stand in either order."""
+"""Orders received within this time from eight clients may be listed in either order."""
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Many orders of one customer, and those of them that were cancelled."""
+    """Many orders of one customer, some of them cancelled."""
 
     customer_id: str
     placed: list[str]
@@ -29,15 +29,15 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def crowd(shop: Shop) -> Crowd:
-    """250 orders of which every fifth was cancelled."""
+    """250 orders, of which every fifth is cancelled."""
     shopper = Shopper(shop)
-    sku = shopper.goods(price=100)  # none in stock: nothing is charged or shipped, so this is quick
+    sku = shopper.goods(price=100)  # out of stock: no payment or shipment, so this is fast
 
     def places(number: int) -> str | None:
         order_id = shopper.orders({sku: 1})
         if number % 5:
             return None
-        # At once: an order ends by itself when its customer says nothing for some seconds.
+        # At once, because an order without a decision times out within seconds.
         shop.act(order_id, "cancel")
         return order_id
 
@@ -47,16 +47,16 @@ def crowd(shop: Shop) -> Crowd:
 
 
 def listed(shop: Shop, **query: object) -> list[Json]:
-    """Return all lines of the list of orders, page by page."""
+    """Return all entries of the list of orders."""
     return list(lines_of(shop, **query))
 
 
 def lines_of(shop: Shop, **query: object) -> Iterator[Json]:
-    """Return the lines of the list of orders; a page is asked for when it is come to."""
+    """Yield the entries of the list of orders. Pages are loaded on demand."""
     return (line for page in shop.pages("orderprocessing", "/orders", **query) for line in page)
 
 
-def test_the_pages_hold_every_order_once_newest_first(shop: Shop, crowd: Crowd) -> None:
+def test_pages_contain_every_order_once_newest_first(shop: Shop, crowd: Crowd) -> None:
     pages = list(shop.pages("orderprocessing", "/orders", limit=60))
     lines = [line for page in pages for line in page]
     ids = [line["id"] for line in lines]
@@ -68,7 +68,7 @@ def test_the_pages_hold_every_order_once_newest_first(shop: Shop, crowd: Crowd) 
         assert above > below - AT_ONCE
 
 
-def test_orders_that_came_one_after_the_other_are_listed_newest_first(shop: Shop, shopper: Shopper) -> None:
+def test_sequential_orders_are_listed_newest_first(shop: Shop, shopper: Shopper) -> None:
     sku = shopper.goods(price=100)
     order_ids = [shopper.orders({sku: 1}) for _ in range(10)]
     assert [line["id"] for line in islice(lines_of(shop, limit=4), 10)] == order_ids[::-1]
@@ -76,19 +76,19 @@ def test_orders_that_came_one_after_the_other_are_listed_newest_first(shop: Shop
     assert [line["id"] for line in mine] == order_ids[::-1]
 
 
-def test_a_line_shows_what_the_order_shows(shop: Shop, crowd: Crowd) -> None:
+def test_list_entry_matches_the_order(shop: Shop, crowd: Crowd) -> None:
     [line] = [one for one in listed(shop, customerId=crowd.customer_id) if one["id"] == crowd.placed[0]]
     order = shop.order(crowd.placed[0])
     assert line == {key: order[key] for key in ("id", "status", "receivedAt", "customerId", "goodsTotal", "currency")}
 
 
-def test_a_customer_sees_just_their_own_orders_page_by_page(shop: Shop, crowd: Crowd) -> None:
+def test_customer_list_contains_only_orders_of_the_customer(shop: Shop, crowd: Crowd) -> None:
     lines = listed(shop, customerId=crowd.customer_id, limit=70)
     assert sorted(line["id"] for line in lines) == sorted(crowd.placed)
 
 
 @pytest.mark.parametrize("scope", ["all customers", "one customer"])
-def test_the_status_filter_gives_those_orders_and_no_others(shop: Shop, crowd: Crowd, scope: str) -> None:
+def test_status_filter_returns_exactly_the_matching_orders(shop: Shop, crowd: Crowd, scope: str) -> None:
     more = {"customerId": crowd.customer_id} if scope == "one customer" else {}
 
     def look() -> None:
@@ -100,13 +100,13 @@ def test_the_status_filter_gives_those_orders_and_no_others(shop: Shop, crowd: C
     holds(look)
 
 
-def test_a_batch_gives_just_the_orders_asked_for(shop: Shop, crowd: Crowd) -> None:
+def test_batch_returns_exactly_the_requested_orders(shop: Shop, crowd: Crowd) -> None:
     wanted = [crowd.placed[7], crowd.placed[0], "nobody-knows-this-one", crowd.placed[200]]
     lines = shop.get("orderprocessing", "/orders", ids=",".join(wanted))
     assert [line["id"] for line in lines] == [wanted[0], wanted[1], wanted[3]]
 
 
-def test_the_figures_count_the_orders_that_are_under_way(shop: Shop, shopper: Shopper) -> None:
+def test_stats_count_the_orders_in_flight(shop: Shop, shopper: Shopper) -> None:
     sku = shopper.goods(a=3)
     for order_id in [shopper.orders({sku: 1}) for _ in range(3)]:
         shopper.sees_shipments(order_id, "booked")

@@ -9,20 +9,20 @@ import requests
 from tests.e2e.client import Json, Shop
 from tests.e2e.groups import System
 from tests.e2e.polling import eventually
+from tests.e2e.scenarios.maintenance import billing_stopped
 from tests.e2e.shopper import Shopper
-from tests.e2e.stories.maintenance import billing_stopped
 
 
 class Listener:
-    """Listens to the live stream and remembers how far, over any number of connections."""
+    """Reads the live stream over any number of connections, and resumes after the last event."""
 
     def __init__(self, shop: Shop) -> None:
         self._url = f"{shop.address_of('notifications')}/events/stream"
         self.last_event_id = ""
-        self.heard: list[Json] = []
+        self.received: list[Json] = []
 
     def connect(self) -> Iterator[None]:
-        """Open the stream behind what was heard last; each step hears one message."""
+        """Open the stream after the last received event. Each step receives one message."""
         headers = {"Last-Event-ID": self.last_event_id} if self.last_event_id else {}
         with requests.Session() as session:
             session.trust_env = False
@@ -33,19 +33,19 @@ class Listener:
                     if line.startswith("id:"):
                         self.last_event_id = line[3:].strip()
                     if line.startswith("data:"):
-                        self.heard.append(json.loads(line[5:]))
+                        self.received.append(json.loads(line[5:]))
                     if not line:
                         yield
 
     def events_of(self, *order_ids: str) -> list[str]:
-        """Return the ids of the events of these orders that were heard."""
-        return [event["id"] for event in self.heard if event["orderId"] in order_ids]
+        """Return the ids of the received events of these orders."""
+        return [event["id"] for event in self.received if event["orderId"] in order_ids]
 
 
-def test_a_stream_that_breaks_and_resumes_loses_and_doubles_nothing(shop: Shop, shopper: Shopper) -> None:
+def test_resumed_stream_loses_and_duplicates_no_event(shop: Shop, shopper: Shopper) -> None:
     sku, listener = shopper.goods(a=3), Listener(shop)
     connection = listener.connect()
-    next(connection)  # connected: from here on nothing may be missed
+    next(connection)  # connected: no later event may be missed
     first = shopper.orders({sku: 1})
     while len(listener.events_of(first)) < 2:
         next(connection)
@@ -64,9 +64,7 @@ def test_a_stream_that_breaks_and_resumes_loses_and_doubles_nothing(shop: Shop, 
     assert sorted(listener.events_of(*orders)) == sorted(expected)
 
 
-def test_a_message_that_is_no_order_event_is_shown_as_a_dead_letter_and_stops_nothing(
-    shop: Shop, shopper: Shopper
-) -> None:
+def test_invalid_message_becomes_a_dead_letter_and_blocks_no_other(shop: Shop, shopper: Shopper) -> None:
     event_id = f"bad-{uuid.uuid4().hex}"
     bad = {
         "specversion": "1.0",
@@ -85,7 +83,7 @@ def test_a_message_that_is_no_order_event_is_shown_as_a_dead_letter_and_stops_no
     shopper.delivers(shopper.orders({shopper.goods(a=1): 1}))
 
 
-def test_an_event_that_comes_twice_is_shown_once(shop: Shop) -> None:
+def test_duplicate_event_is_listed_once(shop: Shop) -> None:
     order_id = f"x-{uuid.uuid4().hex[:10]}"
     event = {
         "specversion": "1.0",
@@ -105,7 +103,7 @@ def test_an_event_that_comes_twice_is_shown_once(shop: Shop) -> None:
     assert eventually(both) == [f"{order_id}/1", f"{order_id}/2"]
 
 
-def test_a_cancellation_is_told_at_once_even_while_nothing_can_be_refunded(system: System, shopper: Shopper) -> None:
+def test_cancellation_is_published_at_once_while_billing_is_down(system: System, shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "booked")
     with billing_stopped(system):

@@ -1,4 +1,4 @@
-"""Far too much at once: it is refused at the authenticator, and the orders that were accepted go on."""
+"""Overload: excess requests are rejected, and accepted orders continue."""
 
 import socket
 import threading
@@ -29,7 +29,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 class Flood:
-    """Clients that send the same kind of request without a pause, while the block runs."""
+    """Clients that repeat a request without a pause while the block runs."""
 
     def __init__(self, send: Callable[[], Response]) -> None:
         self._send, self._over = send, threading.Event()
@@ -54,13 +54,13 @@ class Flood:
         return Counter(answer.status_code for answer in list(self.answers))
 
     def refusals(self) -> set[tuple[str, str]]:
-        """Return the content types and the codes of all refusals, each of which must say when to come again."""
+        """Return the content types and problem codes of all rejections, each of which must have `Retry-After`."""
         refused = [answer for answer in self.answers if answer.status_code == 429]
         assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
         return {(answer.headers["Content-Type"], answer.json()["code"]) for answer in refused}
 
 
-def test_new_orders_are_refused_while_too_many_wait_and_the_accepted_ones_are_all_booked(shop: Shop) -> None:
+def test_new_orders_are_rejected_during_a_backlog_and_accepted_ones_are_booked(shop: Shop) -> None:
     shopper = Shopper(shop)
     sku = shopper.goods(a=100_000)
     with Flood(lambda: shop.call("orderprocessing", "POST", "/orders", shopper.request({sku: 1}))) as flood:
@@ -74,7 +74,7 @@ def test_new_orders_are_refused_while_too_many_wait_and_the_accepted_ones_are_al
     eventually(lambda: shop.call("orderprocessing", "POST", "/orders", shopper.request({sku: 1})).status_code == 202)
 
 
-def test_a_flood_upon_a_service_is_refused_and_does_not_keep_orders_from_it(shop: Shop) -> None:
+def test_flood_on_a_service_is_rejected_and_does_not_block_orders(shop: Shop) -> None:
     shopper = Shopper(shop)
     sku = shopper.goods(a=10)
     with Flood(lambda: shop.call("billing", "GET", "/ledger", params={"orderId": "nobody"})) as flood:
@@ -86,7 +86,7 @@ def test_a_flood_upon_a_service_is_refused_and_does_not_keep_orders_from_it(shop
     assert flood.refusals() == {("application/problem+json", "rate")}
 
 
-def test_hundreds_of_slow_clients_keep_nobody_out(shop: Shop) -> None:
+def test_hundreds_of_slow_clients_block_no_other_client(shop: Shop) -> None:
     shopper = Shopper(shop)
     sku = shopper.goods(a=10)
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def test_hundreds_of_slow_clients_keep_nobody_out(shop: Shop) -> None:
         shopper.sees_shipments(order_id, "booked")
 
 
-def test_more_silent_connections_than_there_are_places_keep_nobody_out(shop: Shop) -> None:
+def test_idle_connections_above_the_limit_block_no_other_client(shop: Shop) -> None:
     shopper = Shopper(shop)
     sku = shopper.goods(a=10)
     address = urlsplit(shop.address_of("orderprocessing"))
@@ -112,7 +112,7 @@ def test_more_silent_connections_than_there_are_places_keep_nobody_out(shop: Sho
 
 
 def placed(shop: Shop, body: dict[str, Any]) -> str | None:
-    """Place an order; return its id, None when it is refused for now."""
+    """Place an order. Return its id, or None when it is rejected."""
     answer = shop.call("orderprocessing", "POST", "/orders", body)
     assert answer.status_code in {202, 429}, answer.text
     return str(answer.json()["id"]) if answer.status_code == 202 else None

@@ -8,7 +8,7 @@ from tests.e2e.client import Shop
 from tests.e2e.polling import eventually
 from tests.e2e.reference_client import ROWS_OF_A_PAGE, Json, ReferenceClient
 
-pytestmark = pytest.mark.usefixtures("leaves_nothing_open")
+pytestmark = pytest.mark.usefixtures("ends_open_orders")
 
 PACKAGE_1 = ("Vans Old Skool", 1)
 STATUSES = {"pending", "processing", "customerActionRequired", "approvalRequired", "completed", "failed", "cancelled"}
@@ -26,7 +26,7 @@ def place(client: ReferenceClient, *goods: tuple[str, int]) -> str:
 
 
 def sees(client: ReferenceClient, order_id: str, status: str) -> Json:
-    """Reload the page of the order until it shows the status, and return the page."""
+    """Poll the order page until it shows the status. Return its data."""
 
     def look() -> Json:
         order = client.order(order_id)
@@ -37,7 +37,7 @@ def sees(client: ReferenceClient, order_id: str, status: str) -> Json:
 
 
 def sees_progress(client: ReferenceClient, order_id: str, progress: str) -> Json:
-    """Reload the page of the order until each fulfillment has come so far, and return the page."""
+    """Poll the order page until each fulfillment shows the progress. Return its data."""
 
     def look() -> Json:
         order = client.order(order_id)
@@ -48,7 +48,7 @@ def sees_progress(client: ReferenceClient, order_id: str, progress: str) -> Json
     return eventually(look)
 
 
-def test_an_order_is_placed_and_followed_and_the_courier_delivers_it(client: ReferenceClient) -> None:
+def test_order_is_placed_tracked_and_delivered(client: ReferenceClient) -> None:
     order_id = place(client, PACKAGE_1)
     page = sees_progress(client, order_id, "booked")
     (part,) = page["fulfillments"]
@@ -67,7 +67,7 @@ def test_an_order_is_placed_and_followed_and_the_courier_delivers_it(client: Ref
     sees(client, order_id, "completed")
 
 
-def test_the_load_generator_has_its_orders_delivered(client: ReferenceClient) -> None:
+def test_load_generator_delivers_its_orders(client: ReferenceClient) -> None:
     order_id = place(client, PACKAGE_1)
 
     def poll() -> bool:
@@ -80,14 +80,14 @@ def test_the_load_generator_has_its_orders_delivered(client: ReferenceClient) ->
     eventually(poll)
 
 
-def test_goods_that_are_in_a_package_twice_add_up(client: ReferenceClient) -> None:
+def test_repeated_items_of_a_package_add_up(client: ReferenceClient) -> None:
     order_id = place(client, ("Nike Air Force Ones", 2), ("Puma Suede Classic", 1), ("Nike Air Force Ones", 1))
     found = [item for one in sees_progress(client, order_id, "booked")["fulfillments"] for item in one["items"]]
     assert sum(quantity for sku, quantity in found if sku == "Nike Air Force Ones") == 3
     assert sum(quantity for sku, quantity in found if sku == "Puma Suede Classic") == 1
 
 
-def test_an_order_with_a_missing_shoe_goes_on_without_it_or_ends(client: ReferenceClient) -> None:
+def test_order_with_an_item_out_of_stock_is_amended_or_cancelled(client: ReferenceClient) -> None:
     amended, cancelled = (place(client, PACKAGE_1, ("Adidas UltraBoost", 3)) for _ in range(2))
     for order_id in (amended, cancelled):
         parts = sees(client, order_id, "customerActionRequired")["fulfillments"]
@@ -99,14 +99,14 @@ def test_an_order_with_a_missing_shoe_goes_on_without_it_or_ends(client: Referen
     assert [one["progress"] for one in parts if not one["location"]] == ["cancelled"]
 
 
-def test_an_order_of_1000_or_more_shows_that_it_waits_for_an_approval(client: ReferenceClient, shop: Shop) -> None:
+def test_order_of_1000_or_more_shows_that_it_requires_approval(client: ReferenceClient, shop: Shop) -> None:
     order_id = place(client, ("Jordan Air Jordan 1", 3), ("Asics GEL-Kayano", 3), ("Under Armour HOVR Sonic", 3))
     assert sees(client, order_id, "approvalRequired")["fulfillments"]
     shop.approve(order_id, approved=False)
     sees(client, order_id, "cancelled")
 
 
-def test_the_list_is_what_the_page_cuts_into_pages_of_50(client: ReferenceClient) -> None:
+def test_list_has_the_form_that_the_page_splits_into_pages_of_50(client: ReferenceClient) -> None:
     mine = [place(client, PACKAGE_1) for _ in range(2)]
     rows = client.orders()
     assert [row["id"] for row in rows][:2] == mine[::-1]
@@ -118,7 +118,7 @@ def test_the_list_is_what_the_page_cuts_into_pages_of_50(client: ReferenceClient
         sees_progress(client, order_id, "booked")
 
 
-def test_the_store_manager_sets_the_limit_and_the_maintenance_and_resets_both(client: ReferenceClient) -> None:
+def test_store_manager_sets_and_resets_limit_and_maintenance(client: ReferenceClient) -> None:
     assert client.reset() == 200
     assert client.settings() == {"limit": 0, "maintenanceMode": False}
     try:
@@ -131,7 +131,7 @@ def test_the_store_manager_sets_the_limit_and_the_maintenance_and_resets_both(cl
     assert client.settings() == {"limit": 0, "maintenanceMode": False}
 
 
-def test_the_charts_have_their_figures(client: ReferenceClient) -> None:
+def test_charts_have_their_data(client: ReferenceClient) -> None:
     found = client.stats()
     assert all(one["workerCount"] >= 1 and one["backlog"] >= 0 for one in found.values()), found
     assert found["order"]["completeRate"] >= 0

@@ -1,4 +1,4 @@
-"""The exercise of docs/exercise.md: a mistake is deployed, orders get stuck in it, and go on once it is mended."""
+"""The exercise of docs/exercise.md: orders get stuck in a deployed bug, and continue after the fix."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from launcher.errors import LaunchError
 from launcher.paths import ROOT
 from launcher.supervision import supervisor
-from tests.e2e import books
+from tests.e2e import consistency
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
 from tests.e2e.launch import PATIENT, make_stack, running
@@ -27,19 +27,21 @@ pytestmark = pytest.mark.timeout(180)
 
 @dataclass
 class Deployment:
-    """A running system and the code that it runs."""
+    """A running system and its code."""
 
     system: System
     code: Path
 
     def deploy(self, text: str) -> None:
-        """Put a new version of the activity in place and restart orderprocessing, as `make restart` does."""
+        """Deploy a new version of the activity, and restart orderprocessing as `make restart` does."""
         (self.code / MISTAKEN).write_text(text)
-        self.system.stack.roll({"orderprocessing"})
+        self.system.stack.restart({"orderprocessing"})
 
 
-@pytest.fixture
-def deployment(tmp_path: Path, collector: Collector) -> Iterator[Deployment]:
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Deployment]:
+    """One system for both tests: each deploys the original code again at its end."""
+    tmp_path = tmp_path_factory.mktemp("repair")
     code = tmp_path / "code"
     shutil.copytree(ROOT / "services", code / "services")
     (code / ".venv").symlink_to(ROOT / ".venv")
@@ -49,18 +51,18 @@ def deployment(tmp_path: Path, collector: Collector) -> Iterator[Deployment]:
         yield Deployment(system, code)
 
 
-def mistake() -> str:
-    """Return the lines that the document tells one to add."""
+def bug() -> str:
+    """Return the lines that the document adds."""
     _, _, rest = DOCUMENT.read_text().partition("```python\n")
     lines, fence, _ = rest.partition("```")
     assert fence
     return lines
 
 
-def test_orders_stuck_in_a_mistaken_activity_resume_there_once_it_is_mended(deployment: Deployment) -> None:
+def test_orders_stuck_in_an_activity_with_a_bug_resume_there_after_the_fix(deployment: Deployment) -> None:
     right = (deployment.code / MISTAKEN).read_text()
     assert right.count(PLACE) == 1, "the exercise no longer fits the code"
-    deployment.deploy(right.replace(PLACE, mistake() + PLACE))
+    deployment.deploy(right.replace(PLACE, bug() + PLACE))
     shopper, log = Shopper(deployment.system.shop), deployment.system.stack.log_of("orderprocessing")
     sku = shopper.goods(a=50)
     fine = shopper.orders({sku: 1})
@@ -80,19 +82,19 @@ def test_orders_stuck_in_a_mistaken_activity_resume_there_once_it_is_mended(depl
         after = shopper.shop.timeline(order_id)
         assert after[: len(before[order_id])] == before[order_id]
         assert shopper.shop.get("billing", "/ledger", orderId=order_id) == ledgers[order_id]
-    holds(lambda: books.assert_money_agrees(shopper))
-    holds(lambda: books.assert_stock_agrees(shopper))
-    holds(lambda: books.assert_feed_agrees(shopper))
+    holds(lambda: consistency.assert_money_agrees(shopper))
+    holds(lambda: consistency.assert_stock_agrees(shopper))
+    holds(lambda: consistency.assert_feed_agrees(shopper))
 
 
-def test_a_version_that_does_not_start_leaves_the_rest_running_until_it_is_mended(
+def test_version_that_does_not_start_leaves_the_other_services_running(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr(supervisor, "MAX_BACKOFF_S", 0.5)
     right, stack = (deployment.code / MISTAKEN).read_text(), deployment.system.stack
-    with pytest.raises(LaunchError, match="orderprocessing ended with exit code 1"):
+    with pytest.raises(LaunchError, match="orderprocessing exited with code 1"):
         deployment.deploy(f"{right}\n  wrongly indented")
-    assert stack.dead() is None
+    assert stack.failure() is None
     assert deployment.system.shop.is_ready("billing")
     assert not deployment.system.shop.is_ready("orderprocessing")
     deployment.deploy(right)
@@ -101,5 +103,5 @@ def test_a_version_that_does_not_start_leaves_the_rest_running_until_it_is_mende
 
 
 def failures(log: Path) -> list[str]:
-    """Return the lines of the log that tell of an activity with a mistake."""
+    """Return the log lines about an activity with a bug."""
     return [line for line in log.read_text().splitlines() if " ERROR " in line and "an activity failed" in line]

@@ -1,4 +1,4 @@
-"""Two of orderprocessing under one app id: one is enough to go on, and both can be renewed without a failed request."""
+"""Two replicas of orderprocessing: one is enough to continue, and a rolling restart fails no request."""
 
 import threading
 import time
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(240)
 def two(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("replicas")
     patient = {name: PATIENT[name] for name in ("ORDER_ACTION_TIMEOUT", "APPROVAL_TIMEOUT")}
-    patient["BACKLOG_LIMIT"] = "100000"  # what is placed without a pause is not to be refused here
+    patient["BACKLOG_LIMIT"] = "100000"  # orders without a pause must not be rejected here
     stack = make_stack(folder, PORT_OFFSET, patient, collector.address)
     stack.replicas = {"orderprocessing": 2}
     with running(stack) as system:
@@ -36,7 +36,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Itera
 
 
 def place_at_both(shopper: Shopper, sku: str, count: int) -> list[str]:
-    """Have orders accepted by both replicas in turn."""
+    """Place orders at both replicas in turn."""
     placed = []
     for number in range(count):
         body = shopper.request({sku: 1})
@@ -55,7 +55,7 @@ def test_both_replicas_have_a_worker_and_show_the_same_order(two: System) -> Non
 
 
 @pytest.mark.parametrize("victim", REPLICAS)
-def test_when_one_is_killed_its_orders_go_on_at_the_other_within_seconds(two: System, victim: str) -> None:
+def test_orders_of_a_killed_replica_continue_at_the_other_within_seconds(two: System, victim: str) -> None:
     [survivor] = {*REPLICAS} - {victim}
     shop = Shop(
         lambda name: two.stack.address(survivor if name in REPLICAS else name),
@@ -76,7 +76,7 @@ def test_when_one_is_killed_its_orders_go_on_at_the_other_within_seconds(two: Sy
 
 @dataclass
 class Load:
-    """What customers saw who go on asking while the replicas are renewed."""
+    """Results of customers who send requests during a rolling restart."""
 
     accepted: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Load:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def customer(self, shop: Shop, first: int, body: Json) -> None:
-        """Order and look, by turns, at either replica; ask the other one when a connection is refused."""
+        """Place and read orders in turn at both replicas. Tries the other one when a connection is refused."""
         turn = first
         while not self.stop.wait(SECONDS_BETWEEN):
             turn += 1
@@ -104,7 +104,7 @@ class Load:
                     self.failed.append(repr(error))
                     return None
                 self.refused += 1
-        self.failed.append("refused by both for too long")
+        self.failed.append("both replicas refused connections for too long")
         return None
 
 
@@ -116,7 +116,7 @@ def _is_refused(error: BaseException | None) -> bool:
     return False
 
 
-def test_a_rolling_restart_under_load_fails_no_request(two: System) -> None:
+def test_rolling_restart_under_load_fails_no_request(two: System) -> None:
     shopper = Shopper(two.shop)
     body = shopper.request({shopper.goods(a=100_000): 1})
     load = Load()
@@ -124,18 +124,18 @@ def test_a_rolling_restart_under_load_fails_no_request(two: System) -> None:
     with ThreadPoolExecutor(6) as pool:
         ends = [pool.submit(load.customer, two.shop, number, body) for number in range(6)]
         eventually(lambda: len(load.accepted) > 20)
-        two.stack.roll({"orderprocessing"})
+        two.stack.restart({"orderprocessing"})
         there = len(load.accepted)
         eventually(lambda: len(load.accepted) > there + 20)
         load.stop.set()
     assert [end.exception() for end in ends] == [None] * 6
     assert load.failed == []
-    renewed = [name for name in before if two.stack.pid(name) != before[name]]
-    assert sorted(renewed) == sorted([*REPLICAS, *(f"{name} sidecar" for name in REPLICAS)])
+    restarted = [name for name in before if two.stack.pid(name) != before[name]]
+    assert sorted(restarted) == sorted([*REPLICAS, *(f"{name} sidecar" for name in REPLICAS)])
     for order_id in load.accepted:
         shopper.sees_shipments(order_id, "booked")
 
 
-def test_the_replicas_logged_no_error(two: System) -> None:
+def test_replicas_log_no_error(two: System) -> None:
     logs = [two.stack.log_of(name) for name in REPLICAS]
     assert not [line for log in logs for line in log.read_text().splitlines() if " ERROR " in line]

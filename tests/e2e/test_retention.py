@@ -1,4 +1,4 @@
-"""What the engine keeps of an order that is over goes after a time; the order's own record stays."""
+"""The engine purges the workflows of a final order after the retention time. The order itself stays."""
 
 from pathlib import Path
 
@@ -17,9 +17,7 @@ _DAY, _SOON = "completed: 24h", "completed: 3s"
 pytestmark = pytest.mark.timeout(120)
 
 
-def test_the_workflows_of_an_order_that_is_over_are_purged_and_the_order_stays(
-    tmp_path: Path, collector: Collector
-) -> None:
+def test_workflows_of_a_final_order_are_purged_and_the_order_stays(tmp_path: Path, collector: Collector) -> None:
     stack = make_stack(tmp_path, PORT_OFFSET, PATIENT, collector.address)
     settings = tmp_path / "source" / "components" / "config.yaml"
     assert _DAY in settings.read_text()

@@ -1,4 +1,4 @@
-"""What customers told nobody else finds: not in Redis, not with the scheduler, not on the broker, not in any log."""
+"""Personal data is encrypted at rest: it is not found in Redis, in the scheduler, on the broker or in logs."""
 
 import json
 import subprocess
@@ -16,18 +16,18 @@ from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
 from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.plaintext_search import dump_uncompressed, where_found
 from tests.e2e.polling import eventually
 from tests.e2e.redis_direct import Redis
 from tests.e2e.shopper import Shopper
-from tests.e2e.traces_of import lay_open, where_found
 
 PORT_OFFSET = 9000
 CUSTOMER, APPROVER = "Rosalind Quimby", "Bartholomew Thistlewood"
-SKU, DEAR_SKU, MISSING_SKU = "Zanzibar lantern", "Gilded astrolabe", "Moonstone kettle"
+SKU, HIGH_VALUE_SKU, MISSING_SKU = "Zanzibar lantern", "Gilded astrolabe", "Moonstone kettle"
 PLAIN_CUSTOMERS, PLAIN_SKU = ("Žofie Śląska", "Ngozi Okonkwo", "Thorvald Bjørnsen"), "Crème brûlée blowlamp"
-NAMES = (CUSTOMER, APPROVER, SKU, DEAR_SKU, MISSING_SKU, *PLAIN_CUSTOMERS, PLAIN_SKU)
+NAMES = (CUSTOMER, APPROVER, SKU, HIGH_VALUE_SKU, MISSING_SKU, *PLAIN_CUSTOMERS, PLAIN_SKU)
 SECRETS = {word for name in NAMES for word in name.split()}
-"""Word by word, which finds the whole names too, whatever is between the words."""
+"""Single words, which also finds full names with any separator."""
 WAYS, PLAIN = 10, 90
 BROKER, RECORDS, ENGINE = 0, 1, 2
 
@@ -35,14 +35,14 @@ pytestmark = pytest.mark.timeout(240)
 
 
 class Patron(Shopper):
-    """A customer whose name and goods can be told from everything else in a file."""
+    """A customer whose name and goods are unique in any file."""
 
     def __init__(self, shop: Shop, name: str = CUSTOMER) -> None:
         super().__init__(shop)
         self.customer_id = name
 
     def new_id(self) -> str:
-        raise AssertionError("an id of this customer's would have the name in it")
+        raise AssertionError("an id of this customer would contain the name")
 
     def stocks(self, sku: str, price: int, quantity: int) -> None:
         path = f"/inventory/{quote(sku)}"
@@ -64,30 +64,30 @@ def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> It
 
 @pytest.fixture(scope="module")
 def patron(system: System) -> Patron:
-    """Somebody who has placed ten orders, which went all ways that an order can go, beside ninety of others."""
+    """A customer with ten orders of every kind, among ninety orders of other customers."""
     patron = Patron(system.shop)
     with ThreadPoolExecutor(9, "plain") as pool:
         patron.stocks(PLAIN_SKU, 700, 1000)
         others = [Patron(system.shop, PLAIN_CUSTOMERS[n % len(PLAIN_CUSTOMERS)]) for n in range(PLAIN)]
         plain = [pool.submit(lambda one=one: one.delivers(one.orders({PLAIN_SKU: 1}))) for one in others]
-        go_all_ways(system, patron)
+        place_orders_of_every_kind(system, patron)
         assert all(order.result()["status"] == "completed" for order in plain)
-    while_away(system, patron)
-    patron.sees(patron.orders({DEAR_SKU: 2}), "approvalRequired")
-    ask_in_vain(system.shop)
+    cause_failed_calls(system, patron)
+    patron.sees(patron.orders({HIGH_VALUE_SKU: 2}), "approvalRequired")
+    send_rejected_requests(system.shop)
     assert len(patron.placed) == WAYS
     return patron
 
 
-def go_all_ways(system: System, patron: Patron) -> None:
-    """Place orders that are delivered, approved, rejected, amended, cancelled early and late."""
+def place_orders_of_every_kind(system: System, patron: Patron) -> None:
+    """Place orders that are delivered, approved, rejected, amended, and cancelled early and late."""
     patron.stocks(SKU, 1_000, 100)
-    patron.stocks(DEAR_SKU, 200_000, 10)
+    patron.stocks(HIGH_VALUE_SKU, 200_000, 10)
     assert system.shop.call("inventory", "PUT", f"/inventory/{quote(MISSING_SKU)}", {"unitPrice": 5}).ok
     for _ in range(3):
         patron.delivers(patron.orders({SKU: 2}))
     for approved in (True, False):
-        patron.decides(patron.orders({DEAR_SKU: 1}), approved)
+        patron.decides(patron.orders({HIGH_VALUE_SKU: 1}), approved)
     for action in ("amend", "cancel"):
         order_id = patron.orders({SKU: 1, MISSING_SKU: 1})
         patron.sees(order_id, "customerActionRequired")
@@ -98,8 +98,8 @@ def go_all_ways(system: System, patron: Patron) -> None:
     patron.sees(in_trouble, "cancelled")
 
 
-def while_away(system: System, patron: Patron) -> None:
-    """Let an order meet services that are away: what fails is logged, by us and by the sidecars."""
+def cause_failed_calls(system: System, patron: Patron) -> None:
+    """Process an order while services are down, so that services and sidecars log failures."""
     with system.stack.without("fraud", "billing"):
         order_id = patron.orders({SKU: 1})
         log = system.stack.log_of("orderprocessing")
@@ -107,8 +107,8 @@ def while_away(system: System, patron: Patron) -> None:
     patron.delivers(order_id)
 
 
-def ask_in_vain(shop: Shop) -> None:
-    """Ask what is refused, and what has names in its path."""
+def send_rejected_requests(shop: Shop) -> None:
+    """Send requests that are rejected, and requests with names in the path."""
     body = {"customerId": CUSTOMER, "items": [{"sku": f"{SKU} of gold", "quantity": 1}]}
     assert shop.call("orderprocessing", "POST", "/orders", body).status_code == 422
     assert shop.call("fraud", "GET", f"/tally/{quote(CUSTOMER)}").json()["tally"] > 0
@@ -117,19 +117,19 @@ def ask_in_vain(shop: Shop) -> None:
     assert web.status_code < 500
 
 
-def test_no_customer_goods_or_approver_is_found_in_what_is_kept(system: System, patron: Patron) -> None:
+def test_stored_data_contains_no_customer_item_or_approver(system: System, patron: Patron) -> None:
     assert len(system.shop.get("orderprocessing", "/orders", limit=1000)) == WAYS + PLAIN
-    lay_open(system.stack)
+    dump_uncompressed(system.stack)
     found = where_found(system.stack, SECRETS)
     assert not any(found.values()), found
-    # The search does find what is there; that it would find these is shown where nothing is sealed.
+    # The search finds other data. test_secrecy_begins.py shows that it finds these texts without encryption.
     order_id = patron.placed[0]
     assert {"redis", "scheduler"} <= {
         path.partition("/")[0] for path in where_found(system.stack, [order_id])[order_id]
     }
 
 
-def test_the_broker_has_sealed_events_only(system: System, patron: Patron) -> None:
+def test_broker_has_encrypted_events_only(system: System, patron: Patron) -> None:
     with Redis(system.stack.ports.redis, BROKER) as redis:
         events = [
             dict(zip(fields[::2], fields[1::2], strict=True)) for _, fields in redis("XRANGE", "order-events", "-", "+")
@@ -141,26 +141,26 @@ def test_the_broker_has_sealed_events_only(system: System, patron: Patron) -> No
     assert APPROVER in messages
 
 
-def test_the_history_is_read_as_if_nothing_were_sealed(system: System, patron: Patron) -> None:
+def test_history_is_decrypted_for_the_api(system: System, patron: Patron) -> None:
     order_id = patron.placed[0]
     history = system.shop.get("orderprocessing", f"/orders/{order_id}/history")
-    told = [event["input"] for one in history for event in one["events"] if event["input"] is not None]
-    assert told
-    assert all(given["orderId"] == order_id for given in told)
+    inputs = [event["input"] for one in history for event in one["events"] if event["input"] is not None]
+    assert inputs
+    assert all(given["orderId"] == order_id for given in inputs)
     results = [event["result"] for one in history for event in one["events"] if event["type"] == "taskCompleted"]
     assert results
     assert all(isinstance(result, dict) for result in results)
 
 
 def oms(system: System, *words: str) -> str:
-    """Run the command `oms` and return what it prints."""
+    """Run the command `oms` and return its output."""
     env = {"OMS_URL": system.shop.address_of("orderprocessing"), "ENCRYPTION_KEYS_FILE": str(system.stack.keys_file)}
     done = subprocess.run([VENV / "bin" / "oms", *words], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_command_line_shows_an_order_and_its_history(system: System, patron: Patron) -> None:
+def test_command_line_shows_an_order_and_its_history(system: System, patron: Patron) -> None:
     order_id = patron.placed[0]
     shown = oms(system, "order", order_id)
     assert CUSTOMER in shown
@@ -174,7 +174,7 @@ def test_the_command_line_shows_an_order_and_its_history(system: System, patron:
     ]
 
 
-def test_a_new_key_is_taken_up_without_a_restart_and_the_old_one_still_opens(system: System, patron: Patron) -> None:
+def test_new_key_is_used_without_a_restart_and_the_old_key_still_decrypts(system: System, patron: Patron) -> None:
     new = oms(system, "keys", "rotate").split()[0]
 
     def uses_it() -> bool:
@@ -190,7 +190,7 @@ def test_a_new_key_is_taken_up_without_a_restart_and_the_old_one_still_opens(sys
     patron.delivers(patron.placed[9])
 
 
-def test_a_record_that_was_changed_is_an_error_that_names_it(system: System, patron: Patron) -> None:
+def test_error_names_a_corrupt_record(system: System, patron: Patron) -> None:
     order_id = patron.placed[1]
     with Redis(system.stack.ports.redis, RECORDS) as redis:
         redis.spoil(f"orderprocessing||order/{order_id}".encode(), at=9)
@@ -199,14 +199,12 @@ def test_a_record_that_was_changed_is_an_error_that_names_it(system: System, pat
     assert f"order/{order_id} was changed" in system.stack.log_of("orderprocessing").read_text()
 
 
-def test_a_history_that_was_changed_fails_its_instance_by_name_and_the_order_goes_on(
-    system: System, patron: Patron
-) -> None:
-    order_id = patron.orders({DEAR_SKU: 1})
+def test_corrupt_history_fails_its_instance_and_the_order_continues(system: System, patron: Patron) -> None:
+    order_id = patron.orders({HIGH_VALUE_SKU: 1})
     patron.sees(order_id, "approvalRequired")
-    # The sidecar and the worker remember histories, so they have to forget.
+    # The sidecar and the worker cache histories, so both restart.
     with system.stack.without("orderprocessing", "orderprocessing sidecar"):
-        spoil_history(system.stack, f"order-{order_id}")
+        corrupt_history(system.stack, f"order-{order_id}")
     eventually(lambda: system.shop.is_ready("orderprocessing"))
     patron.decides(order_id, True)
     patron.delivers(order_id)
@@ -214,8 +212,8 @@ def test_a_history_that_was_changed_fails_its_instance_by_name_and_the_order_goe
     assert f"order-{order_id}: payload of the workflow engine was changed" in log
 
 
-def spoil_history(stack: Stack, instance: str) -> None:
-    """Change a byte of the first sealed payload in an instance's history."""
+def corrupt_history(stack: Stack, instance: str) -> None:
+    """Change a byte of the first encrypted payload in the history of an instance."""
     with Redis(stack.ports.redis, ENGINE) as redis:
         keys = sorted(key for key in redis("KEYS", f"*||{instance}||history-*"))
         for key in keys:
@@ -223,11 +221,11 @@ def spoil_history(stack: Stack, instance: str) -> None:
             if (start := value.find(b"sealed:")) >= 0:
                 redis.spoil(key, at=len(value) - start - 100)
                 return
-    raise AssertionError(f"nothing is sealed in {keys}")
+    raise AssertionError(f"no encrypted payload in {keys}")
 
 
 def refusal(shop: Shop, service: str, path: str) -> tuple[int, str | None]:
-    """Return status and code of an answer; while nobody answers, none."""
+    """Return the status and problem code of a response."""
     try:
         answer = shop.call(service, "GET", path)
     except requests.ConnectionError:
@@ -235,7 +233,7 @@ def refusal(shop: Shop, service: str, path: str) -> tuple[int, str | None]:
     return answer.status_code, answer.json().get("code")
 
 
-def test_with_the_keys_gone_nothing_is_read_and_the_error_says_so(system: System, patron: Patron) -> None:
+def test_reads_fail_with_an_explanation_without_the_keys(system: System, patron: Patron) -> None:
     stack, order_id = system.stack, patron.placed[0]
     right = stack.keys_file.with_suffix(".kept")
     with stack.without("orderprocessing", "billing"):

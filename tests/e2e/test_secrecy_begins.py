@@ -1,4 +1,4 @@
-"""Encryption is turned on for a system that has orders already, and a workflow is run again from the middle."""
+"""Encryption is enabled on a system with existing orders, and a workflow is rerun from the middle."""
 
 import json
 from pathlib import Path
@@ -14,21 +14,21 @@ from services.common.encryption.sealing import USE_CURRENT, Sealer
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import _INNER_CLIENT, _join
-from tests.e2e import books
+from tests.e2e import consistency
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
 from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.plaintext_search import dump_uncompressed, where_found
 from tests.e2e.polling import eventually, holds
 from tests.e2e.redis_direct import Redis
 from tests.e2e.shopper import Shopper
-from tests.e2e.traces_of import lay_open, where_found
 
 PORT_OFFSET = 9000
 
 pytestmark = pytest.mark.timeout(240)
 
 
-def test_orders_from_before_encryption_go_on_with_it_and_their_workflows_can_be_rerun(
+def test_orders_from_before_encryption_continue_and_their_workflows_can_be_rerun(
     tmp_path: Path, collector: Collector
 ) -> None:
     stack = make_stack(tmp_path, PORT_OFFSET, PATIENT, collector.address)
@@ -39,8 +39,8 @@ def test_orders_from_before_encryption_go_on_with_it_and_their_workflows_can_be_
         waiting, delivered = shopper.orders({sku: 4}), shopper.orders({sku: 1})
         shopper.delivers(delivered)
         shopper.sees(waiting, "approvalRequired")
-        assert_all_is_found(system, shopper, sku)
-    assert b"sealed:" not in written(stack.state_dir)
+        assert_search_finds_texts(system, shopper, sku)
+    assert b"sealed:" not in redis_files(stack.state_dir)
     stack = make_stack(tmp_path, PORT_OFFSET, PATIENT, collector.address)
     with running(stack) as system:
         shopper.shop = system.shop
@@ -48,16 +48,16 @@ def test_orders_from_before_encryption_go_on_with_it_and_their_workflows_can_be_
         assert len(system.shop.get("orderprocessing", "/orders", customerId=shopper.customer_id)) == 3
         system.shop.approve(waiting)
         shopper.delivers(waiting)
-        assert b"sealed:" in written(stack.state_dir)
+        assert b"sealed:" in redis_files(stack.state_dir)
         shopper.delivers(shopper.orders({sku: 2}))
         inputs = rerun(system, waiting)
         assert inputs == [waiting] * len(inputs)
-        holds(lambda: books.assert_money_agrees(shopper))
-        holds(lambda: books.assert_stock_agrees(shopper))
-        holds(lambda: books.assert_feed_agrees(shopper))
+        holds(lambda: consistency.assert_money_agrees(shopper))
+        holds(lambda: consistency.assert_stock_agrees(shopper))
+        holds(lambda: consistency.assert_feed_agrees(shopper))
 
 
-def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, collector: Collector) -> None:
+def test_keys_can_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, collector: Collector) -> None:
     env = PATIENT | {"ENCRYPTION_KEY_ID": USE_CURRENT, "ENCRYPTION_SECRET_STORE": "secretstore"}
     stack = make_stack(tmp_path, PORT_OFFSET, env, collector.address)
     stack.encrypted = False
@@ -72,7 +72,7 @@ def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, co
         shopper = Shopper(system.shop)
         order_id = shopper.orders({shopper.goods(a=2): 1})
         shopper.delivers(order_id)
-        assert f'"{shopper.customer_id}"'.encode() not in written(stack.state_dir)
+        assert f'"{shopper.customer_id}"'.encode() not in redis_files(stack.state_dir)
         sealer = Sealer(FileKeys(tmp_path / "keys.json"))
         with Redis(stack.ports.redis, 1) as redis:
             name = f"order/{order_id}"
@@ -80,27 +80,27 @@ def test_the_keys_may_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, co
         assert json.loads(record)["customer_id"] == shopper.customer_id
 
 
-def assert_all_is_found(system: System, shopper: Shopper, sku: str) -> None:
-    """Make sure that the search which finds nothing where data are sealed does find them where they are not."""
+def assert_search_finds_texts(system: System, shopper: Shopper, sku: str) -> None:
+    """Check that the search finds the texts where data is not encrypted."""
     decided = shopper.orders({sku: 4})
     shopper.sees(decided, "approvalRequired")
     decision = {"approver": "Ottoline Featherstonehaugh", "approved": False}
     system.shop.post("orderprocessing", f"/orders/{decided}/approve", decision, 202)
     shopper.sees(decided, "cancelled")
-    lay_open(system.stack)
+    dump_uncompressed(system.stack)
     for text, files in where_found(system.stack, [shopper.customer_id, sku, "Ottoline", "Featherstonehaugh"]).items():
         assert {"dump.rdb"} < {file.rpartition("/")[2] for file in files}, text
 
 
-def written(folder: Path) -> bytes:
-    """Return what Redis has on disk."""
+def redis_files(folder: Path) -> bytes:
+    """Return the files of Redis."""
     return b"".join(path.read_bytes() for path in (folder / "redis").rglob("*") if path.is_file())
 
 
 def rerun(system: System, order_id: str) -> list[str]:
-    """Run an order's workflow again from its second step, wait for its end, and return what its steps were given."""
+    """Rerun the workflow of an order from its second step, wait for its end, and return the inputs of its steps."""
     port = next(app.ports["daprGRPCPort"] for app in system.stack.apps() if app.app_id == "orderprocessing")
-    # The SDK takes the token that the sidecar wants to be shown from here only.
+    # The SDK reads the API token of the sidecar only from here.
     settings.DAPR_API_TOKEN = system.stack.tokens("orderprocessing").sidecar
     client = DaprWorkflowClient(host="127.0.0.1", port=str(port))
     _join(client, Codec(Sealer(FileKeys(system.stack.keys_file), USE_CURRENT)))

@@ -1,4 +1,4 @@
-"""Whoever has the token of one service's sidecar reaches what is that service's, and nothing of the others."""
+"""The token of a sidecar gives access to the resources of its own service only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,14 @@ from tests.e2e.shopper import Shopper
 WORKFLOWS = "dapr.internal.default.orderprocessing.workflow"
 ACTIVITIES = "dapr.internal.default.orderprocessing.activity"
 THIEF = "fraud"
-"""The service whose token somebody else has."""
+"""The service whose token was stolen."""
 
 Ask = Callable[..., requests.Response]
 
 
 @pytest.fixture
 def ask(system: System) -> Ask:
-    """Return what asks a sidecar with its own token: method, path, body, and whose sidecar."""
+    """Return a function that calls a sidecar with its own token: method, path, body and service."""
 
     def asked(method: str, path: str, body: Any = None, of: str = THIEF) -> requests.Response:
         token = {"dapr-api-token": system.stack.tokens(of).sidecar}
@@ -39,16 +39,14 @@ def waiting_order(shopper: Shopper) -> str:
 
 @pytest.mark.parametrize("actor_type", [WORKFLOWS, ACTIVITIES])
 @pytest.mark.parametrize("method", ["AddWorkflowEvent", "CreateWorkflowInstance", "PurgeWorkflowState", "Execute"])
-def test_no_sidecar_calls_actors_so_nobody_reaches_the_workflows_of_orderprocessing(
-    ask: Ask, shopper: Shopper, actor_type: str, method: str
-) -> None:
-    """Dapr 1.18 would let every sidecar end every workflow, and run every activity."""
+def test_no_sidecar_can_call_actors(ask: Ask, shopper: Shopper, actor_type: str, method: str) -> None:
+    """By default Dapr 1.18 lets every sidecar end every workflow and run every activity."""
     for of in (THIEF, "orderprocessing"):
         path = f"v1.0/actors/{actor_type}/order-nobody/method/{method}"
-        assert ask("PUT", path, {}, of).json()["errorCode"] == "ERR_DIRECT_INVOKE"  # there is no such API
+        assert ask("PUT", path, {}, of).json()["errorCode"] == "ERR_DIRECT_INVOKE"  # the API does not exist
 
 
-def test_over_grpc_a_sidecar_calls_no_actors_and_reads_no_state_either(system: System) -> None:
+def test_no_sidecar_can_call_actors_or_read_state_over_grpc(system: System) -> None:
     port = next(app.ports["daprGRPCPort"] for app in system.stack.apps() if app.app_id == THIEF)
     token = (("dapr-api-token", system.stack.tokens(THIEF).sidecar),)
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -59,7 +57,7 @@ def test_over_grpc_a_sidecar_calls_no_actors_and_reads_no_state_either(system: S
             assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED, name
 
 
-def test_another_services_workflows_cannot_be_ended_or_signalled(ask: Ask, shopper: Shopper) -> None:
+def test_workflows_of_another_service_cannot_be_ended_or_signalled(ask: Ask, shopper: Shopper) -> None:
     order_id = waiting_order(shopper)
     for action in ("terminate", "raiseEvent/bell", "purge", "pause"):
         assert not ask("POST", f"v1.0-beta1/workflows/dapr/order-{order_id}/{action}", {}).ok
@@ -68,7 +66,7 @@ def test_another_services_workflows_cannot_be_ended_or_signalled(ask: Ask, shopp
     shopper.delivers(order_id)
 
 
-def test_another_services_records_cannot_be_read(ask: Ask, shopper: Shopper) -> None:
+def test_records_of_another_service_cannot_be_read(ask: Ask, shopper: Shopper) -> None:
     order_id = waiting_order(shopper)
     for key in (f"order/{order_id}", f"orderprocessing||order/{order_id}", f"../orderprocessing||order/{order_id}"):
         answer = ask("POST", "v1.0/state/statestore/bulk", {"keys": [key]})
@@ -92,6 +90,6 @@ def test_orderprocessing_publishes_to_its_topic_only(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("path", ["bindings/any", "configuration/any?key=a", "lock/statestore", "crypto/any/encrypt"])
-def test_a_sidecar_has_no_api_that_no_service_uses(ask: Ask, path: str) -> None:
+def test_sidecar_has_no_unused_api(ask: Ask, path: str) -> None:
     for version in ("v1.0", "v1.0-alpha1"):
         assert ask("POST", f"{version}/{path}", {}).json()["errorCode"] == "ERR_DIRECT_INVOKE"

@@ -1,4 +1,4 @@
-"""What an order is followed by: one trace through all the services that it needs, and the history of its workflows."""
+"""Observability of an order: one trace through all its services, and the history of its workflows."""
 
 import secrets
 
@@ -10,25 +10,25 @@ from tests.e2e.shopper import Shopper
 SERVICES = {"orderprocessing", "inventory", "billing", "fraud", "shipping"}
 
 
-def assert_all_took_part(collector: Collector, trace_id: str) -> None:
+def assert_all_services_have_spans(collector: Collector, trace_id: str) -> None:
     found = collector.services(trace_id)
-    assert found >= SERVICES, f"the trace holds spans of {found} only"
+    assert found >= SERVICES, f"the trace has spans of {found} only"
 
 
-def test_an_order_is_one_trace_through_all_services_and_knows_which(shopper: Shopper, collector: Collector) -> None:
+def test_order_has_one_trace_through_all_services(shopper: Shopper, collector: Collector) -> None:
     order = shopper.delivers(shopper.orders({shopper.goods(a=1): 1}))
-    holds(lambda: assert_all_took_part(collector, order["traceId"]))
+    holds(lambda: assert_all_services_have_spans(collector, order["traceId"]))
 
 
-def test_the_trace_is_the_one_that_the_client_began(shopper: Shopper, collector: Collector) -> None:
+def test_trace_of_the_client_is_continued(shopper: Shopper, collector: Collector) -> None:
     trace_id = secrets.token_hex(16)
     headers = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
     order = shopper.delivers(shopper.sends(shopper.request({shopper.goods(a=1): 1}), headers=headers))
     assert order["traceId"] == trace_id
-    holds(lambda: assert_all_took_part(collector, trace_id))
+    holds(lambda: assert_all_services_have_spans(collector, trace_id))
 
 
-def test_the_history_shows_what_every_step_was_given_and_returned(shop: Shop, shopper: Shopper) -> None:
+def test_history_shows_input_and_output_of_every_step(shop: Shop, shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.delivers(order_id)
 
@@ -49,7 +49,7 @@ def test_the_history_shows_what_every_step_was_given_and_returned(shop: Shop, sh
     assert [one["failure"] for instance in instances for one in instance["events"] if one["failure"]] == []
 
 
-def test_an_order_that_nobody_placed_has_no_history(shop: Shop) -> None:
+def test_unknown_order_has_no_history(shop: Shop) -> None:
     assert shop.call("orderprocessing", "GET", "/orders/nobody/history").status_code == 404
 
 

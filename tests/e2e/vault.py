@@ -1,4 +1,4 @@
-"""The little of HashiCorp's Vault that the sidecar's component asks for: the newest version of a secret."""
+"""A fake of HashiCorp Vault with the API that the sidecar's component uses: the newest version of a secret."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ spec:
 
 
 class Vault:
-    """An HTTP server on a free port; `secrets` are entries by the name of the secret."""
+    """An HTTP server on a free port. `secrets` maps the name of a secret to its entries."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, dict[str, str]] = {}
@@ -43,18 +43,18 @@ class Vault:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
 
     def component(self, name: str) -> str:
-        """Return the component by which sidecars have this one as a secret store."""
+        """Return the Dapr component for this secret store."""
         return COMPONENT.format(name=name, address=f"http://127.0.0.1:{self._server.server_address[1]}")
 
     @contextmanager
     def sealed(self) -> Iterator[None]:
-        """Give nothing out while the block runs."""
+        """Return no secrets while the block runs."""
         self._sealed = True
         try:
             yield

@@ -1,5 +1,5 @@
-"""Faults of the workflow engine itself, reproduced without our services: `make engine`, after each upgrade of Dapr.
+"""Reproductions of bugs in the workflow engine, without our services. Run `make engine` after each upgrade of Dapr.
 
-A test passes while the fault is there. One that fails says that Dapr has fixed it, and that a precaution may go;
-docs/upstream/README.md names it.
+A test passes while the bug exists. When it fails, Dapr has fixed the bug and a workaround can be removed.
+docs/upstream/README.md names the workarounds.
 """

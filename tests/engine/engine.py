@@ -1,4 +1,4 @@
-"""The smallest engine that runs a workflow: Redis, placement, scheduler, one sidecar and one worker."""
+"""A minimal workflow engine: Redis, placement, scheduler, one sidecar and one worker."""
 
 import json
 import os
@@ -39,7 +39,7 @@ spec:
 
 
 class Engine:
-    """The processes by name, and the client of the sidecar; `start` and `kill` take a name of `NAMES`."""
+    """The processes, and the client of the sidecar. `start` and `kill` take a name of `NAMES`."""
 
     NAMES = ("redis", "placement", "scheduler", "sidecar", "worker")
 
@@ -59,7 +59,7 @@ class Engine:
 
     @property
     def etcd_port(self) -> int:
-        """Where the scheduler's etcd answers its clients."""
+        """The client port of the scheduler's etcd."""
         return self._ports["etcd"]
 
     def start(self, name: str, within: float = _UP_WITHIN) -> None:
@@ -85,32 +85,32 @@ class Engine:
             raise RuntimeError(f"{name} {child.how_it_ended()}: {child.log.read_text()[-2000:]}")
 
     def kill(self, name: str) -> None:
-        """End a process at once, as a crash does."""
+        """Kill a process with SIGKILL."""
         self._children.pop(name).kill()
 
     def stop(self) -> None:
-        """Kill what runs, and let nobody connect any more."""
+        """Kill all processes, and close the proxy."""
         for name in list(self._children):
             self.kill(name)
         self.proxy.close()
 
     def connected_workers(self) -> int:
-        """Return how many workers the sidecar says it has."""
+        """Return the number of workers connected to the sidecar."""
         with urllib.request.urlopen(f"http://{HOST}:{self._port('http')}/v1.0/metadata", timeout=5) as answer:
             return int(json.load(answer).get("workflows", {}).get("connectedWorkers", 0))
 
     def client(self) -> DaprWorkflowClient:
-        """Return a client of the sidecar; the caller closes it."""
+        """Return a client of the sidecar. The caller closes it."""
         return DaprWorkflowClient(host=HOST, port=self._port("grpc"))
 
     def start_workflow(self, name: str, instance: str) -> None:
-        """Start an instance of a workflow of `worker.py`, again and again until the engine takes it."""
+        """Start an instance of a workflow of `worker.py`. Retries until the engine accepts it."""
         client = self.client()
         wait_until(lambda: try_to_start(client, name, instance), _UP_WITHIN)
         client.close()  # type: ignore[no-untyped-call]
 
     def status(self, instance: str) -> str:
-        """Return the name of an instance's status, empty while the engine does not tell."""
+        """Return the name of an instance's status, or an empty string when the engine does not answer."""
         client = self.client()
         try:
             state = client.get_workflow_state(instance, fetch_payloads=False)
@@ -154,7 +154,7 @@ class Engine:
 
 
 def try_to_start(client: DaprWorkflowClient, name: str, instance: str) -> bool:
-    """Ask once for an instance of a workflow of `worker.py`; tell whether the engine has taken it."""
+    """Try once to start an instance of a workflow of `worker.py`. Return whether the engine accepted it."""
     try:
         client.schedule_new_workflow(_named(name), input=instance, instance_id=instance)
     except grpc.RpcError:
@@ -163,7 +163,7 @@ def try_to_start(client: DaprWorkflowClient, name: str, instance: str) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait until the condition holds and return how long that took. Raises AssertionError when it takes too long."""
+    """Wait until the condition holds, and return the duration. Raises AssertionError at the timeout."""
     began = time.monotonic()
     while not _safely(condition):
         if time.monotonic() - began > seconds:
@@ -181,7 +181,7 @@ def _safely(condition: Callable[[], bool]) -> bool:
 
 def _named(name: str) -> Callable[..., Any]:
     def workflow() -> None:
-        """Stand for the workflow: a client needs no more of it than its name."""
+        """Represent the workflow. A client needs only its name."""
 
     workflow.__name__ = name
     return workflow

@@ -1,4 +1,4 @@
-"""A proxy between the sidecar and Redis that can break the connection over chosen writes."""
+"""A proxy between the sidecar and Redis that can break the connection on selected writes."""
 
 import selectors
 import socket
@@ -10,7 +10,7 @@ _CHUNK = 1 << 20
 
 
 class BreakingProxy:
-    """Forwards connections to a port, and closes one that is about to send what the store is to refuse."""
+    """Forwards connections to a port, and closes a connection that sends a rejected write."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -21,11 +21,11 @@ class BreakingProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def break_on(self, refuse: Callable[[bytes], bool]) -> None:
-        """From now on close a connection that is about to send bytes for which `refuse` says so."""
+        """Close connections that send bytes for which `refuse` returns True."""
         self._refuse, self.broken = refuse, 0
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listening.close()
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""Each test passes while Dapr has the fault; docs/upstream names the precaution that may go when it is fixed."""
+"""Each test passes while Dapr has the bug. docs/upstream names the workaround to remove when it is fixed."""
 
 import threading
 import time
@@ -32,16 +32,16 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def save_of_timer_or_result_alone(data: bytes) -> bool:
-    """Tell the save of a turn that only the timer or only the result has caused; with both it has four events."""
+    """Return whether a write saves a turn with only the timer or only the result. With both, it has four events."""
     is_save = b"multi" in data.lower() and b"lost-result||history-000003" in data
     return is_save and b"lost-result||history-000006" not in data
 
 
 def test_a_result_is_lost_when_the_store_fails_for_two_turns(engine: Engine) -> None:
-    """The activity is started before the turn that asks for it is saved: dapr/dapr#10054.
+    """The engine starts an activity before it saves the turn that scheduled it: dapr/dapr#10054.
 
-    The timer's turn starts the activity and is not saved; the turn of its result, which fits nothing that is saved, is
-    not either. Then both share a turn, with the result before its cause: it is lost, and the activity never runs again.
+    The turn of the timer starts the activity and is not saved. The turn of its result is not saved either. Then both
+    events share a turn, with the result before its cause. The result is lost, and the activity never runs again.
     """
     engine.proxy.break_on(save_of_timer_or_result_alone)
     engine.start_workflow("delayed_greet", "lost-result")
@@ -59,7 +59,7 @@ def test_a_result_is_lost_when_the_store_fails_for_two_turns(engine: Engine) -> 
 
 
 def test_an_event_is_refused_while_no_worker_is_connected(engine: Engine) -> None:
-    """The caller has to repeat it: dapr/docs#5305."""
+    """The caller has to retry: dapr/docs#5305."""
     engine.start_workflow("wait_for_go", "no-worker")
     wait_until(lambda: engine.status("no-worker") == "RUNNING", ENDS_WITHIN)
     engine.kill("worker")
@@ -74,7 +74,7 @@ def test_an_event_is_refused_while_no_worker_is_connected(engine: Engine) -> Non
 
 
 def test_after_a_kill_of_the_scheduler_nothing_runs_until_its_lease_is_over(engine: Engine) -> None:
-    """A draft of the report is docs/upstream/scheduler-lease.md."""
+    """See the draft of the report: docs/upstream/scheduler-lease.md."""
     engine.kill("scheduler")
     engine.start("scheduler")
     began = time.monotonic()
@@ -103,7 +103,7 @@ def stream_of_workflows(engine: Engine) -> Iterator[None]:
     try:
         yield
     finally:
-        # Not waited for: a sidecar that is locked up may never answer them.
+        # Not awaited: a deadlocked sidecar may never answer.
         over.set()
 
 
@@ -116,15 +116,15 @@ def connects_again(engine: Engine) -> bool:
 
 
 def test_a_sidecar_whose_only_worker_is_killed_under_load_locks_the_next_ones_out(engine: Engine) -> None:
-    """A matter of chance, after 12 and some 30 kills: docs/upstream/worker-locked-out.md, dapr/dapr#10408."""
+    """Random; seen after 12 and about 30 kills: docs/upstream/worker-locked-out.md, dapr/dapr#10408."""
     with stream_of_workflows(engine):
         for _ in range(KILLS):
-            time.sleep(1.5)  # not for something to happen: workflows are to be under way
+            time.sleep(1.5)  # lets workflows get in flight; waits for no condition
             engine.kill("worker")
             if not connects_again(engine):
                 break
         else:
-            pytest.fail(f"the worker came back after each of {KILLS} kills: the fault may be gone")
+            pytest.fail(f"the worker reconnected after each of {KILLS} kills: the bug may be fixed")
     engine.kill("worker")
-    assert not connects_again(engine), "another worker is not let in either"
+    assert not connects_again(engine), "another worker connected"
     assert engine.connected_workers() == 0

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: send a running system of its own thousands of requests, and tell which answers were wrong."""
+"""`python -m tests.fuzz`: send thousands of requests to a separate system, and report wrong responses."""
 
 import argparse
 import shutil
@@ -7,15 +7,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from launcher.console import say
+from launcher.console import print_line
 from tests.e2e.launch import make_stack, running
 from tests.fuzz.live import BRIEF, fuzz_system
-from tests.fuzz.system import PORT_OFFSET, after_it_works_and_logs_nothing_wrong
+from tests.fuzz.system import PORT_OFFSET, assert_system_works_and_logs_no_error
 from tests.services import names
 
 
 def main() -> int:
-    """Fuzz every service; return 0 if nothing is wrong."""
+    """Fuzz every service. Return 0 if no response is wrong."""
     began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--requests", type=int, default=10_000)
@@ -24,16 +24,16 @@ def main() -> int:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="oms-fuzz-"))
     with running(make_stack(folder, options.port_offset, BRIEF, "http://127.0.0.1:9/")) as system:
-        found = fuzz_system(system.shop, names(), options.requests, options.seed, say)
-        after_it_works_and_logs_nothing_wrong(system)
-    say("")
+        found = fuzz_system(system.shop, names(), options.requests, options.seed, print_line)
+        assert_system_works_and_logs_no_error(system)
+    print_line("")
     for name, one in found.items():
         for operation in one.tried():
             answers = {status: n for (what, status), n in sorted(one.by_operation.items()) if what == operation}
-            say(f"  {operation:42} {answers}")
-        say(f"{name:16} {one.requests:6} requests, {len(one.wrong)} faults: {dict(sorted(one.answers.items()))}")
-        say(f"{'':16} never accepted: {', '.join(one.never_accepted()) or 'none'}")
-    say(f"{sum(one.requests for one in found.values())} requests in all, {time.monotonic() - began:.0f} s")
+            print_line(f"  {operation:42} {answers}")
+        print_line(f"{name:16} {one.requests:6} requests, {len(one.wrong)} faults: {dict(sorted(one.answers.items()))}")
+        print_line(f"{'':16} never accepted: {', '.join(one.never_accepted()) or 'none'}")
+    print_line(f"{sum(one.requests for one in found.values())} requests in total, {time.monotonic() - began:.0f} s")
     shutil.rmtree(folder)
     return 1 if any(one.wrong or one.never_accepted() for one in found.values()) else 0
 

@@ -1,4 +1,4 @@
-"""Runs Schemathesis over a service's OpenAPI document, in all its phases: examples, limits, chance, stories."""
+"""Runs Schemathesis on the OpenAPI document of a service, in all its phases: examples, coverage, fuzzing, stateful."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from schemathesis.schemas import BaseSchema
 PROBLEM = "application/problem+json"
 
 _CHECKS: Mapping[str, dict[str, Any]] = {
-    # A service in maintenance says so; `only_maintenance_is_unavailable` sees where.
+    # A service in maintenance returns 503. `only_maintenance_is_unavailable` checks where that is allowed.
     "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},
     "status_code_conformance": {},
     "content_type_conformance": {},
@@ -26,28 +26,28 @@ _CHECKS: Mapping[str, dict[str, Any]] = {
     "unsupported_method": {},
     "use_after_free": {},
     "errors_are_problems": {},
-    "nothing_of_the_inside_shows": {},
+    "no_internals_are_exposed": {},
     "only_maintenance_is_unavailable": {},
     "documented_content_types_are_read": {},
 }
 _IN_MAINTENANCE = {("POST", "/bookings"), ("POST", "/check"), ("POST", "/check/{chargeId}")}
 _KEY = "Idempotency-Key"
-_INSIDE = ("Traceback", "services/", "site-packages", 'File "')
+_INTERNALS = ("Traceback", "services/", "site-packages", 'File "')
 _GOODS = ("Vans Old Skool", "milk", "iPhone", "Adidas Classic", "Puma Suede Classic")
-"""Of one warehouse, of both, dear, missing."""
+"""From one warehouse, from both, high-value, out of stock."""
 
 
 @schemathesis.check
 def errors_are_problems(_ctx: Any, response: schemathesis.Response, _case: schemathesis.Case) -> None:
     found = response.headers.get("content-type", [""])[0]
     if response.status_code >= 400 and found != PROBLEM:
-        raise AssertionError(f"a {response.status_code} came as {found!r}")
+        raise AssertionError(f"a {response.status_code} has the content type {found!r}")
 
 
 @schemathesis.check
-def nothing_of_the_inside_shows(_ctx: Any, response: schemathesis.Response, _case: schemathesis.Case) -> None:
+def no_internals_are_exposed(_ctx: Any, response: schemathesis.Response, _case: schemathesis.Case) -> None:
     text = (response.content or b"").decode(errors="replace")
-    if response.status_code >= 400 and any(word in text for word in _INSIDE):
+    if response.status_code >= 400 and any(word in text for word in _INTERNALS):
         raise AssertionError(text)
 
 
@@ -60,12 +60,12 @@ def only_maintenance_is_unavailable(_ctx: Any, response: schemathesis.Response, 
 @schemathesis.check
 def documented_content_types_are_read(_ctx: Any, response: schemathesis.Response, case: schemathesis.Case) -> None:
     if response.status_code == 415 and _is_well_formed(case):
-        raise AssertionError(f"{case.media_type} is documented and refused")
+        raise AssertionError(f"{case.media_type} is documented and rejected")
 
 
 @schemathesis.hook
 def before_load_schema(_ctx: schemathesis.HookContext, document: dict[str, Any]) -> None:
-    """Have the fuzzer make text that is documented as JSON from the schema of that JSON, which it ignores."""
+    """Generate documented JSON text from its JSON schema, which the fuzzer ignores."""
     for operation in (one for item in document.get("paths", {}).values() for one in item.values()):
         for content in operation.get("requestBody", {}).get("content", {}).values():
             content["schema"] = content["schema"].get("contentSchema", content["schema"])
@@ -78,14 +78,14 @@ def json_as_text(_ctx: Any, value: Any) -> bytes:
 
 @dataclass
 class Findings:
-    """What came of a run: how often each operation got which status, and what was wrong, with a way to see it again."""
+    """Results of a run: status counts by operation, and wrong responses with a command to reproduce them."""
 
     by_operation: Counter[tuple[str, int]] = field(default_factory=Counter)
     wrong: dict[str, str] = field(default_factory=dict)
 
     @property
     def answers(self) -> Counter[int]:
-        """How many requests got which status."""
+        """Number of requests by status."""
         answers = Counter[int]()
         for (_, status), count in self.by_operation.items():
             answers[status] += count
@@ -93,25 +93,25 @@ class Findings:
 
     @property
     def requests(self) -> int:
-        """How many requests were answered."""
+        """Number of answered requests."""
         return self.by_operation.total()
 
     def tried(self) -> list[str]:
-        """The operations that exist, as in `GET /orders/{orderId}`: all others were answered 405."""
+        """The existing operations, such as `GET /orders/{orderId}`. All others returned 405."""
         return sorted({what for what, status in self.by_operation if status != 405 and not what.startswith("OPTIONS")})
 
     def never_accepted(self) -> list[str]:
-        """The operations that were refused each time, so that little was tried of them."""
+        """The operations that rejected every request, so that the run covered little of them."""
         accepted = {what for what, status in self.by_operation if status < 300}
         return [what for what in self.tried() if what not in accepted]
 
     def include(self, run: "Findings") -> None:
-        """Take in what came of another run."""
+        """Add the results of another run."""
         self.by_operation.update(run.by_operation)
         self.wrong.update(run.wrong)
 
     def add(self, event: events.EngineEvent) -> None:
-        """Take in what happened in a run."""
+        """Add an event of a run."""
         if isinstance(event, events.ScenarioFinished):
             self._add_scenario(event)
         elif isinstance(event, events.NonFatalError):
@@ -127,8 +127,8 @@ class Findings:
         for check in (check for checks in event.recorder.checks.values() for check in checks):
             if check.status is Status.FAILURE and check.failure_info is not None:
                 failure = check.failure_info.failure
-                told = f"{failure.message}\n{check.failure_info.code_sample}"
-                self.wrong.setdefault(f"{failure.operation}: {failure.title}", told)
+                message = f"{failure.message}\n{check.failure_info.code_sample}"
+                self.wrong.setdefault(f"{failure.operation}: {failure.title}", message)
 
     def __str__(self) -> str:
         faults = [f"{what}\n{how}" for what, how in self.wrong.items()]
@@ -143,9 +143,9 @@ def settings(
     mode: str = "all",
     headers: Mapping[str, str] | None = None,
 ) -> SchemathesisConfig:
-    """Return how to fuzz: so many examples for each operation, and as many stories of up to eight steps.
+    """Return the settings: the number of examples per operation, and of stateful scenarios with up to eight steps.
 
-    `mode` "negative" sends only what the document forbids; `headers` go with every request.
+    The `mode` "negative" sends only invalid requests. `headers` are added to every request.
     """
     return SchemathesisConfig.from_dict(
         {
@@ -170,23 +170,23 @@ def settings(
 
 
 def map_case(_ctx: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
-    """Make most well-formed bodies sensible ones, or hardly any would be accepted."""
+    """Make most well-formed bodies plausible. Otherwise services would accept almost none."""
     body = case.body
     if not _is_well_formed(case) or not isinstance(body, dict):
         return case
     if _number(body) % 4:
-        body = case.body = _sensible(body)
+        body = case.body = _plausible(body)
         if case.path == "/orders" and body.get("items"):
             items = [
                 {**one, "sku": _goods(one["sku"])} if isinstance(one, dict) else _goods(one) for one in body["items"]
             ]
             case.body = {key: value for key, value in body.items() if key != "total"} | {"items": items}
     if case.path == "/orders" and isinstance(case.body.get("id"), str):
-        # In the name of orderprocessing the fuzzer reserves and books for the ids that it likes; an order whose goods
-        # somebody else has reserved otherwise would wait for ever.
+        # As orderprocessing, the fuzzer reserves and books for arbitrary ids. An order whose items already have another
+        # reservation would wait without end.
         case.body = {**case.body, "id": f"order-{case.body['id']}"[:40]}
     if case.headers and _KEY in case.headers:
-        # The fuzzer would send another body with the same key, again and again.
+        # Otherwise the fuzzer repeats the same key with different bodies.
         case.headers = {**case.headers, _KEY: f"{_number(case.body):x}"}
     return case
 
@@ -199,15 +199,15 @@ def _number(body: Any) -> int:
     return crc32(repr(body).encode("utf-8", "replace"))
 
 
-def _sensible(part: Any) -> Any:
-    """Return a body with text that a person could have typed, and with ids that fit each other."""
+def _plausible(part: Any) -> Any:
+    """Return a body with plausible text and with consistent ids."""
     if isinstance(part, str):
         return "".join(letter for letter in part if letter.isprintable()).strip() or "x"
     if isinstance(part, list):
-        return [_sensible(one) for one in part]
+        return [_plausible(one) for one in part]
     if not isinstance(part, dict):
         return part
-    found = {name: _sensible(value) for name, value in part.items()}
+    found = {name: _plausible(value) for name, value in part.items()}
     part_of_order = found.get("fulfillmentId", found.get("id"))
     if "orderId" in found and isinstance(part_of_order, str):
         found["orderId"] = part_of_order.partition(":")[0]
@@ -219,10 +219,10 @@ def _goods(name: str) -> str:
 
 
 def fuzz(schema: BaseSchema) -> Findings:
-    """Run all phases over a document, and return what came of it."""
+    """Run all phases on a document, and return the results."""
     schema.hook(map_case)
     findings = Findings()
-    # Its search for input that is accepted tries the same few paths again and again, for most of the time.
+    # Its search for accepted input spends most of the time on the same few paths.
     with mock.patch("hypothesis.target"):
         for event in from_schema(schema).execute():
             findings.add(event)

@@ -1,4 +1,4 @@
-"""A service behind fakes, watched from outside: what it writes, and for which answer."""
+"""A wrapper around a service with fakes that records writes of rejected requests."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,14 +9,14 @@ from tests.fakes import FakeDocuments
 
 
 class Watched:
-    """A WSGI application that notes every refused request that has written something all the same.
+    """A WSGI application that records every rejected request that wrote data.
 
-    `afterwards` is run when a request is over: for what would happen meanwhile.
+    `afterwards` runs after each request, for background work.
     """
 
     def __init__(self, app: Flask, documents: FakeDocuments, afterwards: Callable[[], None] = lambda: None) -> None:
         self._app, self._documents, self._afterwards = app, documents, afterwards
-        self.spoilt: list[str] = []
+        self.wrote_despite_rejection: list[str] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         before = self._documents.writes
@@ -28,6 +28,6 @@ class Watched:
 
         answer = self._app.wsgi_app(environ, started)
         if statuses and statuses[0] >= "4" and self._documents.writes != before:
-            self.spoilt.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}: {statuses[0]}")
+            self.wrote_despite_rejection.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}: {statuses[0]}")
         self._afterwards()
         return answer

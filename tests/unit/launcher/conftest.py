@@ -1,4 +1,4 @@
-"""What tests of the launcher share."""
+"""Fixtures of the launcher tests."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tests.unit.launcher.machine import Machine
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine with nothing on it."""
+    """An empty machine."""
     return Machine(tmp_path, monkeypatch)

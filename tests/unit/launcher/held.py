@@ -1,6 +1,6 @@
-"""A test session that holds processes until it is ended; collected only by name, by test_reaper.py.
+"""A test session that keeps child processes running until it is ended. Only test_reaper.py collects it, by name.
 
-HELD_AT says where it waits: in the `start` of its fixture, at `work` in its test, or at the `end` of its fixture.
+HELD_AT selects where it waits: in the `start` of its fixture, at `work` in its test, or at the `end` of its fixture.
 """
 
 import os
@@ -21,7 +21,7 @@ def _wait(moment: str) -> None:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[list[Child]]:
-    # The second is one that no signal but SIGKILL ends, the third has left for a session of its own.
+    # Only SIGKILL ends the second process. The third runs in its own session.
     stubborn = "trap '' TERM HUP INT; while true; do sleep 1; done"
     commands: list[list[str | Path]] = [["sleep", "60"], ["sh", "-c", stubborn], ["setsid", "sh", "-c", "sleep 60; :"]]
     children = [Child(f"child {number}", command, tmp_path) for number, command in enumerate(commands)]

@@ -1,4 +1,4 @@
-"""A machine with nothing on its PATH and in its cache but what a test puts there."""
+"""A fake machine whose PATH and cache contain only what a test adds."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ ROOT_USER, SOMEBODY = 0, 1000
 
 
 class Machine:
-    """Fakes of the programs that the set-up calls: scripts of a shell that finds only its own commands and `env`."""
+    """Fakes of the programs that the setup calls. They are shell scripts with only builtins and `env`."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.programs, self.cache, self._monkeypatch = folder / "bin", folder / "cache" / "oms", monkeypatch
@@ -29,7 +29,7 @@ class Machine:
         return program
 
     def apt_get(self, *, update: str = "exit 0", install: str = "exit 0") -> None:
-        """Make the user root, with an apt-get that runs one of two scripts."""
+        """Make the user root, and add an apt-get that runs one of two scripts."""
         self.user(ROOT_USER)
         if not (self.programs / "env").exists():
             (self.programs / "env").symlink_to(shutil.which("env", path=os.defpath) or "/usr/bin/env")

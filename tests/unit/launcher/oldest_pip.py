@@ -1,9 +1,9 @@
-"""The oldest pip that the running Python may bundle, kept in the cache for machines without a network."""
+"""The oldest pip that the running Python may bundle, cached for machines without a network."""
 
 import sys
 from pathlib import Path
 
-from launcher.console import run_logged, say
+from launcher.console import print_line, run_logged
 from launcher.paths import cache_dir, digest
 from launcher.setup.build import one_at_a_time
 from launcher.setup.venv import PACKAGES_ADVICE
@@ -12,7 +12,7 @@ PINNED = Path(__file__).with_name("oldest-pip.txt")
 
 
 def wheel() -> Path:
-    """Return its wheel from the cache, fetched by its hash when it is not there yet."""
+    """Return its wheel from the cache. Downloads it by hash if it is missing."""
     folder = cache_dir() / f"oldest-pip-{digest([PINNED])[:8]}-python{sys.version_info[0]}.{sys.version_info[1]}"
     with one_at_a_time(folder.with_name(f"{folder.name}.lock"), "fetching the oldest supported pip"):
         if not list(folder.glob("pip-*.whl")):
@@ -31,4 +31,4 @@ def _fetch(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    say(f"Oldest supported pip: {wheel().name}.")
+    print_line(f"Oldest supported pip: {wheel().name}.")

@@ -1,4 +1,4 @@
-"""The audit: what is found must be explained, and a database that does not answer is no good news."""
+"""The audit fails for unexplained vulnerabilities and for unavailable databases."""
 
 import stat
 import tomllib
@@ -21,7 +21,7 @@ def program(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine on which both tools find nothing."""
+    """A machine on which both tools find no vulnerability."""
     program(tmp_path / "bin" / "pip-audit", "exit 0")
     program(tmp_path / "govulncheck", "exit 0")
     monkeypatch.setattr(audit, "python", lambda: tmp_path / "bin" / "python")
@@ -34,17 +34,17 @@ def finds(machine: Path, vulnerability: str) -> None:
     program(machine / "govulncheck", f"echo 'Vulnerability #1: {vulnerability}'; exit 3")
 
 
-def test_nothing_found_is_good(machine: Path) -> None:
+def test_audit_passes_without_vulnerabilities(machine: Path) -> None:
     audit.audit()
 
 
-def test_what_is_explained_is_good(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_passes_with_explained_vulnerabilities(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finds(machine, KNOWN)
     audit.audit()
     assert "1 found, 1 of them explained" in capsys.readouterr().out
 
 
-def test_what_is_not_explained_is_told_for_each_program(machine: Path) -> None:
+def test_audit_reports_an_unexplained_vulnerability_for_each_program(machine: Path) -> None:
     finds(machine, "GO-9999-0001")
     with pytest.raises(LaunchError) as error:
         audit.audit()
@@ -52,26 +52,26 @@ def test_what_is_not_explained_is_told_for_each_program(machine: Path) -> None:
         assert f"{name}: GO-9999-0001 is not explained" in str(error.value)
 
 
-def test_a_database_that_does_not_answer_is_a_fault(machine: Path) -> None:
+def test_audit_fails_when_a_database_is_unavailable(machine: Path) -> None:
     program(machine / "govulncheck", "echo 'no such host' >&2; exit 1")
-    with pytest.raises(LaunchError, match="could not look daprd up: no such host"):
+    with pytest.raises(LaunchError, match="could not check daprd: no such host"):
         audit.audit()
 
 
-def test_what_pip_audit_says_is_a_fault_beside_the_others(machine: Path) -> None:
+def test_audit_reports_findings_of_pip_audit_and_govulncheck_together(machine: Path) -> None:
     program(machine / "bin" / "pip-audit", "exit 1")
     finds(machine, "GO-9999-0001")
-    with pytest.raises(LaunchError, match=r"(?s)pip-audit found something.*GO-9999-0001"):
+    with pytest.raises(LaunchError, match=r"(?s)pip-audit found vulnerabilities.*GO-9999-0001"):
         audit.audit()
 
 
-def test_another_database_may_be_named(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_govulndb_overrides_the_database(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(machine / "govulncheck", f'[ "$2" = file:///copy ] && echo "Vulnerability #1: {KNOWN}"; exit 3')
     monkeypatch.setenv("GOVULNDB", "file:///copy")
     audit.audit()
 
 
-def test_every_explanation_says_something() -> None:
+def test_every_vulnerability_has_an_explanation() -> None:
     groups = tomllib.loads(audit.EXPLAINED.read_text())
     assert set(groups) == {"runtime", "cli"}
     for group in groups.values():

@@ -1,4 +1,4 @@
-"""The browser of the browser tests: found by any of its names, installed where we may."""
+"""The browser for the browser tests is found under any of its names, or installed."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from launcher.setup import browser, system_packages
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PATH with nothing on it but what a test puts there."""
+    """A PATH with only the programs that a test adds."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -22,17 +22,17 @@ def put(folder: Path, name: str, script: str) -> Path:
     return program
 
 
-def test_a_browser_is_found_by_the_name_that_its_packer_gave_it(programs: Path) -> None:
+def test_browser_is_found_under_the_name_of_its_packager(programs: Path) -> None:
     chrome = put(programs, "google-chrome", "echo Google Chrome 150.0.1.2")
     assert browser.find_chromium() == chrome
 
 
-def test_a_program_that_only_tells_where_to_get_a_browser_is_none(programs: Path) -> None:
+def test_script_that_only_prints_installation_instructions_is_not_a_browser(programs: Path) -> None:
     put(programs, "chromium-browser", "echo install it elsewhere >&2; exit 1")
     assert browser.find_chromium() is None
 
 
-def test_a_missing_browser_is_installed_where_we_may(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_browser_is_installed_where_permitted(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def install(package: str, what: str, *, brew: str) -> None:
         put(programs, package, "echo Chromium 150.0.1.2")
 
@@ -40,14 +40,14 @@ def test_a_missing_browser_is_installed_where_we_may(programs: Path, monkeypatch
     assert browser.ensure_chromium() == programs / "chromium"
 
 
-def test_where_nothing_can_be_installed_a_sentence_says_what_is_missing(programs: Path) -> None:
+def test_error_names_the_missing_browser_where_nothing_can_be_installed(programs: Path) -> None:
     with pytest.raises(
-        LaunchError, match=r"(?s)^Chromium, .* is missing: install it .*chromium.*`make run` and .* do without"
+        LaunchError, match=r"(?s)^Chromium, .* is missing: install it .*chromium.*`make run` and .* do not"
     ):
         browser.ensure_chromium()
 
 
-def test_a_package_without_a_browser_is_said(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_says_that_the_package_contains_no_browser(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_packages, "install", lambda package, what, brew: None)
     with pytest.raises(LaunchError, match=r"install Chromium or Google Chrome"):
         browser.ensure_chromium()

@@ -1,4 +1,4 @@
-"""Which Dapr the launcher uses, and which command it prints for another terminal."""
+"""The Dapr that the launcher selects, and the command that it prints for another terminal."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from launcher.setup.dapr import Dapr, ensure_dapr, run_command
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the home folder of a machine without Dapr, where what would be built lies in `built`."""
+    """Return the home folder of a machine without Dapr. The build of Dapr is faked by the folder `built`."""
     home, built = tmp_path / "home folder", tmp_path / "built"
     (home / ".dapr" / "bin").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
@@ -26,23 +26,21 @@ def install(path: Path, version: str = "") -> None:
     path.chmod(0o755)
 
 
-def test_an_installed_runtime_is_used_without_a_cli(home: Path) -> None:
+def test_installed_runtime_is_used_without_a_cli(home: Path) -> None:
     install(home / ".dapr" / "bin" / "daprd", "1.18.2")
     assert ensure_dapr(control_plane=False) == Dapr(home)
 
 
-def test_an_installed_runtime_is_not_used_where_the_scheduler_is_started(
+def test_installed_runtime_is_not_used_when_the_launcher_starts_the_scheduler(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("daprd", "placement", "scheduler"):
         install(home / ".dapr" / "bin" / name, "1.18.2")
     assert ensure_dapr() == Dapr(tmp_path / "built")
-    assert "every web page could read and delete the jobs" in capsys.readouterr().out
+    assert "any web page could read and delete the jobs" in capsys.readouterr().out
 
 
-def test_the_build_of_the_cache_is_used_where_it_is_named_as_installed(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_build_is_used_when_it_is_configured_as_installed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(home / ".dapr" / "bin" / "daprd", "1.18.2")
     monkeypatch.setattr(dapr, "built_folder", lambda: home)
     assert ensure_dapr() == Dapr(home)
@@ -50,9 +48,9 @@ def test_the_build_of_the_cache_is_used_where_it_is_named_as_installed(
 
 @pytest.mark.parametrize(
     ("version", "sentence"),
-    [("1.17.4", "it is version 1.17.4, and 1.18.0 or newer is needed"), ("edge", "its version")],
+    [("1.17.4", "it is version 1.17.4, and 1.18.0 or newer is required"), ("edge", "its version")],
 )
-def test_a_runtime_that_is_too_old_is_not_used_and_a_sentence_says_why(
+def test_outdated_runtime_is_not_used_and_the_reason_is_printed(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str, sentence: str
 ) -> None:
     install(home / ".dapr" / "bin" / "daprd", version)
@@ -60,14 +58,14 @@ def test_a_runtime_that_is_too_old_is_not_used_and_a_sentence_says_why(
     assert sentence in capsys.readouterr().out
 
 
-def test_the_command_for_another_terminal_is_plain_where_dapr_is_installed(home: Path, tmp_path: Path) -> None:
+def test_run_command_has_no_path_when_dapr_is_installed(home: Path, tmp_path: Path) -> None:
     install(tmp_path / "programs" / "dapr", "CLI version: 1.16.5")
     assert run_command(Dapr(home)) == "dapr run -f ."
     assert run_command(Dapr(Path("/some where"))) == "DAPR_RUNTIME_PATH='/some where' dapr run -f ."
 
 
 @pytest.mark.parametrize("version", [None, "CLI version: 1.15.0"])
-def test_the_command_for_another_terminal_names_the_cli_that_was_built_where_none_will_do(
+def test_run_command_has_the_path_of_the_built_cli_when_no_installed_cli_is_suitable(
     home: Path, tmp_path: Path, version: str | None
 ) -> None:
     if version:

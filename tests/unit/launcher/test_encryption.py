@@ -1,4 +1,4 @@
-"""The launcher has the apps seal what they keep, with a key that it makes."""
+"""The launcher enables encryption in the apps, with a key that it generates."""
 
 from pathlib import Path
 
@@ -8,28 +8,28 @@ from launcher.system.stack import Stack
 
 
 @pytest.fixture(autouse=True)
-def _no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_encryption_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ENCRYPTION_KEY_ID", "ENCRYPTION_KEYS_FILE", "ENCRYPTION_SECRET_STORE"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_the_first_start_makes_a_key_and_later_ones_keep_it(tmp_path: Path) -> None:
+def test_first_start_generates_a_key_and_later_starts_keep_it(tmp_path: Path) -> None:
     first = Stack(state_dir=tmp_path)._encryption()
     assert first == {"ENCRYPTION_KEY_ID": "current", "ENCRYPTION_KEYS_FILE": str(tmp_path / "keys.json")}
-    made = (tmp_path / "keys.json").read_bytes()
+    key = (tmp_path / "keys.json").read_bytes()
     assert Stack(state_dir=tmp_path)._encryption() == first
-    assert (tmp_path / "keys.json").read_bytes() == made
+    assert (tmp_path / "keys.json").read_bytes() == key
 
 
-def test_whoever_starts_it_may_choose_another_key_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encryption_key_id_selects_another_key_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCRYPTION_KEY_ID", "mine")
     chosen = {"ENCRYPTION_KEY_ID": "mine", "ENCRYPTION_KEYS_FILE": str(tmp_path / "keys.json")}
     assert Stack(state_dir=tmp_path)._encryption() == chosen
-    # One that is made would have another id.
+    # A generated key would have another id.
     assert not (tmp_path / "keys.json").exists()
 
 
-def test_whoever_starts_it_without_still_reads_what_was_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_stays_readable_after_encryption_is_turned_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCRYPTION_KEY_ID", "")
     assert Stack(state_dir=tmp_path)._encryption() == {}
     monkeypatch.delenv("ENCRYPTION_KEY_ID")
@@ -38,7 +38,7 @@ def test_whoever_starts_it_without_still_reads_what_was_sealed(tmp_path: Path, m
     assert Stack(state_dir=tmp_path)._encryption() == sealed | {"ENCRYPTION_KEY_ID": ""}
 
 
-def test_whoever_starts_it_may_have_the_keys_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_may_come_from_another_file_or_a_secret_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = tmp_path / "safe" / "keys.json"
     monkeypatch.setenv("ENCRYPTION_KEYS_FILE", str(elsewhere))
     given = Stack(state_dir=tmp_path)._encryption()
@@ -49,5 +49,5 @@ def test_whoever_starts_it_may_have_the_keys_elsewhere(tmp_path: Path, monkeypat
     assert Stack(state_dir=tmp_path)._encryption() == {"ENCRYPTION_KEY_ID": "current"}
 
 
-def test_a_system_may_be_started_without(tmp_path: Path) -> None:
+def test_system_can_start_without_encryption(tmp_path: Path) -> None:
     assert Stack(state_dir=tmp_path, encrypted=False)._encryption() == {}

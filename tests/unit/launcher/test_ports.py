@@ -1,4 +1,4 @@
-"""Ports that are taken are named, and those that a dying process still holds are waited for."""
+"""The launcher reports ports in use, and waits for ports that are about to be released."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from launcher import ports
 from launcher.errors import LaunchError
 
 
-def test_what_is_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_names_the_port_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "DYING_S", 0.0)
     with socket.create_server((ports.HOST, 0)) as server:
         port = server.getsockname()[1]
@@ -17,7 +17,7 @@ def test_what_is_in_the_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             ports.require_free({"redis": port})
 
 
-def test_a_port_that_is_given_back_in_a_moment_is_not_in_the_way() -> None:
+def test_port_that_is_released_within_the_timeout_counts_as_free() -> None:
     server = socket.create_server((ports.HOST, 0))
     port = server.getsockname()[1]
     threading.Timer(0.3, server.close).start()

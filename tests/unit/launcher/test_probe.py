@@ -1,4 +1,4 @@
-"""Supervision asks a service over a socket pair: clients cannot get in its way, and a hung process is noticed."""
+"""The liveness probe works under any number of client connections, and detects a hung process."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ SLOW = b"POST /echo?seconds=3600 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"FIRST_PAUSE_S": 0.02, "POLL_S": 0.02, "PROBE_S": 0.05}.items():
+    for name, seconds in {"INITIAL_BACKOFF_S": 0.02, "POLL_S": 0.02, "PROBE_INTERVAL_S": 0.05}.items():
         monkeypatch.setattr(supervisor, name, seconds)
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.5)
 
@@ -65,9 +65,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.mark.parametrize("begin", [b"", b"GET /heal"])
-def test_clients_who_take_every_connection_do_not_stand_in_the_way(
-    service: Service, stack: ExitStack, begin: bytes
-) -> None:
+def test_probe_answers_while_clients_occupy_every_connection(service: Service, stack: ExitStack, begin: bytes) -> None:
     before = service.pid
     for _ in range(CLIENTS):
         stack.enter_context(service.connect()).sendall(begin)
@@ -76,29 +74,29 @@ def test_clients_who_take_every_connection_do_not_stand_in_the_way(
     assert service.pid == before
 
 
-def test_a_process_whose_loop_hangs_is_started_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_started_again(service, monkeypatch, lambda pid: os.kill(pid, signal.SIGSTOP))
+def test_process_with_a_hung_event_loop_is_restarted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_restarted(service, monkeypatch, lambda pid: os.kill(pid, signal.SIGSTOP))
 
 
-def test_a_process_whose_threads_all_hang_is_started_again(
+def test_process_whose_threads_all_hang_is_restarted(
     service: Service, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends = [stack.enter_context(service.connect()) for _ in range(3)]
-    check_started_again(service, monkeypatch, lambda _pid: [end.sendall(SLOW) for end in ends])
+    check_restarted(service, monkeypatch, lambda _pid: [end.sendall(SLOW) for end in ends])
 
 
-def check_started_again(service: Service, monkeypatch: pytest.MonkeyPatch, hang: Callable[[int], object]) -> None:
+def check_restarted(service: Service, monkeypatch: pytest.MonkeyPatch, hang: Callable[[int], object]) -> None:
     before = service.pid
     assert before
     hang(before)
     with monkeypatch.context() as soon:
-        soon.setattr(supervisor, "SILENT_S", 1.0)
+        soon.setattr(supervisor, "HANG_TIMEOUT_S", 1.0)
         eventually(lambda: service.pid != before)
     asked = service.asked
     eventually(lambda: service.is_up and service.asked > asked + 3)
 
 
-def test_an_answer_that_comes_late_counts_once() -> None:
+def test_late_answer_counts_once() -> None:
     asks = Probe()
     with asks.opened() as end:
         theirs = socket.socket(fileno=os.dup(end))

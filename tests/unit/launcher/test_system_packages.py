@@ -1,4 +1,4 @@
-"""Packages of the system: installed where we may, else a sentence says what to install."""
+"""System packages are installed where permitted. Otherwise an error explains what to install."""
 
 import re
 
@@ -23,19 +23,19 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_packages, "LOCK_POLL_S", 0.01)
 
 
-def test_without_apt_a_sentence_says_what_to_install(machine: Machine) -> None:
+def test_error_explains_what_to_install_without_apt(machine: Machine) -> None:
     with pytest.raises(LaunchError, match=f"^{BY_HAND}$"):
         install()
 
 
-def test_without_root_and_sudo_a_sentence_says_what_to_install(machine: Machine) -> None:
+def test_error_explains_what_to_install_without_root_and_sudo(machine: Machine) -> None:
     machine.apt_get()
     machine.user(SOMEBODY)
     with pytest.raises(LaunchError, match=f"^{BY_HAND}$"):
         install()
 
 
-def test_where_sudo_wants_a_password_a_sentence_says_what_to_install(machine: Machine) -> None:
+def test_error_explains_what_to_install_where_sudo_needs_a_password(machine: Machine) -> None:
     machine.apt_get()
     machine.user(SOMEBODY)
     machine.put("sudo", "exit 1")
@@ -52,7 +52,7 @@ def test_sudo_without_a_password_is_used(machine: Machine) -> None:
     assert "install --yes" in (machine.programs / "installed").read_text()
 
 
-def test_package_lists_that_cannot_be_read_do_not_stop_an_installation(
+def test_installation_continues_when_package_lists_cannot_be_read(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.apt_get(
@@ -63,7 +63,7 @@ def test_package_lists_that_cannot_be_read_do_not_stop_an_installation(
     assert "Reading the package lists failed" in capsys.readouterr().out
 
 
-def test_a_package_that_cannot_be_had_is_a_sentence_with_the_log(machine: Machine) -> None:
+def test_error_of_an_unavailable_package_has_the_end_of_the_log(machine: Machine) -> None:
     machine.apt_get(install="echo E: Failed to fetch; exit 100")
     with pytest.raises(LaunchError) as error:
         install()
@@ -76,7 +76,9 @@ def test_a_package_that_cannot_be_had_is_a_sentence_with_the_log(machine: Machin
     assert last == "E: Failed to fetch"
 
 
-def test_a_lock_that_another_program_holds_is_waited_for(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_installation_waits_while_another_program_holds_the_lock(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
     lock = machine.programs / "locked"
     lock.touch()
     held = f"[ -f {lock} ] && rm {lock} && echo E: Could not get lock /var/lib/apt/lists/lock && exit 100; exit 0"
@@ -86,9 +88,7 @@ def test_a_lock_that_another_program_holds_is_waited_for(machine: Machine, capsy
     assert capsys.readouterr().out.count("another program is using apt") == 1
 
 
-def test_a_lock_that_is_held_for_ever_is_not_waited_for_for_ever(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wait_for_a_lock_has_a_timeout(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system_packages, "LOCK_TIMEOUT_S", 0.05)
     machine.apt_get(install="echo E: Could not get lock /var/lib/dpkg/lock-frontend; exit 100")
     with pytest.raises(LaunchError, match="Could not get lock"):

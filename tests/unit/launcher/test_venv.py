@@ -1,4 +1,4 @@
-"""The lock is installed as it is, by the oldest pip that a supported Python bundles, whatever was released since."""
+"""The oldest pip of a supported Python installs exactly the lock, regardless of newer releases."""
 
 import importlib.util
 import sys
@@ -16,13 +16,13 @@ from tests.unit.launcher import oldest_pip
 from tests.unit.launcher.machine import Machine
 from tests.unit.launcher.wheelhouse import NEWER, Wheelhouse, around_extras, installed, locked, needs_of
 
-# Each test starts pip, which takes long on a machine that is busy with other things.
+# Each test starts pip, which takes long on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheelhouse:
-    """The only index that pip knows of."""
+    """The only index of pip."""
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT"):
         monkeypatch.delenv(name, raising=False)
     house = Wheelhouse(tmp_path / "wheels")
@@ -34,7 +34,7 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheelhouse:
 
 @pytest.fixture(scope="session")
 def pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the oldest pip, fetched before a test takes pip's index away."""
+    """A folder with the oldest pip, downloaded before a test replaces the index of pip."""
     folder = tmp_path_factory.mktemp("pip")
     with zipfile.ZipFile(oldest_pip.wheel()) as archive:
         archive.extractall(folder)
@@ -43,7 +43,7 @@ def pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def interpreter(tmp_path: Path, pip: Path) -> Path:
-    """The Python of an empty virtual environment that finds the oldest pip."""
+    """The Python of an empty virtual environment with the oldest pip."""
     folder = tmp_path / "venv"
     venv.create(folder, symlinks=True)
     (site_packages(folder) / "pip.pth").write_text(f"{pip}\n")
@@ -58,12 +58,12 @@ def site_packages(folder: Path) -> Path:
     return next(folder.glob("lib/python*/site-packages"))
 
 
-def test_the_locked_versions_are_installed_though_newer_ones_of_packages_with_extras_are_out(
+def test_locked_versions_are_installed_despite_newer_releases_of_packages_with_extras(
     wheels: Wheelhouse, interpreter: Path, tmp_path: Path
 ) -> None:
     pins = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in locked(REQUIREMENTS[-1])}
     here = {name: one for name, one in installed().items() if name in pins}
-    # Without pip, which would take the place of the one that is tried.
+    # Without pip, which would replace the pip under test.
     expected = {name: pins[name] for name in around_extras(here) - {"pip"}}
     assert expected, "the lock has no extra to get wrong"
     for name, version in expected.items():
@@ -76,16 +76,14 @@ def test_the_locked_versions_are_installed_though_newer_ones_of_packages_with_ex
     assert versions(interpreter) == expected
 
 
-def test_a_lock_whose_packages_do_not_fit_together_is_a_sentence(
-    wheels: Wheelhouse, interpreter: Path, tmp_path: Path
-) -> None:
+def test_inconsistent_lock_is_reported(wheels: Wheelhouse, interpreter: Path, tmp_path: Path) -> None:
     wheels.pin("needy", "1.0", "Requires-Dist: missing>=2\n")
     install_locked(interpreter, wheels.lock, "Installing", tmp_path / "log")
-    with pytest.raises(LaunchError, match=r"(?s)^The pinned packages do not fit together; `make lock`.*missing"):
+    with pytest.raises(LaunchError, match=r"(?s)^The pinned packages are inconsistent. Run `make lock`.*missing"):
         check_consistent(interpreter)
 
 
-def test_a_file_that_is_not_the_locked_one_is_refused(wheels: Wheelhouse, interpreter: Path, tmp_path: Path) -> None:
+def test_file_with_another_hash_is_rejected(wheels: Wheelhouse, interpreter: Path, tmp_path: Path) -> None:
     wheels.pin("package", "1.0")
     wheels.add("package", "1.0", "Summary: another file of the same name\n")
     with pytest.raises(LaunchError, match=r"THESE PACKAGES DO NOT MATCH THE HASHES"):
@@ -93,24 +91,22 @@ def test_a_file_that_is_not_the_locked_one_is_refused(wheels: Wheelhouse, interp
     assert "package" not in versions(interpreter)
 
 
-def test_a_package_without_a_wheel_is_not_built_with_tools_that_no_lock_names(
-    wheels: Wheelhouse, tmp_path: Path
-) -> None:
+def test_package_without_a_wheel_is_not_built(wheels: Wheelhouse, tmp_path: Path) -> None:
     wheels.lock.write_text(f"package==1.0 --hash=sha256:{'0' * 64}\n")
     (wheels.folder / "package-1.0.tar.gz").write_bytes(b"")
     with pytest.raises(LaunchError, match=r"(?s)if pip finds no matching distribution, use another version of Python"):
         install_locked(Path(sys.executable), wheels.lock, "Installing", tmp_path / "log", target=tmp_path / "target")
 
 
-def test_a_python_without_venv_is_a_sentence(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As Debian has it.
+def test_python_without_venv_is_reported(tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on Debian.
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(launcher.setup.venv, "STAMP", tmp_path / "none")
     with pytest.raises(LaunchError, match=r"^Python's venv is missing: install it .* python3\.\d+-venv`"):
         launcher.setup.venv.ensure_venv()
 
 
-def test_an_index_that_does_not_answer_is_a_sentence_that_says_what_to_do(
+def test_unavailable_index_is_reported_with_advice(
     wheels: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheels.lock.write_text(f"package==1.0 --hash=sha256:{'0' * 64}\n")

@@ -1,4 +1,4 @@
-"""Zipkin's jar: fetched by Maven, checked, kept; what is missing is a sentence."""
+"""Zipkin's jar is downloaded by Maven, verified and cached. Errors name what is missing."""
 
 import hashlib
 
@@ -21,7 +21,7 @@ def maven(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("java", [None, "echo openjdk version '\"11.0.2\"' >&2"])
-def test_without_a_new_java_a_sentence_says_what_to_install(machine: Machine, java: str | None) -> None:
+def test_error_asks_for_java_17_without_a_recent_java(machine: Machine, java: str | None) -> None:
     if java:
         machine.put("java", java)
     with pytest.raises(
@@ -30,28 +30,28 @@ def test_without_a_new_java_a_sentence_says_what_to_install(machine: Machine, ja
         zipkin.run_zipkin()
 
 
-def test_without_maven_and_apt_a_sentence_says_what_to_install(machine: Machine) -> None:
+def test_error_asks_for_maven_without_maven_and_apt(machine: Machine) -> None:
     with pytest.raises(LaunchError, match=r"^Maven, which fetches Zipkin, is missing: install it .*brew install maven"):
         zipkin.ensure_jar()
 
 
-def test_a_jar_that_cannot_be_had_is_a_sentence(machine: Machine) -> None:
+def test_failed_download_is_reported_with_advice(machine: Machine) -> None:
     machine.put("mvn", "echo '[ERROR] Unknown host'; exit 1")
     with pytest.raises(
-        LaunchError, match=r"(?s)^Fetching Zipkin failed .*Check that Maven Central.*without Zipkin.*Unknown"
+        LaunchError, match=r"(?s)^Fetching Zipkin failed .*Check that Maven Central.*does not need Zipkin.*Unknown"
     ):
         zipkin.ensure_jar()
 
 
 @pytest.mark.usefixtures("maven")
-def test_another_file_than_the_pinned_one_is_refused_and_removed(machine: Machine) -> None:
+def test_file_with_another_hash_is_rejected_and_removed(machine: Machine) -> None:
     with pytest.raises(LaunchError, match=r"^Zipkin's jar is not the pinned file"):
         zipkin.ensure_jar()
     assert not list(machine.cache.rglob("*.jar"))
 
 
 @pytest.mark.usefixtures("maven")
-def test_the_pinned_file_is_kept(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pinned_file_is_cached(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zipkin, "SHA_256", hashlib.sha256(b"jar\n").hexdigest())
     jar = zipkin.ensure_jar()
     machine.put("mvn", "exit 1")

@@ -1,4 +1,4 @@
-"""A folder of wheels as pip's only index: stand-ins with the names, versions and requirements of real packages."""
+"""A folder of wheels as the only index of pip, with the names, versions and requirements of real packages."""
 
 import hashlib
 import sys
@@ -14,7 +14,7 @@ NEWER = "9999.0"
 
 
 def locked(lock: Path) -> Iterator[Requirement]:
-    """Return what a lock pins on this machine, by this Python."""
+    """Return the packages that a lock pins for this platform and Python."""
     for line in lock.read_text().splitlines():
         if line and not line.startswith((" ", "#")):
             pin = Requirement(line.removesuffix("\\"))
@@ -23,20 +23,20 @@ def locked(lock: Path) -> Iterator[Requirement]:
 
 
 def installed(*folders: Path) -> dict[str, Distribution]:
-    """Return the distributions in the folders by name, by default those of the running environment."""
+    """Return the distributions in the folders by name; by default those of the current environment."""
     path = [str(folder) for folder in folders] or sys.path
     return {canonicalize_name(one.metadata["Name"]): one for one in distributions(path=path)}
 
 
 def requirements(package: Distribution, extras: frozenset[str] = frozenset()) -> Iterator[Requirement]:
-    """Return what a package with the extras requires on this machine, by this Python."""
+    """Return the requirements of a package with extras, for this platform and Python."""
     for need in map(Requirement, package.requires or []):
         if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ["", *extras]):
             yield need
 
 
 def around_extras(packages: dict[str, Distribution]) -> set[str]:
-    """Return the names of what requires a package with an extra, as in `coverage[toml]`, and of all that it needs."""
+    """Return the packages that require a package with an extra, such as `coverage[toml]`, and their dependencies."""
     to_do = [
         (name, frozenset[str]()) for name, one in packages.items() if any(need.extras for need in requirements(one))
     ]
@@ -52,7 +52,7 @@ def around_extras(packages: dict[str, Distribution]) -> set[str]:
 
 
 class Wheelhouse:
-    """Writes stand-in wheels into a folder, and a lock with their hashes."""
+    """Writes fake wheels to a folder, and a lock with their hashes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -60,14 +60,14 @@ class Wheelhouse:
         folder.mkdir()
 
     def pin(self, name: str, version: str, metadata: str = "") -> None:
-        """Add a wheel and the line of the lock that pins it."""
+        """Add a wheel and its line in the lock."""
         wheel = self.add(name, version, metadata)
         sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
         with self.lock.open("a") as lock:
             lock.write(f"{name}=={version} --hash=sha256:{sha256}\n")
 
     def add(self, name: str, version: str, metadata: str = "") -> Path:
-        """Add a wheel that has nothing but metadata."""
+        """Add a wheel that contains only metadata."""
         stem = f"{canonicalize_name(name).replace('-', '_')}-{version}"
         wheel, info = self.folder / f"{stem}-py3-none-any.whl", f"{stem}.dist-info"
         with zipfile.ZipFile(wheel, "w") as archive:
@@ -78,7 +78,7 @@ class Wheelhouse:
 
 
 def needs_of(package: Distribution) -> str:
-    """Return the lines of a package's metadata that say what it requires."""
+    """Return the metadata lines with a package's requirements."""
     extras = package.metadata.get_all("Provides-Extra") or []
     lines = [f"Requires-Dist: {text}" for text in package.requires or []]
     return "".join(f"{line}\n" for line in [*(f"Provides-Extra: {extra}" for extra in extras), *lines])

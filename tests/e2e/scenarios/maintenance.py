@@ -1,4 +1,4 @@
-"""Services that are away for a while: back within the deadline, or not."""
+"""Temporary outages of services, within the retry deadline and beyond it."""
 
 import os
 import signal
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from tests.e2e.groups import Group, System
 from tests.e2e.polling import eventually
+from tests.e2e.scenarios.goods import payments, shipments, statuses
 from tests.e2e.shopper import Shopper
-from tests.e2e.stories.goods import payments, shipments, statuses
 
 
 @contextmanager
 def fraud_in_maintenance(system: System) -> Iterator[None]:
-    """Tell the stories while fraud answers 503."""
+    """Run the scenarios while fraud returns 503."""
     system.shop.post("fraud", "/maintenance", {})
     try:
         yield
@@ -23,7 +23,7 @@ def fraud_in_maintenance(system: System) -> Iterator[None]:
 
 @contextmanager
 def shipping_in_maintenance(system: System) -> Iterator[None]:
-    """Tell the stories while shipping answers 503."""
+    """Run the scenarios while shipping returns 503."""
     system.shop.post("shipping", "/shipping/deactivate", {})
     try:
         yield
@@ -33,7 +33,7 @@ def shipping_in_maintenance(system: System) -> Iterator[None]:
 
 @contextmanager
 def billing_stopped(system: System) -> Iterator[None]:
-    """Tell the stories while billing's process does nothing: its port is open, and nobody answers."""
+    """Run the scenarios while the billing process is stopped: its port is open, but it does not answer."""
     pid = system.stack.pid("billing")
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -41,7 +41,7 @@ def billing_stopped(system: System) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
-    # Waking up, it closes connections that were idle for too long: a first request on one of them may fail.
+    # When it continues, it closes idle connections. A first request on one of them may fail.
     eventually(lambda: system.shop.is_ready("billing"))
 
 
@@ -50,14 +50,14 @@ SHIPPING_DOWN = Group(shipping_in_maintenance)
 BILLING_STOPPED = Group(billing_stopped)
 
 
-@FRAUD_DOWN.story
-def a_payment_that_cannot_be_screened_in_time_fails_the_order(shopper: Shopper) -> None:
+@FRAUD_DOWN.scenario
+def order_fails_when_fraud_is_down_beyond_the_deadline(shopper: Shopper) -> None:
     order = shopper.sees(shopper.orders({shopper.goods(a=1): 1}), "failed")
     assert (order["reason"], payments(order)) == ("billingUnavailable", ["failed"])
 
 
-@FRAUD_DOWN.story
-def a_customer_need_not_wait_for_fraud_to_cancel(shopper: Shopper) -> None:
+@FRAUD_DOWN.scenario
+def customer_can_cancel_while_fraud_is_down(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     _sees_invoice(shopper, order_id)
     shopper.shop.act(order_id, "cancel")
@@ -65,8 +65,8 @@ def a_customer_need_not_wait_for_fraud_to_cancel(shopper: Shopper) -> None:
     assert (order["reason"], shipments(order)) == ("customerCancelled", ["cancelled"])
 
 
-@FRAUD_DOWN.last_story
-def an_order_goes_on_when_fraud_is_back_in_time(shopper: Shopper) -> None:
+@FRAUD_DOWN.last_scenario
+def order_continues_when_fraud_recovers_before_the_deadline(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     _sees_invoice(shopper, order_id)
     assert payments(shopper.shop.order(order_id)) == ["pending"]
@@ -75,12 +75,12 @@ def an_order_goes_on_when_fraud_is_back_in_time(shopper: Shopper) -> None:
 
 
 def _sees_invoice(shopper: Shopper, order_id: str) -> None:
-    """Wait until the order's payment was tried: the invoice comes before the screening."""
+    """Wait for the payment attempt: the invoice is created before the fraud check."""
     eventually(lambda: shopper.shop.call("billing", "GET", f"/invoices/{order_id}:1").ok)
 
 
-@SHIPPING_DOWN.story
-def an_order_without_a_courier_in_time_is_refunded_and_released(shopper: Shopper) -> None:
+@SHIPPING_DOWN.scenario
+def order_is_refunded_and_released_when_shipping_is_down_beyond_the_deadline(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1, shopper.goods(b=1): 1})
     order = shopper.sees(order_id, "failed")
     assert order["reason"] == "shippingUnavailable"
@@ -88,8 +88,8 @@ def an_order_without_a_courier_in_time_is_refunded_and_released(shopper: Shopper
     assert (payments(order), shipments(order)) == (["refunded"] * 2, ["cancelled"] * 2)
 
 
-@SHIPPING_DOWN.story
-def a_customer_need_not_wait_for_shipping_to_cancel(shopper: Shopper) -> None:
+@SHIPPING_DOWN.scenario
+def customer_can_cancel_while_shipping_is_down(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "pending")
     shopper.shop.act(order_id, "cancel")
@@ -97,19 +97,19 @@ def a_customer_need_not_wait_for_shipping_to_cancel(shopper: Shopper) -> None:
     assert (order["reason"], payments(order)) == ("customerCancelled", ["refunded"])
 
 
-@SHIPPING_DOWN.last_story
-def an_order_goes_on_when_shipping_is_back_in_time(shopper: Shopper) -> None:
+@SHIPPING_DOWN.last_scenario
+def order_continues_when_shipping_recovers_before_the_deadline(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "pending")
     shopper.shop.post("shipping", "/shipping/activate", {})
     shopper.delivers(order_id)
 
 
-@BILLING_STOPPED.story
-def an_order_whose_billing_hangs_fails_and_nothing_is_charged_later(shopper: Shopper) -> None:
+@BILLING_STOPPED.scenario
+def order_fails_when_billing_hangs_and_is_not_charged_later(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     eventually(lambda: payments(_reserved(shopper, order_id)) == ["failed"])
-    assert shopper.shop.order(order_id)["status"] == "processing"  # giving back waits for billing
+    assert shopper.shop.order(order_id)["status"] == "processing"  # compensation waits for billing
 
 
 def _reserved(shopper: Shopper, order_id: str) -> dict[str, object]:

@@ -1,21 +1,21 @@
-"""Payments that are declined: by the card network, and by the spending limit."""
+"""Payments declined by the card network and by the spending limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.e2e.books import expected_invoice
+from tests.e2e.consistency import expected_invoice
 from tests.e2e.groups import Group, System
+from tests.e2e.scenarios.goods import TOGETHER, parts, payments, shipments, statuses
 from tests.e2e.shopper import Shopper
-from tests.e2e.stories.goods import TOGETHER, parts, payments, shipments, statuses
 
 LIMIT = 20_000
 TOO_DEAR = 9_000_000
-"""With tax, more than the card network takes in one charge (100,000.00)."""
+"""With tax above the card limit for one charge (100,000.00)."""
 
 
 @contextmanager
 def fraud_limit(system: System) -> Iterator[None]:
-    """Tell the stories under a spending limit."""
+    """Run the scenarios with a spending limit."""
     system.shop.post("fraud", "/limit", {"limit": LIMIT})
     try:
         yield
@@ -26,8 +26,8 @@ def fraud_limit(system: System) -> Iterator[None]:
 LIMITED = Group(fraud_limit)
 
 
-@TOGETHER.story
-def a_payment_that_the_card_network_declines_fails_the_order(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def order_fails_when_the_card_network_declines_the_payment(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(price=TOO_DEAR, a=1): 1})
     shopper.sees(order_id, "approvalRequired")
     shopper.shop.approve(order_id)
@@ -35,19 +35,19 @@ def a_payment_that_the_card_network_declines_fails_the_order(shopper: Shopper) -
     assert (order["reason"], payments(order), shipments(order)) == ("paymentDeclined", ["failed"], ["cancelled"])
 
 
-@TOGETHER.story
-def a_public_fraud_check_of_a_coming_charge_does_no_harm_to_its_order(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def public_fraud_check_of_a_later_charge_does_not_affect_its_order(shopper: Shopper) -> None:
     order_id = shopper.new_id()
-    somebody = {"customerId": f"not {shopper.customer_id}", "charge": 1, "chargeId": f"charge-{order_id}:1"}
-    assert shopper.shop.post("fraud", "/check", somebody) == {"declined": False}
-    assert shopper.shop.call("fraud", "POST", f"/check/charge-{order_id}:1", somebody).status_code == 401
+    check = {"customerId": f"not {shopper.customer_id}", "charge": 1, "chargeId": f"charge-{order_id}:1"}
+    assert shopper.shop.post("fraud", "/check", check) == {"declined": False}
+    assert shopper.shop.call("fraud", "POST", f"/check/charge-{order_id}:1", check).status_code == 401
     shopper.delivers(shopper.orders({shopper.goods(a=1): 1}, id=order_id))
 
 
-@TOGETHER.story
-def a_fulfillment_that_cannot_be_paid_fails_alone(shopper: Shopper) -> None:
-    dear, cheap = shopper.goods(price=TOO_DEAR, a=1), shopper.goods(b=1)
-    order_id = shopper.orders({dear: 1, cheap: 1})
+@TOGETHER.scenario
+def declined_fulfillment_does_not_affect_the_others(shopper: Shopper) -> None:
+    high_value, cheap = shopper.goods(price=TOO_DEAR, a=1), shopper.goods(b=1)
+    order_id = shopper.orders({high_value: 1, cheap: 1})
     shopper.sees(order_id, "approvalRequired")
     shopper.shop.approve(order_id)
     order = shopper.delivers(order_id)
@@ -55,8 +55,8 @@ def a_fulfillment_that_cannot_be_paid_fails_alone(shopper: Shopper) -> None:
     assert payments(order) == ["failed", "success"]
 
 
-@LIMITED.story
-def the_spending_limit_declines_one_of_two_fulfillments(shopper: Shopper) -> None:
+@LIMITED.scenario
+def spending_limit_declines_one_of_two_fulfillments(shopper: Shopper) -> None:
     skus = [shopper.goods(price=9_000, a=1), shopper.goods(price=9_000, b=1)]
     cost = expected_invoice({skus[0]: 1}, shopper.prices)["total"]
     assert cost <= LIMIT < 2 * cost
@@ -65,16 +65,16 @@ def the_spending_limit_declines_one_of_two_fulfillments(shopper: Shopper) -> Non
     assert sorted(map(str, payments(order))) == ["failed", "success"]
 
 
-@LIMITED.story
-def an_order_above_the_spending_limit_fails(shopper: Shopper) -> None:
+@LIMITED.scenario
+def order_above_the_spending_limit_fails(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(price=17_000, a=1): 1, shopper.goods(price=18_000, b=1): 1})
     order = shopper.sees(order_id, "failed")
     assert order["reason"] == "paymentDeclined"
     assert statuses(order) == [("failed", "paymentDeclined")] * 2
 
 
-@LIMITED.story
-def a_refund_makes_room_under_the_spending_limit(shopper: Shopper) -> None:
+@LIMITED.scenario
+def refund_frees_spending_limit(shopper: Shopper) -> None:
     sku = shopper.goods(price=15_000, a=2)
     first = shopper.orders({sku: 1})
     shopper.sees_shipments(first, "booked")

@@ -1,11 +1,11 @@
-"""The crash matrix in short: every process is killed at least once, everything once, then with the chaos switch on.
+"""The short crash matrix kills every process at least once and all at the same time once, then adds fault injection.
 
-`make chaos` is the long form.
+`make chaos` runs the long form.
 """
 
 import pytest
 
-from launcher.console import say
+from launcher.console import print_line
 from launcher.paths import ROOT
 from launcher.system.template import read_template
 from tests.chaos.campaign import SHORT, Campaign, make_stack
@@ -25,21 +25,21 @@ def tally(tmp_path_factory: pytest.TempPathFactory) -> Tally:
     folder = tmp_path_factory.mktemp("chaos")
     with make_stack(folder, SHORT) as stack:
         try:
-            tally = Campaign(stack, SEED, SHORT, say).run()
+            tally = Campaign(stack, SEED, SHORT, print_line).run()
         except Exception as error:
             raise AssertionError(f"{error}\n{log_ends(folder)}") from error
-    say(f"{details([tally])}\n\n{table([tally])}\nState and logs: {folder}")
+    print_line(f"{details([tally])}\n\n{table([tally])}\nState and logs: {folder}")
     return tally
 
 
-def test_every_process_was_killed_while_orders_were_under_way(tally: Tally) -> None:
+def test_every_process_was_killed_while_orders_were_in_flight(tally: Tally) -> None:
     assert tally.kills == SHORT.kills
     assert set(tally.victims) >= NAMES | {POWER_CUT}
     assert tally.orders >= 30
     assert len(tally.coverage.kills) >= 5
 
 
-def test_no_order_is_lost_or_stuck_and_nothing_is_done_twice(tally: Tally) -> None:
+def test_no_order_is_lost_or_stuck_and_no_effect_is_duplicated(tally: Tally) -> None:
     assert not tally.errors
     assert not tally.faults, "\n".join(map(str, tally.faults))
 

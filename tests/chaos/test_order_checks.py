@@ -1,4 +1,4 @@
-"""The checks see what is wrong: each broken promise is shown to them once, and they must name its column."""
+"""The checks detect faults: each test breaks one rule and expects a fault in its column."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -8,15 +8,25 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.calls import Answer
 from tests.chaos.coverage import BEING_ACCEPTED, Coverage, recovery
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Column
-from tests.chaos.kinds import CANCELLED, COMPLETED, EXPIRED, KINDS, REJECTED, TIMED_OUT, Kind, allowed_ends, quarrels
 from tests.chaos.order_checks import faults_of
-from tests.chaos.orders import Tracked
-from tests.e2e.books import event_of
+from tests.chaos.order_kinds import (
+    CANCELLED,
+    COMPLETED,
+    EXPIRED,
+    ORDER_KINDS,
+    REJECTED,
+    TIMED_OUT,
+    OrderKind,
+    allowed_ends,
+    contradictions,
+)
+from tests.chaos.orders import TrackedOrder
+from tests.chaos.retrying_calls import Answer
 from tests.e2e.client import Json
+from tests.e2e.consistency import event_of
 
 PRICES = {"shoes": 1000}
 AMOUNTS = {"subTotal": 1000, "tax": 200, "shipping": 499, "total": 1699}
@@ -31,11 +41,11 @@ START = 1893456000.0
 Break = Callable[[Json], Any]
 
 
-def kind(name: str) -> Kind:
-    return next(one for one in KINDS if one.name == name)
+def kind(name: str) -> OrderKind:
+    return next(one for one in ORDER_KINDS if one.name == name)
 
 
-def said(status: int, tries: int = 1) -> Answer:
+def answered(status: int, tries: int = 1) -> Answer:
     return Answer(status, {}, tries, 0.0)
 
 
@@ -72,7 +82,7 @@ def books() -> Json:
 
 def evidence(found: Json, name: str = "plain") -> Evidence:
     body = {"items": [{"sku": "shoes", "quantity": 1}]}
-    tracked = Tracked("o", kind(name), body, Random(0), sent_at=START - 1, accepted_at=START)
+    tracked = TrackedOrder("o", kind(name), body, Random(0), sent_at=START - 1, accepted_at=START)
     return Evidence(tracked=tracked, **deepcopy(found))
 
 
@@ -110,29 +120,32 @@ BROKEN: dict[str, tuple[Column, Break]] = {
         Column.STUCK,
         lambda found: found["order"].update(workflow={"status": "RUNNING"}),
     ),
-    "an end that nobody asked for": (Column.WRONG, failed),
-    "an entry twice": (Column.DOUBLE, lambda found: found["ledger"]["entries"].extend(found["ledger"]["entries"])),
-    "a charge that was not given back": (Column.DOUBLE, kept_money),
-    "a parcel that failed though nothing was wrong": (Column.WRONG, failed_in_part),
-    "goods that nobody sends": (Column.WRONG, lambda found: found["order"]["fulfillments"][0].update(items=[])),
-    "a payment that stands for nothing": (Column.DOUBLE, paid_for_nothing),
-    "goods that were not paid": (Column.WRONG, lambda found: found["ledger"].update(charged=0)),
+    "an end without a reason": (Column.WRONG, failed),
+    "a duplicate ledger entry": (
+        Column.DOUBLE,
+        lambda found: found["ledger"]["entries"].extend(found["ledger"]["entries"]),
+    ),
+    "a charge that was not refunded": (Column.DOUBLE, kept_money),
+    "a shipment that failed without a reason": (Column.WRONG, failed_in_part),
+    "items that are not shipped": (Column.WRONG, lambda found: found["order"]["fulfillments"][0].update(items=[])),
+    "a payment without a delivery": (Column.DOUBLE, paid_for_nothing),
+    "items that were not paid": (Column.WRONG, lambda found: found["ledger"].update(charged=0)),
     "a wrong invoice": (Column.WRONG, lambda found: found["invoices"]["o:1"].update(tax=1)),
-    "a courier called twice": (Column.DOUBLE, booked_again),
+    "a courier booked twice": (Column.DOUBLE, booked_again),
     "a delivery without a booking": (Column.WRONG, lambda found: found["bookings"].update({"o:1": None})),
-    "a step that nobody was told of": (Column.LOST, lambda found: found["feed"].pop()),
-    "a step told twice": (Column.DOUBLE, lambda found: found["feed"].append(found["feed"][0])),
-    "a step told otherwise": (Column.WRONG, lambda found: found["feed"][0].update(type="order.sold")),
-    "a step that is missing in the timeline": (Column.WRONG, lambda found: found["timeline"].pop(1)),
+    "a step missing in the feed": (Column.LOST, lambda found: found["feed"].pop()),
+    "a step twice in the feed": (Column.DOUBLE, lambda found: found["feed"].append(found["feed"][0])),
+    "a step that differs in the feed": (Column.WRONG, lambda found: found["feed"][0].update(type="order.sold")),
+    "a step missing in the timeline": (Column.WRONG, lambda found: found["timeline"].pop(1)),
 }
 
 
-def test_an_order_that_went_well_has_no_fault() -> None:
+def test_correct_order_has_no_fault() -> None:
     assert faults_of(evidence(books()), PRICES) == []
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_seen(name: str) -> None:
+def test_broken_rule_is_detected(name: str) -> None:
     column, spoil = BROKEN[name]
     found = deepcopy(books())
     spoil(found)
@@ -143,42 +156,46 @@ def test_what_is_broken_is_seen(name: str) -> None:
     ("name", "answers", "ends"),
     [
         ("plain", {}, {COMPLETED}),
-        ("cancelled some time", {"cancel": said(202)}, {CANCELLED}),
-        ("cancelled some time", {"cancel": said(409)}, {COMPLETED}),
-        ("cancelled some time", {"cancel": said(409, tries=2)}, {COMPLETED, CANCELLED}),
-        ("missing, amended", {"amend": said(202)}, {COMPLETED}),
-        ("missing, amended", {"amend": said(409)}, {TIMED_OUT}),
-        ("missing, silence", {}, {TIMED_OUT}),
-        ("dear, approved and rejected at once", {"approve": said(202), "reject": said(409)}, {COMPLETED}),
-        ("dear, approved and rejected at once", {"approve": said(409), "reject": said(202)}, {REJECTED}),
-        ("dear, approved", {"approve": said(409)}, {EXPIRED}),
+        ("cancelled within seconds", {"cancel": answered(202)}, {CANCELLED}),
+        ("cancelled within seconds", {"cancel": answered(409)}, {COMPLETED}),
+        ("cancelled within seconds", {"cancel": answered(409, tries=2)}, {COMPLETED, CANCELLED}),
+        ("out of stock, amended", {"amend": answered(202)}, {COMPLETED}),
+        ("out of stock, amended", {"amend": answered(409)}, {TIMED_OUT}),
+        ("out of stock, no decision", {}, {TIMED_OUT}),
+        ("high value, approved and rejected at once", {"approve": answered(202), "reject": answered(409)}, {COMPLETED}),
+        ("high value, approved and rejected at once", {"approve": answered(409), "reject": answered(202)}, {REJECTED}),
+        ("high value, approved", {"approve": answered(409)}, {EXPIRED}),
     ],
 )
-def test_an_end_is_allowed_by_what_people_were_answered(name: str, answers: dict[str, Answer], ends: set[Any]) -> None:
+def test_allowed_ends_follow_from_the_answers_to_decisions(
+    name: str, answers: dict[str, Answer], ends: set[Any]
+) -> None:
     assert set(allowed_ends(kind(name), answers)) == ends
 
 
-def test_decisions_that_exclude_each_other_are_not_both_accepted() -> None:
-    assert quarrels({"approve": said(202), "reject": said(202)})
-    assert quarrels({"cancel": said(202), "dispatched o:1": said(202)})
-    assert not quarrels({"approve": said(202), "reject": said(409), "cancel": said(409), "dispatched o:1": said(202)})
+def test_contradictory_accepted_decisions_are_detected() -> None:
+    assert contradictions({"approve": answered(202), "reject": answered(202)})
+    assert contradictions({"cancel": answered(202), "dispatched o:1": answered(202)})
+    assert not contradictions(
+        {"approve": answered(202), "reject": answered(409), "cancel": answered(409), "dispatched o:1": answered(202)}
+    )
 
 
-def test_a_kill_is_counted_at_the_step_that_the_order_was_in() -> None:
+def test_kill_is_counted_for_the_current_step_of_the_order() -> None:
     coverage = Coverage()
     coverage.add([evidence(books())] * 2, [START - 2, START - 0.5, START + 1.5, START + 1.6, START + 9])
     assert coverage.kills == {BEING_ACCEPTED: 1, "order.processing": 2}
     assert coverage.orders == {BEING_ACCEPTED: 2, "order.processing": 4}
 
 
-def test_recovery_counts_from_the_last_restart_or_from_when_the_order_came() -> None:
+def test_recovery_counts_from_the_last_restart_or_the_receipt_of_the_order() -> None:
     assert recovery(evidence(books()), START + 2, 8) == 3.0
     assert recovery(evidence(books()), START - 100, 8) == 5.0
     assert recovery(evidence(books()), START + 100, 8) == 0.0
 
 
-def test_recovery_leaves_out_the_time_in_which_somebody_was_silent() -> None:
+def test_recovery_excludes_the_time_until_a_missed_deadline() -> None:
     found = books()
     found["timeline"] = [step | {"type": "order.approvalRequired"} if step["seq"] == 2 else step for step in STEPS]
-    assert recovery(evidence(found, "dear, silence"), START, 3) == 2.0
+    assert recovery(evidence(found, "high value, no decision"), START, 3) == 2.0
     assert recovery(replace(evidence(found), tracked=evidence(found).tracked), START, 3) == 5.0

@@ -1,11 +1,11 @@
-"""The courier's reports: early, repeated, out of order; and the list of shipments that they move."""
+"""Reports of the courier: early, repeated and out of order; and the list of pending shipments."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.e2e.client import Shop
 from tests.e2e.polling import holds
+from tests.e2e.scenarios.goods import TOGETHER
 from tests.e2e.shopper import Shopper
-from tests.e2e.stories.goods import TOGETHER
 
 
 def pending_shipments(shop: Shop) -> set[str]:
@@ -14,8 +14,8 @@ def pending_shipments(shop: Shop) -> set[str]:
     return {one["id"] for page in pages for one in page}
 
 
-@TOGETHER.story
-def a_report_that_comes_too_early_is_refused_and_does_no_harm(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def report_before_the_booking_is_rejected_without_effect(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(price=60_000, a=2): 2})
     shopper.sees(order_id, "approvalRequired")
     shopper.shop.report(f"{order_id}:1", "dispatched", expect=409)
@@ -24,8 +24,8 @@ def a_report_that_comes_too_early_is_refused_and_does_no_harm(shopper: Shopper) 
     shopper.delivers(order_id)
 
 
-@TOGETHER.story
-def a_delivery_before_the_dispatch_is_refused(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def delivery_before_the_dispatch_is_rejected(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     [shipment] = shopper.sees_shipments(order_id, "booked")
     shopper.shop.report(shipment, "delivered", expect=409)
@@ -33,8 +33,8 @@ def a_delivery_before_the_dispatch_is_refused(shopper: Shopper) -> None:
     shopper.delivers(order_id)
 
 
-@TOGETHER.story
-def a_repeated_report_counts_once(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def repeated_report_counts_once(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     [shipment] = shopper.sees_shipments(order_id, "booked")
     with ThreadPoolExecutor(5) as pool:
@@ -47,8 +47,8 @@ def a_repeated_report_counts_once(shopper: Shopper) -> None:
     assert types.count("shipment.dispatched") == types.count("shipment.delivered") == 1
 
 
-@TOGETHER.story
-def the_order_sees_each_report_at_once_and_the_lists_follow(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def order_shows_each_report_at_once_and_the_lists_follow(shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     [shipment] = shopper.sees_shipments(order_id, "booked")
     assert shipment in pending_shipments(shopper.shop)

@@ -1,4 +1,4 @@
-"""Looks for a text in everything that a system has written, in every form that it could have been written in."""
+"""Searches all files of a system for a text, in every encoding in which it could be stored."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ FOLDERS = ("redis", "scheduler", "logs")
 
 
 def forms(text: str) -> set[bytes]:
-    """Return the text as it may lie in a file: plain, escaped, in wide characters, in base64 wherever it begins."""
+    """Return the encodings of a text: plain, escaped, UTF-16, and base64 at any offset."""
     escaped = {json.dumps(text)[1:-1], quote(text), quote(text).lower(), quote_plus(text), text.upper(), text.lower()}
     plain = text.encode()
     encoded = {form.encode() for form in escaped} | {plain, plain.hex().encode(), plain.hex().upper().encode()}
@@ -22,7 +22,7 @@ def forms(text: str) -> set[bytes]:
 
 
 def _in_base64(data: bytes) -> Iterator[bytes]:
-    # What is before and after it shares the first and the last of its characters.
+    # The first and last characters also encode neighbouring bytes.
     for before, shared in ((0, 0), (1, 2), (2, 3)):
         whole = (before + len(data)) * 8 // 6
         for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
@@ -30,10 +30,10 @@ def _in_base64(data: bytes) -> Iterator[bytes]:
 
 
 def where_found(stack: Stack, texts: Iterable[str]) -> dict[str, list[str]]:
-    """Return for each text the names of the system's files, but for its keys, that hold it in any form."""
+    """Return for each text the files of the system, except its keys, that contain it in any encoding."""
     found: dict[str, list[str]] = {text: [] for text in texts}
     for path in kept_files(stack):
-        # Logs of databases are made long at once and filled slowly.
+        # Databases preallocate their log files.
         data = path.read_bytes().rstrip(b"\0")
         for text, files in found.items():
             if any(form in data for form in forms(text)):
@@ -42,20 +42,20 @@ def where_found(stack: Stack, texts: Iterable[str]) -> dict[str, list[str]]:
 
 
 def kept_files(stack: Stack) -> list[Path]:
-    """Return every file that the system has written, but for its keys."""
+    """Return every file of the system except its keys."""
     files = [path for name in FOLDERS for path in (stack.state_dir / name).rglob("*") if path.is_file()]
     assert {path.relative_to(stack.state_dir).parts[0] for path in files} == set(FOLDERS)
     return files
 
 
-def lay_open(stack: Stack) -> None:
-    """Have Redis write all that it holds into one more file, not compressed: else a text could hide in it.
+def dump_uncompressed(stack: Stack) -> None:
+    """Make Redis write an uncompressed dump, because compression could hide a text.
 
-    Its other file has every write there was, in plain, as long as Redis has not begun it anew.
+    Its append-only file contains every write in plain, unless Redis has rewritten it.
     """
     with Redis(stack.ports.redis, 0) as redis:
         redis("CONFIG", "SET", "rdbcompression", "no")
         redis("SAVE")
         redis("CONFIG", "SET", "rdbcompression", "yes")
-    begun_anew = [path for path in (stack.state_dir / "redis").rglob("*.base.rdb") if path.stat().st_size > 1000]
-    assert not begun_anew, "older writes may lie in it compressed"
+    rewritten = [path for path in (stack.state_dir / "redis").rglob("*.base.rdb") if path.stat().st_size > 1000]
+    assert not rewritten, "older writes may be compressed in it"

@@ -1,4 +1,4 @@
-"""Checks the books after a customer's orders have ended: money, stock, and what everybody was told."""
+"""Consistency checks after a customer's orders have ended: payments, stock and the event feed."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ CHARGED = {"success", "refunded"}
 
 
 def assert_money_agrees(shopper: Shopper) -> None:
-    """What was charged and not refunded is what the delivered fulfillments cost, in all books."""
+    """Check in all services that charges less refunds equal the cost of the delivered fulfillments."""
     kept = 0
     for order in _orders(shopper):
         parts = [one for one in order["fulfillments"] or [] if one["payment"]]
@@ -20,7 +20,7 @@ def assert_money_agrees(shopper: Shopper) -> None:
         ledger = shopper.shop.get("billing", "/ledger", orderId=order["id"])
         assert (ledger["charged"], ledger["charged"] - ledger["refunded"]) == (charged, delivered), ledger
         moved = Counter((entry["type"], entry["fulfillmentId"]) for entry in ledger["entries"])
-        assert set(moved.values()) <= {1}, f"moved twice: {ledger['entries']}"
+        assert set(moved.values()) <= {1}, f"duplicate entries: {ledger['entries']}"
         kept += delivered
     tally = shopper.shop.get("fraud", f"/tally/{shopper.customer_id}")["tally"]
     assert tally == kept, f"fraud counts {tally}, delivered was {kept}"
@@ -40,7 +40,7 @@ def _assert_invoice_is_right(shopper: Shopper, one: Json) -> None:
 
 
 def expected_invoice(quantities: dict[str, int], prices: dict[str, int]) -> Json:
-    """Return what the specification says a fulfillment costs."""
+    """Return the invoice of a fulfillment by the specification."""
     goods = sum(prices[sku] * quantity for sku, quantity in quantities.items())
     tax = (goods * 20 + 50) // 100
     shipping = 499 + 150 * (sum(quantities.values()) - 1)
@@ -48,7 +48,7 @@ def expected_invoice(quantities: dict[str, int], prices: dict[str, int]) -> Json
 
 
 def assert_stock_agrees(shopper: Shopper) -> None:
-    """Nothing is reserved any more, and what is missing on the shelves was delivered from there."""
+    """Check that no stock is reserved, and that stock decreased by the delivered items only."""
     gone: Counter[tuple[str, str]] = Counter()
     for order in _orders(shopper):
         for one in order["fulfillments"] or []:
@@ -63,24 +63,24 @@ def assert_stock_agrees(shopper: Shopper) -> None:
 
 
 def assert_feed_agrees(shopper: Shopper) -> None:
-    """The feed has each step of each order's timeline once."""
+    """Check that the feed has each timeline entry of each order exactly once."""
     for order_id in shopper.placed:
         steps, events = shopper.shop.timeline(order_id), shopper.shop.feed(order_id)
         assert [step["seq"] for step in steps] == list(range(1, len(steps) + 1))
-        told = sorted((event_of(order_id, step) for step in steps), key=_by_id)
-        assert sorted(events, key=_by_id) == told
+        listed = sorted((event_of(order_id, step) for step in steps), key=_by_id)
+        assert sorted(events, key=_by_id) == listed
 
 
 def assert_feed_is_newest_first(shopper: Shopper) -> None:
-    """No event stands above a newer one."""
+    """Check that the feed is sorted, newest first."""
     for order_id in shopper.placed:
-        told = [f"{event['time']} {event['type']}" for event in shopper.shop.feed(order_id)]
-        times = [line.split()[0] for line in told]
-        assert times == sorted(times, reverse=True), told
+        listed = [f"{event['time']} {event['type']}" for event in shopper.shop.feed(order_id)]
+        times = [line.split()[0] for line in listed]
+        assert times == sorted(times, reverse=True), listed
 
 
 def event_of(order_id: str, step: Json) -> Json:
-    """Return the event that the feed must have of a step of an order's timeline."""
+    """Return the expected event of a timeline entry."""
     event = {key: step[key] for key in ("type", "message", "actor", "fulfillmentId") if key in step}
     return event | {"id": f"{order_id}/{step['seq']}", "orderId": order_id, "time": step["at"]}
 

@@ -1,14 +1,14 @@
-"""Orders as they come in: both forms, repeated, at the same time, and as large as they may be."""
+"""Order intake: both forms, repetitions, concurrency, and the maximum size."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.e2e.polling import eventually
+from tests.e2e.scenarios.goods import TOGETHER
 from tests.e2e.shopper import Shopper
-from tests.e2e.stories.goods import TOGETHER
 
 
-@TOGETHER.story
-def the_long_form_of_the_specification_is_delivered(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def long_form_of_the_specification_is_delivered(shopper: Shopper) -> None:
     shopper.customer_id = "1234"
     shopper.knows("Vans Old Skool")
     body = {
@@ -24,8 +24,8 @@ def the_long_form_of_the_specification_is_delivered(shopper: Shopper) -> None:
     shopper.delivers(shopper.sends(body))
 
 
-@TOGETHER.story
-def the_short_form_of_the_specification_means_the_same(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def short_form_of_the_specification_is_equivalent(shopper: Shopper) -> None:
     shopper.customer_id = "Riley"
     for sku in ("milk", "bread", "iPhone"):
         shopper.knows(sku)
@@ -37,24 +37,24 @@ def the_short_form_of_the_specification_means_the_same(shopper: Shopper) -> None
     shopper.delivers(order_id)
 
 
-@TOGETHER.story
-def repeated_lines_add_up_and_a_right_total_is_accepted(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def repeated_lines_add_up_and_a_correct_total_is_accepted(shopper: Shopper) -> None:
     sku = shopper.goods(price=1250, a=4)
     items = [sku, {"sku": sku, "quantity": 2}, sku]
     order_id = shopper.sends({"customer": shopper.customer_id, "items": items, "total": 50})
     assert shopper.delivers(order_id)["items"] == [{"sku": sku, "quantity": 4}]
 
 
-@TOGETHER.story
-def lines_of_one_sku_may_together_hold_more_than_a_line_may(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def lines_of_one_sku_may_exceed_the_limit_of_a_line_in_total(shopper: Shopper) -> None:
     sku = shopper.goods(price=5, a=1200)
     lines = [{"sku": sku, "quantity": 600}] * 2
     order_id = shopper.sends({"customerId": shopper.customer_id, "items": lines})
     assert shopper.delivers(order_id)["items"] == [{"sku": sku, "quantity": 1200}]
 
 
-@TOGETHER.story
-def the_same_order_sent_ten_times_at_once_is_one_order(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def ten_concurrent_requests_with_the_same_id_create_one_order(shopper: Shopper) -> None:
     body = shopper.request({shopper.goods(a=20): 2}, id=shopper.new_id())
     with ThreadPoolExecutor(10) as pool:
         ids = set(pool.map(lambda _: shopper.sends(body), range(10)))
@@ -66,8 +66,8 @@ def the_same_order_sent_ten_times_at_once_is_one_order(shopper: Shopper) -> None
     assert shopper.shop.place(different, expect=409)["code"] == "orderExists"
 
 
-@TOGETHER.story
-def the_same_idempotency_key_ten_times_at_once_is_one_order(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def ten_concurrent_requests_with_the_same_idempotency_key_create_one_order(shopper: Shopper) -> None:
     sku = shopper.goods(a=20)
     body, headers = shopper.request({sku: 2}), {"Idempotency-Key": f'"{shopper.customer_id}"'}
     with ThreadPoolExecutor(10) as pool:
@@ -77,8 +77,8 @@ def the_same_idempotency_key_ten_times_at_once_is_one_order(shopper: Shopper) ->
     shopper.delivers(order_id)
 
 
-@TOGETHER.story
-def an_order_that_loses_the_race_for_its_id_does_not_use_its_idempotency_key_up(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def order_that_loses_the_race_for_its_id_does_not_consume_its_idempotency_key(shopper: Shopper) -> None:
     sku = shopper.goods(a=100)
     for number in range(3):
         keys = [{"Idempotency-Key": f"{shopper.customer_id}-{number}-{key}"} for key in range(4)]
@@ -99,8 +99,8 @@ def an_order_that_loses_the_race_for_its_id_does_not_use_its_idempotency_key_up(
         shopper.delivers(order_id)
 
 
-@TOGETHER.story
-def an_order_of_a_hundred_lines_comes_to_the_right_totals(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def order_of_a_hundred_lines_has_correct_totals(shopper: Shopper) -> None:
     with ThreadPoolExecutor(8) as pool:
         skus = list(pool.map(lambda n: shopper.goods(price=301 + n, **{"ab"[n % 2]: 3}), range(100)))
     quantities = {sku: 1 + number % 3 for number, sku in enumerate(skus)}
@@ -112,8 +112,8 @@ def an_order_of_a_hundred_lines_comes_to_the_right_totals(shopper: Shopper) -> N
     assert [one["location"] for one in order["fulfillments"]] == ["Warehouse A", "Warehouse B"]
 
 
-@TOGETHER.story
-def a_price_that_changes_after_the_order_is_not_charged(shopper: Shopper) -> None:
+@TOGETHER.scenario
+def later_price_change_does_not_affect_an_order(shopper: Shopper) -> None:
     sku = shopper.goods(price=60_000, a=2)
     order_id = shopper.orders({sku: 2})
     shopper.sees(order_id, "approvalRequired")

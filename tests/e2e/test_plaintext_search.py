@@ -1,4 +1,4 @@
-"""The search for secrets: it would find them however they were written."""
+"""The plaintext search finds a text in any encoding."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.e2e.traces_of import forms
+from tests.e2e.plaintext_search import forms
 
 WRITINGS: dict[str, Callable[[str], bytes]] = {
     "plain": str.encode,
@@ -28,7 +28,7 @@ WRITINGS: dict[str, Callable[[str], bytes]] = {
 
 @pytest.mark.parametrize("text", ["Zanzibar lantern", "Žofie Śląska", "brûlée", "???>>>~~~"])
 @pytest.mark.parametrize("write", WRITINGS.values(), ids=WRITINGS)
-def test_a_text_is_found_however_it_was_written(write: Callable[[str], bytes], text: str) -> None:
+def test_text_is_found_in_any_encoding(write: Callable[[str], bytes], text: str) -> None:
     found = write(text)
     assert any(form in found for form in forms(text))
     assert not any(form in write("something else") for form in forms(text))
