@@ -14,7 +14,7 @@ from services.common.logs import get_logger
 from services.common.records import BadCursorError, Slice
 from services.common.server.connection import client_disconnected
 from services.common.web.base_app import content_policy, object_from, paginated, parse, read_body, read_limit
-from services.common.web.event_stream import refuse_other_sites, stream_response
+from services.common.web.event_stream import reject_cross_site, stream_response
 from services.common.web.problems import Problem, invalid
 from services.notifications import domain
 from services.notifications.models import CloudEvent, Deliveries, FeedEvent
@@ -124,7 +124,7 @@ def _list(read: Callable[[int, str | None], Slice], wrong: list[tuple[str, str]]
 def _register_stream(feed: Blueprint, streams: EventStreams) -> None:
     @feed.get("/events/stream")
     def _stream() -> Response:
-        refuse_other_sites()
+        reject_cross_site()
         order_id = request.args.get("orderId")
         if wrong := _wrong_order_id(order_id):
             raise invalid(*wrong)

@@ -17,7 +17,7 @@ from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.hosts import host_name, is_loopback
 from services.common.identity import Person, Role, named_in
-from services.common.web.origins import fetched_by_other_site, only_reads_or_from_here
+from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
 from services.common.web.problems import Problem
 
 CONSOLE = "web"
@@ -197,7 +197,7 @@ def _refuse_foreign_pages(authenticator: Authenticator) -> None:
     """Keep pages of other sites, which a person at this machine has open, from asking in his place."""
     if not authenticator.trusts_host(request.host):
         raise Problem(400, "untrustedHost", "this service does not go by this name; TRUSTED_HOSTS says its names")
-    if not only_reads_or_from_here() or fetched_by_other_site():
+    if not is_safe_or_same_site() or is_cross_site_fetch():
         raise Problem(403, "crossOrigin", "pages of other sites may not ask for that")
 
 

@@ -17,7 +17,7 @@ from services.common.encryption.sealing import UnreadableError
 from services.common.json_models import Request, reason
 from services.common.records import Slice
 from services.common.web import problems
-from services.common.web.origins import only_reads_or_from_here
+from services.common.web.origins import is_safe_or_same_site
 from services.common.web.problems import Problem, invalid, unavailable
 
 MAX_BODY = 256 * 1024
@@ -79,7 +79,7 @@ def _require_json() -> None:
         return
     if request.mimetype not in _UNDECLARED_JSON:
         raise _unsupported("the body must be JSON; send it with the header Content-Type: application/json")
-    if not only_reads_or_from_here():
+    if not is_safe_or_same_site():
         raise _unsupported("from a page of another site JSON needs the header Content-Type: application/json")
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from flask import Response, request
 
-from services.common.web.origins import asked_from_here
+from services.common.web.origins import is_same_site
 from services.common.web.problems import Problem
 
 
@@ -18,10 +18,10 @@ class Stream(Protocol):
         """Give the place to another; may be called more than once."""
 
 
-def refuse_other_sites() -> None:
+def reject_cross_site() -> None:
     """Keep pages of other sites from following a stream: there are only so many places. Raises the 403."""
     origin = request.headers.get("Origin")
-    if not asked_from_here() or (origin is not None and origin.partition("://")[2] != request.host):
+    if not is_same_site() or (origin is not None and origin.partition("://")[2] != request.host):
         raise Problem(403, "crossOrigin", "pages of other sites cannot follow what happens here")
 
 

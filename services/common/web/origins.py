@@ -5,21 +5,21 @@ from flask import request
 _ONLY_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def asked_from_here() -> bool:
+def is_same_site() -> bool:
     """Tell whether a page of this service asks, or a person, as far as the browser says so."""
     return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
 
 
-def only_reads_or_from_here() -> bool:
+def is_safe_or_same_site() -> bool:
     """Tell whether the current request changes nothing, or comes from no page but this service's own."""
     host = _host_of_page()
     same = host is None or host == request.host
-    return request.method in _ONLY_READING or (asked_from_here() and same)
+    return request.method in _ONLY_READING or (is_same_site() and same)
 
 
-def fetched_by_other_site() -> bool:
+def is_cross_site_fetch() -> bool:
     """Tell whether a page of another site fetches something by a script or as a part of itself; links may lead here."""
-    return not asked_from_here() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+    return not is_same_site() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
 
 
 def _host_of_page() -> str | None:
