@@ -10,7 +10,7 @@ from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
 from services.common.encryption.sealing import Sealer
 from services.common.faults import wiring
-from services.common.server.http_server import at_stop, serve
+from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, prepare
 from services.common.storage.documents import Documents
 from services.common.web import api_docs
@@ -53,7 +53,7 @@ def create_app(
     guard(app, RULES, authenticator)
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
-    at_stop(app, streams.end)
+    on_shutdown(app, streams.end)
     api_docs.register(app, openapi.describe)
     return app
 

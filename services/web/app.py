@@ -12,7 +12,7 @@ from services.common.auth.api_keys import ApiKeys
 from services.common.config import Money, ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.json_models import Json
-from services.common.server.http_server import at_stop, serve
+from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, make_api_keys, refuse
 from services.common.web.base_app import create_base_app
 from services.load_generator.runs import Operations
@@ -84,8 +84,8 @@ def create_app(
     for staff in (approver_routes, courier_routes, store_routes):
         app.register_blueprint(staff(backend, calls))
     app.register_blueprint(support_routes(backend, calls, config.zipkin_url))
-    at_stop(app, hub.end)
-    at_stop(app, operations.end)
+    on_shutdown(app, hub.end)
+    on_shutdown(app, operations.end)
     return app
 
 

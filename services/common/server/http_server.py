@@ -41,7 +41,7 @@ _SAY_AGAIN = 10.0
 """After these seconds it is logged again that there is no room."""
 _DEAF = 30.0
 """A process that could accept no connection for these seconds answers supervision no more, to be started again."""
-_AT_STOP = "oms.at_stop"
+_ON_SHUTDOWN = "oms.on_shutdown"
 
 _SO_ATTACH_FILTER = 26
 _DROP_SYN = (
@@ -54,9 +54,9 @@ _DROP_SYN = (
 """A classic BPF program: operation, jumps if true and if false, operand."""
 
 
-def at_stop(app: Flask, action: Callable[[], None]) -> None:
+def on_shutdown(app: Flask, action: Callable[[], None]) -> None:
     """Have `action` called as soon as the process is told to stop; it must not wait for anything."""
-    app.extensions.setdefault(_AT_STOP, []).append(action)
+    app.extensions.setdefault(_ON_SHUTDOWN, []).append(action)
 
 
 def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | None = None) -> NoReturn:
@@ -91,7 +91,7 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
     server.run()
     ends = time.monotonic() + _STOP_BOUND
     log.info("stopping")
-    server.drain(app.extensions.get(_AT_STOP, []), ends)
+    server.drain(app.extensions.get(_ON_SHUTDOWN, []), ends)
     _finish(finish, max(ends - time.monotonic(), _LEAST_FOR_THE_REST))
     log.info("stopped")
     logging.shutdown()
@@ -230,14 +230,14 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
                 log.info("a connection was too slow")
                 channel.handle_close()
 
-    def drain(self, at_stop: list[Callable[[], None]], ends: float) -> None:
+    def drain(self, on_shutdown: list[Callable[[], None]], ends: float) -> None:
         """Refuse new connections, then serve those that there are until each is over; at most until `ends`, monotonic.
 
         Connections that the kernel has accepted already are served too.
         """
         since = time.time()
         self._close_door()
-        for action in at_stop:
+        for action in on_shutdown:
             action()
         while self.active_channels and time.monotonic() < ends:
             wasyncore.poll2(_TICK, self._map)

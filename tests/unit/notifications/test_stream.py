@@ -188,7 +188,7 @@ def test_streams_end_when_the_process_is_told_to_stop_and_resume_without_a_gap()
         rest: list[dict[str, str]] = []
         reader = threading.Thread(target=lambda: rest.extend(waiting), daemon=True)
         reader.start()
-        for action in service.app.extensions["oms.at_stop"]:
+        for action in service.app.extensions["oms.on_shutdown"]:
             action()
         reader.join(30)
     assert not reader.is_alive()
