@@ -26,7 +26,7 @@ class ConnectionFailedError(Exception):
     """Nobody answered, or not in time: whether the request was carried out is not known."""
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What was answered, whole."""
 
     status: int
@@ -52,7 +52,7 @@ class Connections:
         self._address = f"http://127.0.0.1:{port}"
         self._threads = threading.local()
 
-    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> HttpResponse:
         """Return the answer to a request, which may take `timeout` seconds in all.
 
         Raises ConnectionFailedError, and ValueError for a header that would be more than one.
@@ -71,7 +71,7 @@ class Connections:
             answer = connection.perform_rb()
         except pycurl.error as error:
             raise ConnectionFailedError(connection.errstr()) from error
-        return Answer(connection.getinfo(pycurl.RESPONSE_CODE), head.getvalue(), answer)
+        return HttpResponse(connection.getinfo(pycurl.RESPONSE_CODE), head.getvalue(), answer)
 
     def _connection(self) -> pycurl.Curl:
         if not hasattr(self._threads, "connection"):

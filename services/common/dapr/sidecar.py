@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from services.common import identity, tracing
 from services.common.config import ServiceConfig
-from services.common.dapr.http_client import Answer, ConnectionFailedError, Connections
+from services.common.dapr.http_client import HttpResponse, ConnectionFailedError, Connections
 
 _LOOK_TIMEOUT = 2.0
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
@@ -108,7 +108,7 @@ class Sidecar:
             raise TransientError(f"reading the secret {name!r} failed: {answer.status}", answer.status)
         return _object(answer)
 
-    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Return the answer to a request to the sidecar itself, whatever it is. Raises TransientError for none."""
         data = None if body is None else json.dumps(body).encode()
         sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
@@ -116,10 +116,10 @@ class Sidecar:
             sent["Content-Type"] = "application/json"
         return self._send(method, path, data, sent, self._timeout)
 
-    def _look(self, path: str) -> Answer:
+    def _look(self, path: str) -> HttpResponse:
         return self._send("GET", path, None, self._token, _LOOK_TIMEOUT)
 
-    def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
+    def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float) -> HttpResponse:
         try:
             return self._connections.send(method, f"/{path}", data, headers, timeout)
         except ConnectionFailedError as error:
@@ -127,7 +127,7 @@ class Sidecar:
 
     def _call(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> HttpResponse:
         sent = {**identity.outgoing_headers(), **(headers or {})}
         return self.ask(method, method_path(service, path), body, sent)
 
@@ -137,7 +137,7 @@ def method_path(service: str, path: str) -> str:
     return f"v1.0/invoke/{service}/method/{path.lstrip('/')}"
 
 
-def _json(service: str, answer: Answer) -> dict[str, Any]:
+def _json(service: str, answer: HttpResponse) -> dict[str, Any]:
     if answer.status in _TRANSIENT_STATUSES:
         raise TransientError(f"{service} answered {answer.status}", answer.status, _object(answer))
     # Nobody here answers without content, but Dapr 1.18 does, with 200, for a call that may have reached nobody.
@@ -150,7 +150,7 @@ def _json(service: str, answer: Answer) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"items": body}
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def _object(answer: HttpResponse) -> dict[str, Any]:
     """Return an answer's JSON object, empty if it has none."""
     try:
         body = json.loads(answer.body)

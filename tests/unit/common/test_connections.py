@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.dapr.http_client import Answer, ConnectionFailedError, Connections
+from services.common.dapr.http_client import HttpResponse, ConnectionFailedError, Connections
 from tests.unit.fake_daprd import FakeDaprd
 
 SOON = 0.05
 
 
-def get(connections: Connections, path: str = "/", timeout: float = 5.0) -> Answer:
+def get(connections: Connections, path: str = "/", timeout: float = 5.0) -> HttpResponse:
     return connections.send("GET", path, None, {}, timeout)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from services.common.dapr.http_client import Answer
+from services.common.dapr.http_client import HttpResponse
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.sealing import UnreadableError
 from services.common.storage.documents import ConflictError, DaprDocuments, Records, Stored
@@ -129,22 +129,22 @@ class FakeStore:
     body: bytes | None = None
     saved: list[dict[str, Any]] = field(default_factory=list)
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> Answer:
+    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> HttpResponse:
         assert (method, headers) == ("POST", None)
         if path == "v1.0/state/statestore":
             self.saved += body
             if self.status is None:
                 self.kept |= {item["key"]: item["value"] for item in body}
-            return Answer(self.status or 204, Message(), b"")
+            return HttpResponse(self.status or 204, Message(), b"")
         assert path == "v1.0/state/statestore/bulk"
         if self.status is not None and not self.saved:
-            return Answer(self.status, Message(), b"")
+            return HttpResponse(self.status, Message(), b"")
         if any(self.kept.get(key) is NO_JSON for key in body["keys"]):
-            return Answer(200, Message(), b"")  # what Dapr 1.18 answers then
+            return HttpResponse(200, Message(), b"")  # what Dapr 1.18 answers then
         found = [{"key": k} | ({"data": self.kept[k], "etag": "7"} if k in self.kept else {}) for k in body["keys"]]
         if self.item_error:
             found[0] = {"key": body["keys"][0], "error": self.item_error}
-        return Answer(200, Message(), json.dumps(found).encode() if self.body is None else self.body)
+        return HttpResponse(200, Message(), json.dumps(found).encode() if self.body is None else self.body)
 
 
 def dapr(store: FakeStore) -> DaprDocuments:
