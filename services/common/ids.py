@@ -17,7 +17,7 @@ FulfillmentId = Annotated[str, Field(pattern=f"^{FULFILLMENT_ID_PATTERN}$")]
 """A fulfillment's id, `{orderId}:{n}`, n from 1 to 9,999."""
 
 
-def fits_a_path(text: str) -> bool:
+def is_path_segment(text: str) -> bool:
     """Tell whether a text may be one part of a path that is called through Dapr.
 
     Dots alone lead elsewhere, and Dapr 1.18 lets nobody have some signs in a path, however they are written.
