@@ -17,7 +17,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from services.common.auth.access import DELIVERIES, Caller
 from services.common.config import ServiceConfig
-from services.common.web.problems import Problem, too_much
+from services.common.web.problems import Problem, too_many_requests
 
 _WINDOW = 10
 """Seconds over which the rate is counted: a short burst is no flood."""
@@ -38,7 +38,7 @@ class _Rate:
         if not self._limiter.hit(self._item, *client):
             seconds = self._limiter.get_window_stats(self._item, *client).reset_time - time.time()
             again = min(max(math.ceil(seconds), 1), _WINDOW)
-            raise too_much("rate", f"more than {self._limit} requests a second", again)
+            raise too_many_requests("rate", f"more than {self._limit} requests a second", again)
 
 
 class _InFlightRequests:
@@ -67,7 +67,7 @@ def throttle(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lam
             return
         rate.count(request.remote_addr or "")
         if crowd.size + waiting() >= config.request_limit:
-            raise too_much("busy", "too many requests are under way")
+            raise too_many_requests("busy", "too many requests are under way")
         g.in_crowd = True
         crowd.change(1)
 

@@ -111,7 +111,7 @@ def unavailable(detail: str) -> Problem:
     return Problem(503, "unavailable", detail, retry_after=1)
 
 
-def too_much(code: str, detail: str, retry_after: int = 1) -> Problem:
+def too_many_requests(code: str, detail: str, retry_after: int = 1) -> Problem:
     """Return the 429 for something that is welcome in `retry_after` seconds."""
     return Problem(429, code, detail, retry_after=retry_after)
 

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from services.common.web.problems import Problem, too_much
+from services.common.web.problems import Problem, too_many_requests
 
 _SHARE = 4
 """Who has logged in may take one in so many places, so that no single person keeps all others out."""
@@ -31,7 +31,7 @@ class StreamSlots:
                     503, "tooManyStreams", f"too many {self._what} are open", retry_after=_RETRY_AFTER_SECONDS
                 )
             if who is not None and self._taken[who] >= self._most_each:
-                raise too_much(_CODE, f"you have too many {self._what} open", _RETRY_AFTER_SECONDS)
+                raise too_many_requests(_CODE, f"you have too many {self._what} open", _RETRY_AFTER_SECONDS)
             self._taken[who] += 1
 
     def leave(self, who: str | None) -> None:
