@@ -50,7 +50,7 @@ def outgoing_headers() -> dict[str, str]:
     return {ROLE_HEADER: person.role.value, NAME_HEADER: quote(person.name, safe="")}
 
 
-def named_in(header: Callable[[str], str | None]) -> Person | None:
+def person_from_headers(header: Callable[[str], str | None]) -> Person | None:
     """Return the person whom a call's headers name, None without one. Raises ValueError for an unknown role.
 
     Only who called can know whether they are true.

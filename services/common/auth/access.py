@@ -16,7 +16,7 @@ from services.common.auth.api_keys import ApiKey, ApiKeys
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.hosts import host_name, is_loopback
-from services.common.identity import Person, Role, named_in
+from services.common.identity import Person, Role, person_from_headers
 from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
 from services.common.web.problems import Problem
 
@@ -117,7 +117,7 @@ class Authenticator:
             raise _unknown("this is not the token of this service's sidecar", _SIDECAR)
         app = header(CALLER_HEADER)
         try:
-            return Caller(by_sidecar=True, app=app, person=named_in(header) if app == CONSOLE else None)
+            return Caller(by_sidecar=True, app=app, person=person_from_headers(header) if app == CONSOLE else None)
         except ValueError as error:
             raise _forbidden("there is no such role") from error
 
