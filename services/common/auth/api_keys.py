@@ -141,14 +141,14 @@ def add_key(path: Path, name: str, role: Role) -> tuple[str, ApiKey]:
         kept = ApiKey(id=secrets.token_hex(4), name=name, role=role, sha256=digest(key), created_at=rfc3339(utc_now()))
     except ValidationError as error:
         raise ApiKeysError(f"the name {reason(error.errors()[0])}") from error
-    with _alone_with(path):
+    with _locked(path):
         _write(path, [*(read_keys(path) if path.exists() else []), kept])
     return key, kept
 
 
 def remove_key(path: Path, key_id: str) -> ApiKey:
     """Take a key away; it is refused from the next request on. Raises ApiKeysError where there is none of this id."""
-    with _alone_with(path):
+    with _locked(path):
         known = read_keys(path)
         gone = next((one for one in known if one.id == key_id), None)
         if gone is None:
@@ -163,11 +163,11 @@ def digest(key: str) -> str:
 
 
 @contextmanager
-def _alone_with(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(private_file.alone_with(path))
+            held.enter_context(private_file.exclusive_lock(path))
         except OSError as error:
             raise ApiKeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
         yield

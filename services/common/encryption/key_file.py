@@ -58,7 +58,7 @@ def settings(environ: Mapping[str, str], default: Path) -> dict[str, str]:
 def ensure(path: Path) -> bool:
     """Make the file with a first key, unless it is there; tell whether it was made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with private_file.alone_with(path):
+    with private_file.exclusive_lock(path):
         if path.exists():
             return False
         first = _new_id()
@@ -69,7 +69,7 @@ def ensure(path: Path) -> bool:
 def rotate(path: Path) -> str:
     """Add a key and make it the current one; return its id. The old ones stay, to read what they sealed."""
     try:
-        with private_file.alone_with(path):
+        with private_file.exclusive_lock(path):
             entries = read(path)
             # A key that is replaced takes what it has sealed with it.
             while (new := _new_id()) in entries:

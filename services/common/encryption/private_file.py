@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @contextmanager
-def alone_with(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Keep others who ask for it from changing the file at the same time: one of the changes would be lost.
 
     Raises OSError where the folder is not there.
