@@ -18,7 +18,7 @@ from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
 from services.common.encryption.key_file import CURRENT, DEFAULT_KEYS_FILE, KeysError
 from services.common.encryption.keys import FileKeys, KeyProvider, SecretKeys, Secrets
-from services.common.encryption.sealing import Sealer
+from services.common.encryption.encryptor import Encryptor
 from services.common.faults import injector, wiring
 from services.common.faults.injector import FaultInjector
 from services.common.server.http_server import serve
@@ -35,7 +35,7 @@ class ServiceContext:
     """What a service stands on; `documents` are as chaos has them, if it is allowed, and `calm` as they are."""
 
     sidecar: Sidecar
-    sealer: Sealer
+    encryptor: Encryptor
     encrypted_documents: EncryptedDocuments
     documents: Documents
     fault_injector: FaultInjector | None
@@ -68,13 +68,13 @@ def refuse(sentence: str) -> NoReturn:
 def prepare(config: ServiceConfig) -> ServiceContext:
     """Return what the service stands on. Ends the process with status 2 if a file of keys is not as it must be."""
     sidecar = Sidecar(config)
-    sealer = make_sealer(config, sidecar)
-    encrypted_documents = EncryptedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
+    encryptor = create_encryptor(config, sidecar)
+    encrypted_documents = EncryptedDocuments(DaprDocuments(sidecar, config.state_store), encryptor)
     fault_injector = injector.enable(config, encrypted_documents)
     authenticator = create_authenticator(config, make_api_keys(config, sidecar))
     return ServiceContext(
         sidecar,
-        sealer,
+        encryptor,
         encrypted_documents,
         wiring.with_faults(encrypted_documents, fault_injector),
         fault_injector,
@@ -94,7 +94,7 @@ def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
         refuse(f"API_KEYS_FILE: {error}")
 
 
-def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
+def create_encryptor(config: ServiceConfig, sidecar: Sidecar) -> Encryptor:
     """Return what seals by the configuration. Ends the process with status 2 like `prepare`."""
     provider: KeyProvider | None = None
     if config.encryption_keys_file:
@@ -102,13 +102,13 @@ def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
         provider = FileKeys(config.encryption_keys_file)
     elif config.encryption_secret_store:
         provider = SecretKeys(sidecar, config.encryption_secret_store, config.encryption_secret)
-    sealer = Sealer(provider, config.encryption_key_id, config.accept_unencrypted)
+    encryptor = Encryptor(provider, config.encryption_key_id, config.accept_unencrypted)
     if config.encryption_keys_file:
         try:
-            sealer.prepare()
+            encryptor.prepare()
         except KeysError as error:
             refuse(str(error))
-    return sealer
+    return encryptor
 
 
 def _make_keys(config: ServiceConfig, path: Path) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
-from services.common.encryption.sealing import Sealer
+from services.common.encryption.encryptor import Encryptor
 from services.common.faults import wiring
 from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, prepare
@@ -45,14 +45,14 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
-    sealer: Sealer | None = None,
+    encryptor: Encryptor | None = None,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
-    """Return the service's application; `sealer` opens the events that are delivered."""
+    """Return the service's application; `encryptor` opens the events that are delivered."""
     app = create_base_app("notifications", ready)
     guard(app, RULES, authenticator)
     streams = EventStreams(documents, config.stream_settings())
-    routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
+    routes.register(app, NotificationsStore(documents, clock), streams, clock, encryptor or Encryptor())
     on_shutdown(app, streams.end)
     api_docs.register(app, openapi.describe)
     return app
@@ -63,7 +63,7 @@ def main() -> None:
     config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
     context = prepare(config)
     app = create_app(
-        config, context.documents, ready=context.ready, authenticator=context.authenticator, sealer=context.sealer
+        config, context.documents, ready=context.ready, authenticator=context.authenticator, encryptor=context.encryptor
     )
     wiring.register(app, context.fault_injector)
     serve(app, config)

@@ -19,10 +19,10 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
-from services.common.encryption.sealing import PAYLOAD, USE_CURRENT, Sealer, UnreadableError
+from services.common.encryption.encryptor import PAYLOAD, USE_CURRENT, Encryptor, UnreadableError
 from services.common.json_models import Json, Request
 from services.common.server.http_server import serve
-from services.common.service import configure, make_sealer
+from services.common.service import configure, create_encryptor
 from services.common.web.base_app import create_base_app, read_body
 from services.common.web.problems import Problem, invalid
 
@@ -58,7 +58,7 @@ class Payloads(Request):
     payloads: list[Payload] = Field(default_factory=list, max_length=10_000)
 
 
-def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
+def create_app(config: CodecServerConfig, encryptor: Encryptor) -> Flask:
     """Return the application."""
     app = create_base_app("codec-server", lambda: True)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
@@ -71,12 +71,12 @@ def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
     @app.post("/decode")
     @app.post("/<path:_place>/decode")
     def decode(_place: str = "") -> Response:
-        return answer(lambda text: sealer.open_text(text, PAYLOAD), _SEALED, _PLAIN)
+        return answer(lambda text: encryptor.decrypt_text(text, PAYLOAD), _SEALED, _PLAIN)
 
     @app.post("/encode")
     @app.post("/<path:_place>/encode")
     def encode(_place: str = "") -> Response:
-        return answer(lambda text: sealer.seal_text(text, PAYLOAD), _PLAIN, _SEALED)
+        return answer(lambda text: encryptor.encrypt_text(text, PAYLOAD), _PLAIN, _SEALED)
 
     return app
 
@@ -135,4 +135,4 @@ def main() -> None:
     """Run the server, configured by the environment, until it is told to stop."""
     keys = {} if os.environ.get("ENCRYPTION_SECRET_STORE") else {"encryption_keys_file": DEFAULT_KEYS}
     config = configure(CodecServerConfig, app_port=3090, encryption_key_id=USE_CURRENT, **keys)
-    serve(create_app(config, make_sealer(config, Sidecar(config))), config)
+    serve(create_app(config, create_encryptor(config, Sidecar(config))), config)

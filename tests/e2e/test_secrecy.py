@@ -181,7 +181,7 @@ def test_a_new_key_is_taken_up_without_a_restart_and_the_old_one_still_opens(sys
         order_id = patron.orders({SKU: 1})
         patron.delivers(order_id)
         with Redis(system.stack.ports.redis, RECORDS) as redis:
-            record = redis.sealed_record("orderprocessing", f"order/{order_id}")
+            record = redis.encrypted_record("orderprocessing", f"order/{order_id}")
         return new.encode() in record[:64]
 
     assert eventually(uses_it)

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from services.common.dapr.sidecar import Sidecar, TransientError
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.storage.lru_cache import LruCache
 
 M = TypeVar("M", bound=BaseModel)

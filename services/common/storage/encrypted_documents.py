@@ -4,7 +4,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import Sealer, UnreadableError
+from services.common.encryption.encryptor import Encryptor, UnreadableError
 from services.common.logs import get_logger
 from services.common.storage.documents import ConflictError, Documents, Stored
 from services.common.storage.lru_cache import LruCache
@@ -33,8 +33,8 @@ class EncryptedDocuments:
     sealed with its next change. Methods raise UnreadableError, a TransientError, for what cannot be opened.
     """
 
-    def __init__(self, documents: Documents, sealer: Sealer) -> None:
-        self._documents, self._sealer = documents, sealer
+    def __init__(self, documents: Documents, encryptor: Encryptor) -> None:
+        self._documents, self._encryptor = documents, encryptor
         self._proving = threading.Lock()
         self._proved = False
         self._told = ""
@@ -65,7 +65,7 @@ class EncryptedDocuments:
             place, etag = key, etag.removeprefix(_FOUND_BARE)
         elif etag is None and name != key and self._bare([key]):
             raise ConflictError(name)
-        self._documents.save(place, self._sealer.seal(data, name), etag, ttl)
+        self._documents.save(place, self._encryptor.encrypt(data, name), etag, ttl)
 
     def prove(self) -> None:
         """Make sure that the keys are those that the store was begun with, once. Raises UnreadableError.
@@ -82,14 +82,14 @@ class EncryptedDocuments:
 
     def _prove(self) -> bool:
         # What the keys make of this name shows them by itself: also another key of the same id is noticed.
-        expected = self._sealer.hidden(_PROOF)
+        expected = self._encryptor.name_digest(_PROOF)
         proof = self._documents.load(_PROOF)
         if proof is not None:
-            if self._sealer.open(proof.data, _PROOF) != (expected or "").encode():
+            if self._encryptor.decrypt(proof.data, _PROOF) != (expected or "").encode():
                 raise UnreadableError("the names in this store were hidden with another key than the one here")
-        elif expected is not None and self._sealer.seals:
+        elif expected is not None and self._encryptor.encrypts:
             try:
-                self._documents.save(_PROOF, self._sealer.seal(expected.encode(), _PROOF), None)
+                self._documents.save(_PROOF, self._encryptor.encrypt(expected.encode(), _PROOF), None)
             except ConflictError:
                 return False
         return True
@@ -108,16 +108,16 @@ class EncryptedDocuments:
     def _bare(self, keys: Sequence[str]) -> dict[str, Stored]:
         """Return those of the documents that lie under their bare names; none comes there any more."""
         unsure = [key for key in keys if not self._never_bare.get(key)]
-        found = self._documents.load_many(unsure) if unsure and self._sealer.accepts_unsealed else {}
+        found = self._documents.load_many(unsure) if unsure and self._encryptor.accepts_unencrypted else {}
         for key in unsure:
             if key not in found:
                 self._never_bare.put(key, True)
         return {key: self._opened(one, self._name(key), _FOUND_BARE) for key, one in found.items()}
 
     def _opened(self, found: Stored, name: str, mark: str = "") -> Stored:
-        return Stored(self._sealer.open(found.data, name), mark + found.etag, name)
+        return Stored(self._encryptor.decrypt(found.data, name), mark + found.etag, name)
 
     def _name(self, key: str) -> str:
         kind = key.partition("/")[0]
-        digest = None if kind in _OPEN_KINDS else self._sealer.hidden(key)
+        digest = None if kind in _OPEN_KINDS else self._encryptor.name_digest(key)
         return key if digest is None else f"{kind}/{digest}"

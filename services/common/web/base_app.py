@@ -13,7 +13,7 @@ from werkzeug.urls import iri_to_uri
 
 from services.common import logs, tracing
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.json_models import Request, reason
 from services.common.records import Slice
 from services.common.web import problems

@@ -2,7 +2,7 @@
 
 from services.common.encryption.key_file import KeysError
 from services.common.encryption.keys import Keys
-from services.common.encryption.sealing import USE_CURRENT, Sealer
+from services.common.encryption.encryptor import USE_CURRENT, Encryptor
 
 
 class FakeKeys:
@@ -29,6 +29,6 @@ class FakeKeys:
         self.error = KeysError("the file of keys is gone")
 
 
-def sealer(keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unsealed: bool = True) -> Sealer:
-    """Return a sealer with keys of its own, unless others are given."""
-    return Sealer(keys or FakeKeys(), write_with, accept_unsealed)
+def make_encryptor(keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unencrypted: bool = True) -> Encryptor:
+    """Return a encryptor with keys of its own, unless others are given."""
+    return Encryptor(keys or FakeKeys(), write_with, accept_unencrypted)

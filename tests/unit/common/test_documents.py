@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from services.common.dapr.http_client import HttpResponse
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.storage.documents import ConflictError, DaprDocuments, Records, Stored
 from services.common.storage.encrypted_documents import EncryptedDocuments
 from tests.fakes import FakeDocuments
-from tests.unit.common.keyring import sealer
+from tests.unit.common.keyring import make_encryptor
 
 
 class Note(BaseModel):
@@ -191,7 +191,7 @@ def test_over_dapr_what_was_changed_does_not_pass_for_what_is_not_there(changed:
     documents = dapr(store)
     assert set(documents.load_many(["order/A1", "order/A2", "order/A3"])) == {"order/A1", "order/A2"}
     with pytest.raises(UnreadableError, match="order/A1"):
-        Records(EncryptedDocuments(documents, sealer()), "order", Note).get("A1")
+        Records(EncryptedDocuments(documents, make_encryptor()), "order", Note).get("A1")
 
 
 def test_over_dapr_what_is_no_json_is_named_also_among_others() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from services.common.clock import rfc3339
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.records import BadCursorError, Entry, EntryLocation
 from services.common.storage import index as module
 from services.common.storage.documents import ConflictError

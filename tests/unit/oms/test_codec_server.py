@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from services.common.config import ConfigurationError, read
-from services.common.encryption.sealing import PAYLOAD, PREFIX
+from services.common.encryption.encryptor import PAYLOAD, PREFIX
 from services.oms.codec_server import CodecServerConfig, create_app
-from tests.unit.common.keyring import FakeKeys, sealer
+from tests.unit.common.keyring import FakeKeys, make_encryptor
 
 TOKEN = "a token of some length"
 SITE = "https://tools.example"
@@ -28,7 +28,7 @@ def payload(encoding: str, data: str, **more: str) -> dict[str, Any]:
 @pytest.fixture
 def client() -> FlaskClient:
     config = CodecServerConfig(app_port=3090, codec_token=SecretStr(TOKEN), codec_origins=frozenset({SITE}))
-    return create_app(config, sealer(FakeKeys())).test_client()
+    return create_app(config, make_encryptor(FakeKeys())).test_client()
 
 
 def ask(client: FlaskClient, path: str, *payloads: dict[str, Any], **headers: str) -> Any:
@@ -45,7 +45,7 @@ def test_what_was_encoded_is_decoded_to_the_same(client: FlaskClient) -> None:
 
 
 def test_what_the_engine_keeps_is_decoded(client: FlaskClient) -> None:
-    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+    kept = make_encryptor(FakeKeys()).encrypt_text(PLAIN, PAYLOAD)
     assert ask(client, "/decode", payload("binary/encrypted", kept)).get_json() == {
         "payloads": [payload("json/plain", PLAIN)]
     }
@@ -58,7 +58,7 @@ def test_payloads_of_another_encoding_come_back_as_they_are(client: FlaskClient)
 
 
 def test_base64_is_read_in_every_form_that_the_protocol_allows(client: FlaskClient) -> None:
-    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+    kept = make_encryptor(FakeKeys()).encrypt_text(PLAIN, PAYLOAD)
     for change in (lambda text: text.rstrip("="), lambda text: text.replace("+", "-").replace("/", "_")):
         one = {"metadata": {"encoding": change(b64("binary/encrypted"))}, "data": change(b64(kept))}
         assert ask(client, "/decode", one).get_json() == {"payloads": [payload("json/plain", PLAIN)]}
@@ -101,8 +101,8 @@ def test_pages_of_named_sites_may_call_and_of_others_may_not(client: FlaskClient
 
 
 def test_a_payload_that_does_not_open_is_named(client: FlaskClient) -> None:
-    foreign = sealer(FakeKeys("lost")).seal_text(PLAIN, PAYLOAD)
-    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+    foreign = make_encryptor(FakeKeys("lost")).encrypt_text(PLAIN, PAYLOAD)
+    kept = make_encryptor(FakeKeys()).encrypt_text(PLAIN, PAYLOAD)
     for bad, complaint in ((foreign, "'lost'"), (f"{kept[:-8]}AAAAAAA=", "changed"), (PREFIX, "changed")):
         answer = ask(client, "/decode", payload("json/plain", "{}"), payload("binary/encrypted", bad))
         assert answer.status_code == 422

@@ -58,32 +58,32 @@ class _Ring:
     at: float
 
 
-class Sealer:
+class Encryptor:
     """Seals and opens. Threads may share it.
 
     Without a provider nothing can be opened; `write_with`, a key's id or USE_CURRENT, says by which key is sealed, None
-    that nothing is. What is not sealed opens as it is, unless `accept_unsealed` is False.
+    that nothing is. What is not sealed opens as it is, unless `accept_unencrypted` is False.
     """
 
     def __init__(
         self,
         provider: KeyProvider | None = None,
         write_with: str | None = None,
-        accept_unsealed: bool = True,
+        accept_unencrypted: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._provider, self._write_with, self._accept_unsealed = provider, write_with, accept_unsealed
+        self._provider, self._write_with, self._accept_unsealed = provider, write_with, accept_unencrypted
         self._clock = clock
         self._guard = threading.Lock()
         self._ring: _Ring | None = None
 
     @property
-    def seals(self) -> bool:
+    def encrypts(self) -> bool:
         """Whether what is written is sealed."""
         return self._write_with is not None
 
     @property
-    def accepts_unsealed(self) -> bool:
+    def accepts_unencrypted(self) -> bool:
         """Whether what is not sealed is read as it is."""
         return self._accept_unsealed
 
@@ -92,7 +92,7 @@ class Sealer:
         if self._provider is not None:
             self._load(self._provider)
 
-    def seal(self, data: bytes, about: str) -> bytes:
+    def encrypt(self, data: bytes, about: str) -> bytes:
         """Return the data sealed, or as they are where nothing is to be. Raises TransientError without a key."""
         if self._write_with is None:
             return data
@@ -102,12 +102,12 @@ class Sealer:
         nonce = os.urandom(_NONCE)
         return head + nonce + ring.ciphers[key_id].encrypt(nonce, data, head + about.encode())
 
-    def open(self, data: bytes, about: str) -> bytes:
+    def decrypt(self, data: bytes, about: str) -> bytes:
         """Return what was sealed. Raises UnknownKeyError and TamperedError, which name `about`."""
         if not data.startswith(_MARK):
             # What is sealed and had its mark changed must not pass for something that never was.
             if data.startswith(b"{"):
-                self.accept_unsealed(about)
+                self.accept_unencrypted(about)
                 return data
             raise TamperedError(f"{about} is neither sealed nor JSON")
         start = len(_MARK) + 1 + data[len(_MARK)] if len(data) > len(_MARK) else len(data)
@@ -120,16 +120,16 @@ class Sealer:
         except InvalidTag as error:
             raise TamperedError(f"{about} was changed after it was sealed with the key {key_id!r}") from error
 
-    def seal_text(self, text: str, about: str) -> str:
+    def encrypt_text(self, text: str, about: str) -> str:
         """Return the text sealed, as text; raises as `seal`."""
         if self._write_with is None:
             return text
-        return PREFIX + base64.b64encode(self.seal(text.encode(), about)).decode()
+        return PREFIX + base64.b64encode(self.encrypt(text.encode(), about)).decode()
 
-    def open_text(self, text: str, about: str) -> str:
+    def decrypt_text(self, text: str, about: str) -> str:
         """Return the text that was sealed; raises as `open`."""
         if not text.startswith(PREFIX):
-            self.accept_unsealed(about)
+            self.accept_unencrypted(about)
             return text
         try:
             data = base64.b64decode(text[len(PREFIX) :], validate=True)
@@ -137,14 +137,14 @@ class Sealer:
             raise TamperedError(f"{about} is sealed and was changed") from error
         if not data.startswith(_MARK):
             raise TamperedError(f"{about} is sealed and was changed")
-        return self.open(data, about).decode()
+        return self.decrypt(data, about).decode()
 
-    def accept_unsealed(self, about: str) -> None:
+    def accept_unencrypted(self, about: str) -> None:
         """Let something pass that is not sealed. Raises TamperedError where nothing may be."""
         if not self._accept_unsealed:
             raise TamperedError(f"{about} is not sealed, and what is not is refused")
 
-    def hidden(self, name: str) -> str | None:
+    def name_digest(self, name: str) -> str | None:
         """Return what stands for a name that nobody is to read, the same each time; None where nothing is sealed."""
         if self._provider is None:
             return None

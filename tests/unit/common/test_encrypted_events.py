@@ -5,46 +5,46 @@ from typing import Any
 
 import pytest
 
-from services.common.encryption.encrypted_events import EncryptingPublisher, opened
-from services.common.encryption.sealing import Sealer, TamperedError, UnknownKeyError
+from services.common.encryption.encrypted_events import EncryptingPublisher, decrypt_event
+from services.common.encryption.encryptor import Encryptor, TamperedError, UnknownKeyError
 from tests.fakes import FakeSidecar
-from tests.unit.common.keyring import FakeKeys, sealer
+from tests.unit.common.keyring import FakeKeys, make_encryptor
 
 EVENT = {"id": "A1/7", "type": "order.approved", "subject": "A1", "data": {"orderId": "A1", "actor": "Bartholomew"}}
 
 
-def published(event: dict[str, Any], sealing: Sealer) -> dict[str, Any]:
+def published(event: dict[str, Any], encryptor: Encryptor) -> dict[str, Any]:
     """Return the event as it gets to the broker."""
     sidecar = FakeSidecar()
-    EncryptingPublisher(sidecar, sealing).publish("orders", "order-events", [event])
+    EncryptingPublisher(sidecar, encryptor).publish("orders", "order-events", [event])
     return sidecar.published[0]
 
 
 def test_only_who_has_the_key_reads_what_an_event_says() -> None:
-    sealing = sealer()
-    sent = published(EVENT, sealing)
+    encryptor = make_encryptor()
+    sent = published(EVENT, encryptor)
     assert "Bartholomew" not in json.dumps(sent)
     assert {key: sent[key] for key in ("id", "type", "subject")} == {
         "id": "A1/7",
         "type": "order.approved",
         "subject": "A1",
     }
-    assert opened(sent, sealing) == EVENT
+    assert decrypt_event(sent, encryptor) == EVENT
     with pytest.raises(UnknownKeyError, match="event A1/7"):
-        opened(sent, sealer(FakeKeys("other")))
+        decrypt_event(sent, make_encryptor(FakeKeys("other")))
 
 
 def test_an_event_that_was_changed_is_an_error_that_names_it() -> None:
-    sealing = sealer()
-    sent = published(EVENT, sealing)
+    encryptor = make_encryptor()
+    sent = published(EVENT, encryptor)
     text = sent["data"]["sealed"]
     for changed in (sent | {"id": "A1/8"}, sent | {"data": {"sealed": f"{text[:-8]}AAAAAAA="}}):
         with pytest.raises(TamperedError, match=f"event {changed['id']} "):
-            opened(changed, sealing)
+            decrypt_event(changed, encryptor)
 
 
 def test_events_go_in_the_clear_where_nothing_is_sealed_and_are_read_unless_that_is_refused() -> None:
-    assert published(EVENT, Sealer()) == EVENT
-    assert opened(EVENT, sealer()) == EVENT
+    assert published(EVENT, Encryptor()) == EVENT
+    assert decrypt_event(EVENT, make_encryptor()) == EVENT
     with pytest.raises(TamperedError, match="event A1/7 is not sealed"):
-        opened(EVENT, sealer(accept_unsealed=False))
+        decrypt_event(EVENT, make_encryptor(accept_unencrypted=False))
