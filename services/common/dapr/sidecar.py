@@ -54,9 +54,9 @@ class Sidecar:
 
     def metadata(self) -> dict[str, Any]:
         """Return what the sidecar says of itself. Raises TransientError when it does not answer."""
-        return _json("sidecar", self.ask("GET", "v1.0/metadata"))
+        return _json("sidecar", self.request("GET", "v1.0/metadata"))
 
-    def schedules(self) -> bool:
+    def scheduler_available(self) -> bool:
         """Tell whether the scheduler answers the sidecar, which is asked for a job that does not exist.
 
         The sidecar's own metadata says that it is connected also when the scheduler is away (Dapr 1.18).
@@ -68,7 +68,7 @@ class Sidecar:
 
     def shut_down(self) -> None:
         """Ask the sidecar to end, so that its supervisor starts it anew. Raises TransientError."""
-        self.ask("POST", "v1.0/shutdown")
+        self.request("POST", "v1.0/shutdown")
 
     def invoke(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
@@ -97,18 +97,18 @@ class Sidecar:
             {"entryId": str(number), "event": event | trace, "contentType": "application/cloudevents+json"}
             for number, event in enumerate(events)
         ]
-        answer = self.ask("POST", f"v1.0/publish/bulk/{pubsub}/{topic}", entries)
+        answer = self.request("POST", f"v1.0/publish/bulk/{pubsub}/{topic}", entries)
         if not answer.ok:
             raise TransientError(f"publishing to {topic} failed: {answer.status}", answer.status, _object(answer))
 
     def secret(self, store: str, name: str) -> dict[str, str]:
         """Return the entries of a secret in one of the sidecar's secret stores. Raises TransientError."""
-        answer = self.ask("GET", f"v1.0/secrets/{store}/{quote(name, safe='')}")
+        answer = self.request("GET", f"v1.0/secrets/{store}/{quote(name, safe='')}")
         if not answer.ok:
             raise TransientError(f"reading the secret {name!r} failed: {answer.status}", answer.status)
         return _object(answer)
 
-    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    def request(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """Return the answer to a request to the sidecar itself, whatever it is. Raises TransientError for none."""
         data = None if body is None else json.dumps(body).encode()
         sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
@@ -129,7 +129,7 @@ class Sidecar:
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> HttpResponse:
         sent = {**identity.outgoing_headers(), **(headers or {})}
-        return self.ask(method, method_path(service, path), body, sent)
+        return self.request(method, method_path(service, path), body, sent)
 
 
 def method_path(service: str, path: str) -> str:

@@ -87,7 +87,7 @@ class DaprDocuments:
         """Return those of the documents that exist. Raises TransientError."""
         if not keys:
             return {}
-        answer = self._sidecar.ask("POST", f"{self._path}/bulk", {"keys": list(keys), "parallelism": _AT_ONCE})
+        answer = self._sidecar.request("POST", f"{self._path}/bulk", {"keys": list(keys), "parallelism": _AT_ONCE})
         if not answer.ok:
             raise TransientError(f"reading state failed: {answer.status}")
         try:
@@ -116,7 +116,7 @@ class DaprDocuments:
             item["etag"] = etag
         if ttl is not None:
             item["metadata"] = {"ttlInSeconds": str(ttl)}
-        answer = self._sidecar.ask("POST", self._path, [item])
+        answer = self._sidecar.request("POST", self._path, [item])
         # Stores report "exists already" in words of their own, so a failed creation looks for the document.
         if answer.status == _CONFLICT or (not answer.ok and etag is None and self.load(key) is not None):
             raise ConflictError(key)

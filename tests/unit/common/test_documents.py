@@ -129,7 +129,7 @@ class FakeStore:
     body: bytes | None = None
     saved: list[dict[str, Any]] = field(default_factory=list)
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> HttpResponse:
+    def request(self, method: str, path: str, body: Any = None, headers: Any = None) -> HttpResponse:
         assert (method, headers) == ("POST", None)
         if path == "v1.0/state/statestore":
             self.saved += body

@@ -113,14 +113,14 @@ def test_a_sidecar_can_be_asked_to_end(daprd: FakeDaprd) -> None:
 
 def test_a_scheduler_that_knows_no_such_job_is_there(daprd: FakeDaprd) -> None:
     daprd.status, daprd.body = 500, b'{"message": "rpc error: code = NotFound desc = job not found: none"}'
-    assert daprd.sidecar().schedules()
+    assert daprd.sidecar().scheduler_available()
     assert daprd.asked == [("GET", "/v1.0-alpha1/jobs/none", None)]
 
 
 def test_a_sidecar_that_says_anything_else_of_the_scheduler_or_nothing_has_none(daprd: FakeDaprd) -> None:
     daprd.status, daprd.body = 500, b'{"message": "the scheduler is not there"}'
-    assert not daprd.sidecar().schedules()
-    assert not Sidecar(ServiceConfig(app_port=1, dapr_http_port=1, call_timeout=2)).schedules()
+    assert not daprd.sidecar().scheduler_available()
+    assert not Sidecar(ServiceConfig(app_port=1, dapr_http_port=1, call_timeout=2)).scheduler_available()
 
 
 def test_a_page_of_a_list_comes_with_the_cursor_of_the_next(daprd: FakeDaprd) -> None:
