@@ -138,14 +138,14 @@ class EventStreams:
         It ends when its client is `gone`. The caller closes it. Raises the problem 503 when too many are open, 429
         when too many are for `who`, and TransientError.
         """
-        self._places.take(who)
+        self._places.acquire(who)
         try:
             reading = self._readings.fresh()
             cursor = _start(reading, last_event_id)
         except BaseException:
-            self._places.leave(who)
+            self._places.release(who)
             raise
-        leave = partial(self._places.leave, who)
+        leave = partial(self._places.release, who)
         return EventStream(self._readings, self._settings, _Start(reading, cursor), order_id, gone, leave)
 
 

@@ -20,7 +20,7 @@ class StreamSlots:
         self._guard = threading.Lock()
         self._taken: Counter[str | None] = Counter()
 
-    def take(self, who: str | None) -> None:
+    def acquire(self, who: str | None) -> None:
         """Take a place, for a person or for somebody who is not known.
 
         Raises the problem 503 when there is none, and 429 when the person has as many as anybody may have.
@@ -34,7 +34,7 @@ class StreamSlots:
                 raise too_many_requests(_CODE, f"you have too many {self._what} open", _RETRY_AFTER_SECONDS)
             self._taken[who] += 1
 
-    def leave(self, who: str | None) -> None:
+    def release(self, who: str | None) -> None:
         """Give a place to another."""
         with self._guard:
             self._taken[who] -= 1
