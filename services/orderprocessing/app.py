@@ -166,7 +166,7 @@ def main() -> None:
 
 def _around(in_flight: InFlightActivities, fault_injector: injector.FaultInjector | None) -> Around:
     """Return what surrounds every activity: it is counted, and it fails now and then where chaos is enabled."""
-    return in_flight.run if fault_injector is None else lambda work: in_flight.run(lambda: fault_injector.around(work))
+    return in_flight.run if fault_injector is None else lambda work: in_flight.run(lambda: fault_injector.call(work))
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ R = TypeVar("R")
 
 _KEY = "settings"
 _PERIOD = 1.0
-_LATE = (0.3, 5.0)
+_LATE_SECONDS = (0.3, 5.0)
 """Seconds after which a late call is carried out."""
-_MOST_LATE = 100
+_MAX_LATE_CALLS = 100
 """So many calls wait to be carried out late; beyond that a call is not carried out at all."""
-_SAFE = 5.0
+_GRACE_SECONDS = 5.0
 """Seconds at the start in which a process does not die: it must get as far as being up, now and then."""
 
 
@@ -63,20 +63,20 @@ class Fault(Enum):
     LATE = "failed, and done later"
 
 
-_SHARES = ((Fault.BEFORE, 0.2), (Fault.AFTER, 0.5), (Fault.LATE, 1.0))
+_CUMULATIVE_SHARES = ((Fault.BEFORE, 0.2), (Fault.AFTER, 0.5), (Fault.LATE, 1.0))
 """How much of what fails is of this kind or one before it: a fifth, three tenths, a half."""
 
 
 class FaultInjector:
     """The chaos in one process. Its settings are kept, so that they outlive a crash and reach every replica."""
 
-    def __init__(self, documents: Documents, dice: random.Random) -> None:
+    def __init__(self, documents: Documents, source: random.Random) -> None:
         self._records = Records(documents, "chaos", ChaosSettings)
-        self._dice = dice
+        self._random = source
         self._guard = threading.Lock()
         # One at a time asks the store: what was read before a change must not come into force after it.
-        self._store = threading.Lock()
-        self._waiting = threading.Semaphore(_MOST_LATE)
+        self._store_guard = threading.Lock()
+        self._late_slots = threading.Semaphore(_MAX_LATE_CALLS)
         self._settings = OFF
 
     @property
@@ -86,71 +86,71 @@ class FaultInjector:
 
     def change(self, settings: ChaosSettings) -> None:
         """Put settings into force, here at once and in other replicas within seconds. Raises TransientError."""
-        with self._store:
+        with self._store_guard:
             self._records.update(_KEY, lambda before: before if before == settings else settings)
             self._use(settings)
 
     def refresh(self) -> None:
         """Take over what was decided elsewhere, or before a crash; what cannot be read changes nothing."""
         try:
-            with self._store:
+            with self._store_guard:
                 self._use(self._records.get(_KEY) or OFF)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that looks is to look again
             log.debug("chaos stays as it is", extra={"cause": str(error)})
 
-    def blow(self) -> Fault | None:
+    def next_fault(self) -> Fault | None:
         """Decide what happens to the next call."""
-        failures, thrown = self._settings.failures, self._throw()
-        return next((blow for blow, share in _SHARES if thrown < share * failures), None)
+        failures, drawn = self._settings.failures, self._draw()
+        return next((fault for fault, share in _CUMULATIVE_SHARES if drawn < share * failures), None)
 
     def loses_write(self) -> bool:
         """Decide whether the answer to the next write is lost."""
-        return self._throw() < self._settings.lost_writes
+        return self._draw() < self._settings.lost_writes
 
-    def around(self, work: Callable[[], R]) -> R:
+    def call(self, work: Callable[[], R]) -> R:
         """Run `work`, or fail before it, after it, or without it, when it is run later. Raises TransientError."""
-        blow = self.blow()
-        if blow is Fault.AFTER:
+        fault = self.next_fault()
+        if fault is Fault.AFTER:
             work()
-        elif blow is Fault.LATE:
-            self.later(work)
-        if blow is not None:
-            raise TransientError(f"chaos: {blow.value}")
+        elif fault is Fault.LATE:
+            self.run_late(work)
+        if fault is not None:
+            raise TransientError(f"chaos: {fault.value}")
         return work()
 
-    def later(self, work: Callable[[], object]) -> None:
+    def run_late(self, work: Callable[[], object]) -> None:
         """Run `work` in a while; nobody hears how it ends."""
-        if not self._waiting.acquire(blocking=False):
+        if not self._late_slots.acquire(blocking=False):
             return
         with self._guard:
-            delay = self._dice.uniform(*_LATE)
-        timer = threading.Timer(delay, self._unheard, (work,))
+            delay = self._random.uniform(*_LATE_SECONDS)
+        timer = threading.Timer(delay, self._run_ignoring_errors, (work,))
         timer.daemon = True
         timer.start()
 
-    def live(self, pause: Callable[[float], None], die: Callable[[], None]) -> None:
+    def tick(self, pause: Callable[[float], None], die: Callable[[], None]) -> None:
         """Pass about a second: read the settings, and die at some moment of it if that is this second's lot."""
         self.refresh()
         rate = self._settings.crashes_per_minute / 60
         # Dying does not depend on how long one has lived, so a second at a time is as good as all at once.
         with self._guard:
-            moment = self._dice.expovariate(rate) if rate else _PERIOD
+            moment = self._random.expovariate(rate) if rate else _PERIOD
         pause(min(moment, _PERIOD))
         if moment < _PERIOD and self._settings.crashes_per_minute:
             log.warning("chaos: the process dies")
             die()
 
-    def _unheard(self, work: Callable[[], object]) -> None:
+    def _run_ignoring_errors(self, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception as error:  # noqa: BLE001 - whoever asked has long been told that it failed
             log.info("chaos: what was done late did not succeed", extra={"cause": repr(error)})
         finally:
-            self._waiting.release()
+            self._late_slots.release()
 
-    def _throw(self) -> float:
+    def _draw(self) -> float:
         with self._guard:
-            return self._dice.random()
+            return self._random.random()
 
     def _use(self, settings: ChaosSettings) -> None:
         with self._guard:
@@ -175,11 +175,11 @@ def enable(config: ServiceConfig, documents: Documents, die: Callable[[], None] 
     log.warning("chaos is enabled: PUT /chaos can switch it on")
     chaos = FaultInjector(documents, random.Random())  # noqa: S311 - dice for a demonstration, no secret
 
-    def live() -> None:
+    def run() -> None:
         chaos.refresh()
-        time.sleep(_SAFE)
+        time.sleep(_GRACE_SECONDS)
         while True:
-            chaos.live(time.sleep, die)
+            chaos.tick(time.sleep, die)
 
-    threading.Thread(target=live, name="chaos", daemon=True).start()
+    threading.Thread(target=run, name="chaos", daemon=True).start()
     return chaos

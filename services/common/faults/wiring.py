@@ -19,9 +19,9 @@ log = get_logger(__name__)
 
 _PATH = "/chaos"
 _CRASH = "/chaos/crash"
-_LAST_WORDS = 0.2
+_CRASH_DELAY = 0.2
 """Seconds between the answer to who wants a crash and the crash."""
-_IS_LATE = "oms.chaos.late"
+_RUNS_LATE = "oms.chaos.late"
 
 
 class FaultyDocuments:
@@ -72,7 +72,7 @@ def register(
         # A page of another site that the person has open can send a form here, but no JSON.
         read_object()
         log.warning("chaos: the process is to die")
-        timer = threading.Timer(_LAST_WORDS, die)
+        timer = threading.Timer(_CRASH_DELAY, die)
         timer.daemon = True
         timer.start()
         return jsonify(status="dying"), 202
@@ -84,31 +84,31 @@ def register(
 def _fail_calls(app: Flask, chaos: FaultInjector) -> None:
     @app.before_request
     def _before() -> None:
-        g.blow = chaos.blow() if _is_call() and _IS_LATE not in request.environ else None
-        if g.blow is Fault.LATE:
+        g.fault = chaos.next_fault() if _is_call() and _RUNS_LATE not in request.environ else None
+        if g.fault is Fault.LATE:
             _carry_out_later(app, chaos)
-        if g.blow in {Fault.BEFORE, Fault.LATE}:
-            raise _problem(g.blow)
+        if g.fault in {Fault.BEFORE, Fault.LATE}:
+            raise _problem(g.fault)
 
     @app.after_request
     def _after(answer: Response) -> Response:
-        blow = g.get("blow")
-        if blow is not Fault.AFTER:
+        fault = g.get("fault")
+        if fault is not Fault.AFTER:
             return answer
         answer.close()
-        return problems.respond(_problem(blow))
+        return problems.respond(_problem(fault))
 
 
 def _carry_out_later(app: Flask, chaos: FaultInjector) -> None:
     request.max_content_length = None
     body = request.get_data()
-    environ = request.environ | {_IS_LATE: True, "wsgi.input": BytesIO(body)}
+    environ = request.environ | {_RUNS_LATE: True, "wsgi.input": BytesIO(body)}
 
     def carry_out() -> None:
         with app.request_context(environ):
             app.full_dispatch_request().close()
 
-    chaos.later(carry_out)
+    chaos.run_late(carry_out)
 
 
 def _is_call() -> bool:
@@ -118,5 +118,5 @@ def _is_call() -> bool:
     return request.path not in {_PATH, _CRASH} and calling_app() not in {None, CONSOLE}
 
 
-def _problem(blow: Fault) -> Problem:
-    return Problem(503, "chaos", blow.value, retry_after=1)
+def _problem(fault: Fault) -> Problem:
+    return Problem(503, "chaos", fault.value, retry_after=1)

@@ -91,7 +91,7 @@ def test_work_that_is_late_is_done_once_and_its_failure_is_nobodys() -> None:
 
     chaos.change(ChaosSettings(failures=0.1))
     with pytest.raises(TransientError, match=Fault.LATE.value):
-        chaos.around(work)
+        chaos.call(work)
     assert done == []
     eventually(lambda: done == [True])
 
@@ -236,11 +236,11 @@ def test_work_fails_before_it_is_done_or_after() -> None:
         return "result"
 
     chaos.change(ChaosSettings(failures=0.1))
-    for expected, blow in ((0, Fault.BEFORE), (1, Fault.AFTER)):
-        with pytest.raises(TransientError, match=blow.value):
-            chaos.around(work)
+    for expected, fault in ((0, Fault.BEFORE), (1, Fault.AFTER)):
+        with pytest.raises(TransientError, match=fault.value):
+            chaos.call(work)
         assert done == [expected]
-    assert chaos.around(work) == "result"
+    assert chaos.call(work) == "result"
 
 
 def lives(chaos: FaultInjector, seconds: int) -> list[float]:
@@ -251,7 +251,7 @@ def lives(chaos: FaultInjector, seconds: int) -> list[float]:
         now[0] += duration
 
     while now[0] < seconds:
-        chaos.live(pause, lambda: deaths.append(now[0]))
+        chaos.tick(pause, lambda: deaths.append(now[0]))
     return deaths
 
 
