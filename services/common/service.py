@@ -86,7 +86,7 @@ def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
     """Return the keys of persons by the configuration, None where none are used. Ends the process like `prepare`."""
     if config.api_keys_secret_store:
         secret = KeySecret(sidecar, config.api_keys_secret_store, config.api_keys_secret)
-        secret.follow()
+        secret.start_refreshing()
         return secret
     try:
         return KeyFile(config.api_keys_file) if config.api_keys_file else None

@@ -46,7 +46,7 @@ class Vault:
     def goes_away_for(self, seconds: float) -> None:
         self.away = True
         self.now += seconds
-        assert not self.keys.look()
+        assert not self.keys.refresh()
 
 
 @pytest.fixture
@@ -64,18 +64,18 @@ def status(client: FlaskClient, key: str | None) -> int:
 
 
 def test_who_has_a_key_of_the_secret_is_let_in_and_nobody_else(vault: Vault, billing: FlaskClient) -> None:
-    assert vault.keys.look()
+    assert vault.keys.refresh()
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [200, 401, 401]
 
 
 def test_a_change_of_the_secret_counts_from_the_next_look_on(vault: Vault, billing: FlaskClient) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     new, _ = add_key(vault.file, "Ann", Role.OPERATOR)
     vault.entries = {"keys": vault.file.read_text()}
-    vault.keys.look()
+    vault.keys.refresh()
     assert [status(billing, key) for key in (vault.key, new)] == [200, 200]
     vault.entries = {"keys": '{"keys": []}'}
-    vault.keys.look()
+    vault.keys.refresh()
     assert [status(billing, key) for key in (vault.key, new)] == [401, 401]
 
 
@@ -90,7 +90,7 @@ def test_until_the_store_has_answered_nobody_is_let_in_and_the_service_is_not_av
 def test_the_last_keys_stay_in_use_for_five_minutes_without_the_store_and_no_longer(
     vault: Vault, billing: FlaskClient
 ) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     vault.goes_away_for(299)
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [200, 401, 401]
     assert vault.keys.available()
@@ -98,7 +98,7 @@ def test_the_last_keys_stay_in_use_for_five_minutes_without_the_store_and_no_lon
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [503, 503, 401]
     assert not vault.keys.available()
     vault.away = False
-    assert vault.keys.look()
+    assert vault.keys.refresh()
     assert status(billing, vault.key) == 200
 
 
@@ -106,16 +106,16 @@ def test_the_last_keys_stay_in_use_for_five_minutes_without_the_store_and_no_lon
 def test_a_secret_that_is_spoilt_changes_nothing_and_is_told_once(
     vault: Vault, caplog: pytest.LogCaptureFixture, entries: dict[str, str]
 ) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     vault.entries = entries
-    assert not vault.keys.look()
-    assert not vault.keys.look()
+    assert not vault.keys.refresh()
+    assert not vault.keys.refresh()
     assert vault.keys.find(vault.key)
     assert [one.message for one in caplog.records] == ["the API keys cannot be looked up"]
 
 
 def test_the_console_keeps_a_session_for_as_long_as_its_key_is_in_the_secret(vault: Vault, tmp_path: Path) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     config = WebConfig(session_secret_file=tmp_path / "session", **CONSOLE)
     app = create_app(config, FakeShop(), Hub(1), keys=vault.keys)
     app.config["WTF_CSRF_ENABLED"] = False
@@ -125,7 +125,7 @@ def test_the_console_keeps_a_session_for_as_long_as_its_key_is_in_the_secret(vau
     vault.goes_away_for(301)
     assert browser.get("/", headers={"Accept": "text/html"}).status_code == 503
     vault.away, vault.entries = False, {"keys": '{"keys": []}'}
-    vault.keys.look()
+    vault.keys.refresh()
     assert browser.get("/", headers={"Accept": "text/html"}).location == "/login"
 
 
