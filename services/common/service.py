@@ -59,7 +59,7 @@ def configure(kind: type[C], **defaults: object) -> C:
     return config
 
 
-def refuse(sentence: str) -> NoReturn:
+def exit_with_configuration_error(sentence: str) -> NoReturn:
     """End the process, which cannot run with its configuration, with status 2 and a sentence about it."""
     sys.stderr.write(f"configuration: {sentence}\n")
     sys.exit(2)
@@ -91,7 +91,7 @@ def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
     try:
         return KeyFile(config.api_keys_file) if config.api_keys_file else None
     except ApiKeysError as error:
-        refuse(f"API_KEYS_FILE: {error}")
+        exit_with_configuration_error(f"API_KEYS_FILE: {error}")
 
 
 def create_encryptor(config: ServiceConfig, sidecar: Sidecar) -> Encryptor:
@@ -107,7 +107,7 @@ def create_encryptor(config: ServiceConfig, sidecar: Sidecar) -> Encryptor:
         try:
             encryptor.prepare()
         except KeysError as error:
-            refuse(str(error))
+            exit_with_configuration_error(str(error))
     return encryptor
 
 
@@ -119,7 +119,7 @@ def _make_keys(config: ServiceConfig, path: Path) -> None:
         if key_file.ensure(path):
             log.warning("a key to encrypt the data with was made; without it they cannot be read", extra={"file": path})
     except OSError as error:
-        refuse(f"the file of keys {path} cannot be made: {error.strerror}")
+        exit_with_configuration_error(f"the file of keys {path} cannot be made: {error.strerror}")
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:

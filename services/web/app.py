@@ -13,7 +13,7 @@ from services.common.config import Money, ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.json_models import Json
 from services.common.server.http_server import on_shutdown, serve
-from services.common.service import configure, make_api_keys, refuse
+from services.common.service import configure, make_api_keys, exit_with_configuration_error
 from services.common.web.base_app import create_base_app
 from services.load_generator.runs import Operations
 from services.web import pages
@@ -129,7 +129,7 @@ def main() -> None:
     try:
         app = create_app(config, sidecar, hub, ready, operations, keys)
     except SecretError as error:
-        refuse(f"SESSION_SECRET_FILE: {error}")
+        exit_with_configuration_error(f"SESSION_SECRET_FILE: {error}")
     operations.start()
     follow_feed(SidecarStreams(config), hub, stopping, operations.heard)
     serve(app, config, lambda _seconds: stopping.set())
