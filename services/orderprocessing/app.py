@@ -138,7 +138,7 @@ def main() -> None:
     deps = create_tools(config, orders, sidecar, context.encryptor)
     activities = bound_activities(deps, _around(in_flight, fault_injector))
     worker = run_worker(
-        sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.prove, config.sidecar_supervised
+        sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.verify_keys, config.sidecar_supervised
     )
     run_in_background(Reconciler(orders, service, in_flight.done), config.reconcile_interval, stopping)
     full = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)

@@ -42,7 +42,7 @@ class EncryptedDocuments:
 
     def load(self, key: str) -> Stored | None:
         """Return the document, or None if there is none."""
-        self.prove()
+        self.verify_keys()
         name = self._name(key)
         found = self._documents.load(name)
         if found is not None:
@@ -51,7 +51,7 @@ class EncryptedDocuments:
 
     def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
         """Return those of the documents that exist."""
-        self.prove()
+        self.verify_keys()
         names = {key: self._name(key) for key in keys}
         found = self._documents.load_many(list(names.values()))
         documents = {key: self._opened(found[name], name) for key, name in names.items() if name in found}
@@ -59,7 +59,7 @@ class EncryptedDocuments:
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
         """Write the document if its version is still `etag`; with None, if there is none yet. Raises ConflictError."""
-        self.prove()
+        self.verify_keys()
         name = place = self._name(key)
         if etag is not None and etag.startswith(_FOUND_BARE):
             place, etag = key, etag.removeprefix(_FOUND_BARE)
@@ -67,7 +67,7 @@ class EncryptedDocuments:
             raise ConflictError(name)
         self._documents.save(place, self._encryptor.encrypt(data, name), etag, ttl)
 
-    def prove(self) -> None:
+    def verify_keys(self) -> None:
         """Make sure that the keys are those that the store was begun with, once. Raises UnreadableError.
 
         With others nothing could be opened; but where names are hidden, nothing would be found, and be taken for new.
@@ -97,7 +97,7 @@ class EncryptedDocuments:
     def readable(self) -> bool:
         """Tell whether what is stored can be read with the keys that are here; log it if not."""
         try:
-            self.prove()
+            self.verify_keys()
         except UnreadableError as error:
             if str(error) != self._told:
                 log.error("nothing that is stored can be read", extra={"cause": str(error)})

@@ -107,14 +107,14 @@ def test_two_replicas_may_begin_with_a_store_at_once() -> None:
         def load(self, key: str):  # type: ignore[no-untyped-def]
             found = super().load(key)
             if found is None and key.startswith("sealing/"):
-                EncryptedDocuments(inner, make_encryptor(keys)).prove()
+                EncryptedDocuments(inner, make_encryptor(keys)).verify_keys()
             return found
 
     keys, inner = FakeKeys(), FakeDocuments()
     slow = Slow()
     slow.kept = inner.kept
     documents = EncryptedDocuments(slow, make_encryptor(keys))
-    documents.prove()
+    documents.verify_keys()
     assert documents.readable()
     assert len(inner.kept) == 1
 
