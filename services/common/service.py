@@ -16,9 +16,9 @@ from services.common.auth.api_keys import ApiKeys, ApiKeysError, KeyFile
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
+from services.common.encryption.encryptor import Encryptor
 from services.common.encryption.key_file import CURRENT, DEFAULT_KEYS_FILE, KeysError
 from services.common.encryption.keys import FileKeys, KeyProvider, SecretKeys, Secrets
-from services.common.encryption.encryptor import Encryptor
 from services.common.faults import injector, wiring
 from services.common.faults.injector import FaultInjector
 from services.common.server.http_server import serve

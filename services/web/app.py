@@ -13,7 +13,7 @@ from services.common.config import Money, ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.json_models import Json
 from services.common.server.http_server import on_shutdown, serve
-from services.common.service import configure, make_api_keys, exit_with_configuration_error
+from services.common.service import configure, exit_with_configuration_error, make_api_keys
 from services.common.web.base_app import create_base_app
 from services.load_generator.runs import Operations
 from services.web import pages

@@ -16,8 +16,8 @@ from launcher.console import say
 from launcher.system.stack import Stack
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
-from services.common.encryption.keys import FileKeys
 from services.common.encryption.encryptor import Encryptor
+from services.common.encryption.keys import FileKeys
 from services.common.records import Entry
 from services.common.storage.documents import DaprDocuments
 from services.common.storage.encrypted_documents import EncryptedDocuments

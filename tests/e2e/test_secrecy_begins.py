@@ -9,8 +9,8 @@ from dapr.ext.workflow import DaprWorkflowClient
 
 from launcher.paths import ROOT
 from services.common.encryption import key_file
-from services.common.encryption.keys import FileKeys
 from services.common.encryption.encryptor import USE_CURRENT, Encryptor
+from services.common.encryption.keys import FileKeys
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import _INNER_CLIENT, _join

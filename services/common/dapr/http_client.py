@@ -52,7 +52,9 @@ class Connections:
         self._address = f"http://127.0.0.1:{port}"
         self._threads = threading.local()
 
-    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> HttpResponse:
+    def send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> HttpResponse:
         """Return the answer to a request, which may take `timeout` seconds in all.
 
         Raises ConnectionFailedError, and ValueError for a header that would be more than one.

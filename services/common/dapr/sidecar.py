@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from services.common import identity, tracing
 from services.common.config import ServiceConfig
-from services.common.dapr.http_client import HttpResponse, ConnectionFailedError, Connections
+from services.common.dapr.http_client import ConnectionFailedError, Connections, HttpResponse
 
 _LOOK_TIMEOUT = 2.0
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
@@ -108,7 +108,9 @@ class Sidecar:
             raise TransientError(f"reading the secret {name!r} failed: {answer.status}", answer.status)
         return _object(answer)
 
-    def request(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    def request(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> HttpResponse:
         """Return the answer to a request to the sidecar itself, whatever it is. Raises TransientError for none."""
         data = None if body is None else json.dumps(body).encode()
         sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
@@ -119,7 +121,9 @@ class Sidecar:
     def _look(self, path: str) -> HttpResponse:
         return self._send("GET", path, None, self._token, _LOOK_TIMEOUT)
 
-    def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float) -> HttpResponse:
+    def _send(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> HttpResponse:
         try:
             return self._connections.send(method, f"/{path}", data, headers, timeout)
         except ConnectionFailedError as error:

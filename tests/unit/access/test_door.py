@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from services.common.auth import access
 from services.common.auth.api_keys import add_key, remove_key
 from services.common.config import ConfigurationError, ServiceConfig, read
-from services.common.identity import NAME_HEADER, Person, Role, acting_for, person_from_headers, outgoing_headers
+from services.common.identity import NAME_HEADER, Person, Role, acting_for, outgoing_headers, person_from_headers
 from services.common.web.base_app import create_base_app
 from tests.unit.access.system import TOKEN, bearer, make_apps, make_keys, through_sidecar
 

@@ -1,8 +1,8 @@
 """Keys for tests: a provider in memory that can be rotated, exchanged and taken away."""
 
+from services.common.encryption.encryptor import USE_CURRENT, Encryptor
 from services.common.encryption.key_file import KeysError
 from services.common.encryption.keys import Keys
-from services.common.encryption.encryptor import USE_CURRENT, Encryptor
 
 
 class FakeKeys:
@@ -29,6 +29,8 @@ class FakeKeys:
         self.error = KeysError("the file of keys is gone")
 
 
-def make_encryptor(keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unencrypted: bool = True) -> Encryptor:
+def make_encryptor(
+    keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unencrypted: bool = True
+) -> Encryptor:
     """Return a encryptor with keys of its own, unless others are given."""
     return Encryptor(keys or FakeKeys(), write_with, accept_unencrypted)

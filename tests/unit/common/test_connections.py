@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.common.dapr.http_client import HttpResponse, ConnectionFailedError, Connections
+from services.common.dapr.http_client import ConnectionFailedError, Connections, HttpResponse
 from tests.unit.fake_daprd import FakeDaprd
 
 SOON = 0.05

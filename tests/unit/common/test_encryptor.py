@@ -3,8 +3,8 @@
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.key_file import KeysError
 from services.common.encryption.encryptor import PREFIX, Encryptor, TamperedError, UnknownKeyError, UnreadableError
+from services.common.encryption.key_file import KeysError
 from tests.unit.common.keyring import FakeKeys, make_encryptor
 
 DATA = b'{"customerId": "Rosalind"}'

@@ -9,8 +9,8 @@ from services.common.auth.api_keys import add_key, read_keys
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
-from services.common.encryption.keys import FileKeys
 from services.common.encryption.encryptor import USE_CURRENT, Encryptor, UnknownKeyError
+from services.common.encryption.keys import FileKeys
 from services.common.identity import Role
 from services.common.service import configure, create_encryptor, prepare
 

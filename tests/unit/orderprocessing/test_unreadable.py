@@ -69,7 +69,9 @@ def test_the_line_of_an_order_that_cannot_be_read_stays_and_it_goes_on_once_it_c
     check_over(shop)
 
 
-def test_it_is_told_once_for_each_cause_and_not_each_round(shop: EncryptedWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_told_once_for_each_cause_and_not_each_round(
+    shop: EncryptedWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     for order_id in (SPOILT, FINE):
         shop.place(AT_A, order_id=order_id)
     shop.run()
