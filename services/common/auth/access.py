@@ -219,7 +219,7 @@ def key_removed() -> Callable[[], bool]:
     key = caller.key if caller else None
     if key is None:
         return lambda: False
-    authenticator: Authenticator = g.door
+    authenticator: Authenticator = g.authenticator
     return lambda: not authenticator.knows(key)
 
 
