@@ -291,7 +291,7 @@ def test_enabled_chaos_lives_beside_the_service(
         threading.Event().wait()
 
     FaultInjector(documents, random.Random(7)).change(ChaosSettings(crashes_per_minute=60))
-    monkeypatch.setattr(chaos_module, "_SAFE", 0.0)
+    monkeypatch.setattr(chaos_module, "_GRACE_SECONDS", 0.0)
     chaos = enable(ENABLED, documents, die)
     assert chaos is not None
     assert "chaos is enabled" in caplog.text
