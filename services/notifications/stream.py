@@ -205,7 +205,7 @@ class EventStream:
         """Give what the current reading has behind the cursor, and move the cursor behind it."""
         while True:
             added = self._follow()
-            for entry, self._cursor in zip(added.entries, added.behind, strict=True):
+            for entry, self._cursor in zip(added.entries, added.cursors, strict=True):
                 if self._order_id in (None, entry.data.get("orderId")):
                     yield f"id: {self._cursor}\nevent: order-event\ndata: {json.dumps(entry.data)}\n\n"
             if added.cursor in (None, self._cursor):

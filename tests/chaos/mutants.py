@@ -185,7 +185,7 @@ KEYS = (
         "a list knows a line again by its id",
         _SERVICES / "common" / "storage" / "index.py",
         "        position = page.find(put.entry.id)\n",
-        "        position = page.find(put.entry.id) if put.place else None\n",
+        "        position = page.find(put.entry.id) if put.entry_location else None\n",
         "            if self.pages[number].find(entry.id) is not None:\n",
         "            if number < 0:\n",
     ),

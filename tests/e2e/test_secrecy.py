@@ -245,7 +245,7 @@ def test_with_the_keys_gone_nothing_is_read_and_the_error_says_so(system: System
         for service, path in (("orderprocessing", f"/orders/{order_id}"), ("billing", f"/ledger?orderId={order_id}")):
             eventually(lambda service=service, path=path: refusal(system.shop, service, path) == (503, "unreadable"))
             assert not system.shop.is_ready(service)
-            assert "is sealed with the key" in stack.log_of(service).read_text()
+            assert "is encrypted with the key" in stack.log_of(service).read_text()
     finally:
         with stack.without("orderprocessing", "billing"):
             right.replace(stack.keys_file)

@@ -1,4 +1,4 @@
-"""The one client of the Dapr sidecar: calls of other services, state, events, secrets, health; with a deadline each."""
+"""The client of the Dapr sidecar: service invocation, state, events, secrets, health. Every call has a deadline."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from services.common import identity, tracing
 from services.common.config import ServiceConfig
 from services.common.dapr.http_client import ConnectionFailedError, Connections, HttpResponse
 
-_LOOK_TIMEOUT = 2.0
+_HEALTH_TIMEOUT = 2.0
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class TransientError(Exception):
-    """A call that may succeed later: nobody answered, or the answer was "not now", with this status and body.
+    """A call that may succeed later: there was no response, or one with a transient `status` and its `body`.
 
-    `service` is whom the call was for, where that is known.
+    `service` is the called service, where that is known.
     """
 
     service: str | None = None
@@ -29,7 +29,7 @@ class TransientError(Exception):
 
 
 class RefusedError(Exception):
-    """A call that was understood and refused; the same call again gets the same answer."""
+    """A call that was rejected permanently: repeating it gives the same response."""
 
     def __init__(self, service: str, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{service} answered {status}: {body.get('detail') or body}")
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 class Sidecar:
-    """The sidecar of this process. Connects when first used; threads may share it."""
+    """The sidecar of this process. Connects on first use; thread-safe."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._connections = Connections(config.dapr_http_port)
@@ -46,51 +46,51 @@ class Sidecar:
         self._token = {TOKEN_HEADER: token.get_secret_value()} if token else {}
 
     def healthy(self) -> bool:
-        """Tell whether the sidecar is up and its components are initialised."""
+        """Return whether the sidecar is up and its components are initialised."""
         try:
-            return self._look("v1.0/healthz/outbound").ok
+            return self._check("v1.0/healthz/outbound").ok
         except TransientError:
             return False
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the sidecar says of itself. Raises TransientError when it does not answer."""
+        """Return the sidecar's metadata. Raises TransientError."""
         return _json("sidecar", self.request("GET", "v1.0/metadata"))
 
     def scheduler_available(self) -> bool:
-        """Tell whether the scheduler answers the sidecar, which is asked for a job that does not exist.
+        """Return whether the sidecar can reach the scheduler, by a request for a job that does not exist.
 
-        The sidecar's own metadata says that it is connected also when the scheduler is away (Dapr 1.18).
+        The sidecar's metadata reports a connection even while the scheduler is down (Dapr 1.18).
         """
         try:
-            return b"not found" in self._look("v1.0-alpha1/jobs/none").body
+            return b"not found" in self._check("v1.0-alpha1/jobs/none").body
         except TransientError:
             return False
 
     def shut_down(self) -> None:
-        """Ask the sidecar to end, so that its supervisor starts it anew. Raises TransientError."""
+        """Stop the sidecar, so that its supervisor restarts it. Raises TransientError."""
         self.request("POST", "v1.0/shutdown")
 
     def invoke(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Call `path` of another service and return its JSON object; an array comes as its `items`.
+        """Call `path` of another service and return its JSON object; an array is returned as `items` of an object.
 
-        Raises TransientError when it may work later and RefusedError when it will not.
+        Raises TransientError and RefusedError.
         """
         return _json(service, self._call(service, method, path, body, headers))
 
     def page(self, service: str, path: str) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of another service's list, and the cursor of the next one if any; raises as `invoke`."""
+        """Return a page of another service's list and the cursor of the next page, or None; raises as `invoke`."""
         answer = self._call(service, "GET", path)
         items: list[dict[str, Any]] = _json(service, answer).get("items", [])
-        following = re.search(r'<([^>]*)>; *rel="next"', answer.headers.get("Link", ""))
-        query = parse_qs(urlsplit(following.group(1)).query) if following else {}
+        next_link = re.search(r'<([^>]*)>; *rel="next"', answer.headers.get("Link", ""))
+        query = parse_qs(urlsplit(next_link.group(1)).query) if next_link else {}
         return items, next(iter(query.get("cursor", [])), None)
 
     def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
-        """Publish CloudEvents, all or an error: after an error some may have been published.
+        """Publish CloudEvents. After an error some of them may have been published.
 
-        Raises TransientError; publish again then, with the same event ids.
+        Raises TransientError; publish the same events again then, with the same ids.
         """
         trace = tracing.outgoing_headers()
         entries = [
@@ -111,15 +111,15 @@ class Sidecar:
     def request(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> HttpResponse:
-        """Return the answer to a request to the sidecar itself, whatever it is. Raises TransientError for none."""
+        """Send a request to the sidecar itself and return the response, of any status. Raises TransientError."""
         data = None if body is None else json.dumps(body).encode()
-        sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
+        all_headers = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
         if data is not None:
-            sent["Content-Type"] = "application/json"
-        return self._send(method, path, data, sent, self._timeout)
+            all_headers["Content-Type"] = "application/json"
+        return self._send(method, path, data, all_headers, self._timeout)
 
-    def _look(self, path: str) -> HttpResponse:
-        return self._send("GET", path, None, self._token, _LOOK_TIMEOUT)
+    def _check(self, path: str) -> HttpResponse:
+        return self._send("GET", path, None, self._token, _HEALTH_TIMEOUT)
 
     def _send(
         self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float
@@ -127,24 +127,24 @@ class Sidecar:
         try:
             return self._connections.send(method, f"/{path}", data, headers, timeout)
         except ConnectionFailedError as error:
-            raise TransientError(f"no answer: {error}") from error
+            raise TransientError(f"no response: {error}") from error
 
     def _call(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> HttpResponse:
-        sent = {**identity.outgoing_headers(), **(headers or {})}
-        return self.request(method, method_path(service, path), body, sent)
+        all_headers = {**identity.outgoing_headers(), **(headers or {})}
+        return self.request(method, method_path(service, path), body, all_headers)
 
 
 def method_path(service: str, path: str) -> str:
-    """Return where the sidecar takes calls of another service's `path`."""
+    """Return the sidecar's path for calling `path` of another service."""
     return f"v1.0/invoke/{service}/method/{path.lstrip('/')}"
 
 
 def _json(service: str, answer: HttpResponse) -> dict[str, Any]:
     if answer.status in _TRANSIENT_STATUSES:
         raise TransientError(f"{service} answered {answer.status}", answer.status, _object(answer))
-    # Nobody here answers without content, but Dapr 1.18 does, with 200, for a call that may have reached nobody.
+    # No service of ours responds without content. Dapr 1.18 does, with 200, for a call that may not have arrived.
     try:
         body = json.loads(answer.body)
     except ValueError as error:
@@ -155,7 +155,7 @@ def _json(service: str, answer: HttpResponse) -> dict[str, Any]:
 
 
 def _object(answer: HttpResponse) -> dict[str, Any]:
-    """Return an answer's JSON object, empty if it has none."""
+    """Return the JSON object of a response, empty if it has none."""
     try:
         body = json.loads(answer.body)
     except ValueError:

@@ -1,8 +1,8 @@
-"""Sealing: AES-256-GCM for everything that leaves a process to be kept, with the key's id and a fresh nonce.
+"""Encryption: AES-256-GCM with a key id and a random nonce, for all data that leaves a process to be stored.
 
-A sealed piece of data is the mark, the length of the key's id, the id, the nonce, the encrypted data and its tag. All
-in front of the nonce is authenticated too, and so is `about`, which says where the piece belongs: one that was changed,
-or moved elsewhere, does not open. Where only text can be kept, it is the same in base64 behind a prefix.
+The format is: magic bytes, the length of the key id, the key id, the nonce, the ciphertext, the tag. Everything before
+the nonce is authenticated as well, and so is `about`, which says where the data belongs: data that was changed or moved
+cannot be decrypted. Where only text can be stored, the same bytes follow a prefix in base64.
 """
 
 import base64
@@ -25,32 +25,32 @@ from services.common.logs import get_logger
 log = get_logger(__name__)
 
 USE_CURRENT = "current"
-"""As the id of the key to write with: whichever is the current one where the keys are kept."""
+"""As the id of the key to encrypt with: the current key of the key provider."""
 PREFIX = "sealed:"
-"""What sealed text begins with; no JSON does."""
+"""The prefix of encrypted text; no JSON begins with it."""
 PAYLOAD = "payload of the workflow engine"
-"""What a sealed payload is about: not its instance, as the engine hands it on to children, parents and reruns."""
-_MARK = b"\x00sealed\x01"
+"""The `about` of workflow payloads. It has no instance id, because the engine passes payloads on to other instances."""
+_MAGIC = b"\x00sealed\x01"
 _NONCE, _TAG = 12, 16
-_FRESH_FOR = 5.0
-"""Seconds after which it is looked up whether there is a newer key to write with."""
+_REFRESH_SECONDS = 5.0
+"""Seconds after which the provider is asked for a newer current key."""
 
 
 class UnreadableError(TransientError):
-    """What is kept cannot be read. It may be once its key is back, or the right data are: nothing was changed."""
+    """Stored data cannot be decrypted now. It may be readable once its key or the original data is restored."""
 
 
 class UnknownKeyError(UnreadableError):
-    """It is sealed with a key that is not here."""
+    """The data is encrypted with an unknown key."""
 
 
 class TamperedError(UnreadableError):
-    """It is not what was sealed, or not where it was."""
+    """The data was changed, or moved to another place."""
 
 
 @dataclass(frozen=True)
-class _Ring:
-    """The keys at one moment."""
+class _KeyRing:
+    """The keys, and the monotonic time when they were read."""
 
     current: str
     names: bytes
@@ -59,10 +59,10 @@ class _Ring:
 
 
 class Encryptor:
-    """Seals and opens. Threads may share it.
+    """Encrypts and decrypts. Thread-safe.
 
-    Without a provider nothing can be opened; `write_with`, a key's id or USE_CURRENT, says by which key is sealed, None
-    that nothing is. What is not sealed opens as it is, unless `accept_unencrypted` is False.
+    Without a provider nothing can be decrypted. `write_with` is the id of the key to encrypt with, or USE_CURRENT; with
+    None, data is written as plain text. Plain text is read as it is, unless `accept_unencrypted` is False.
     """
 
     def __init__(
@@ -75,121 +75,121 @@ class Encryptor:
         self._provider, self._write_with, self._accept_unsealed = provider, write_with, accept_unencrypted
         self._clock = clock
         self._guard = threading.Lock()
-        self._ring: _Ring | None = None
+        self._ring: _KeyRing | None = None
 
     @property
     def encrypts(self) -> bool:
-        """Whether what is written is sealed."""
+        """Whether data is encrypted when it is written."""
         return self._write_with is not None
 
     @property
     def accepts_unencrypted(self) -> bool:
-        """Whether what is not sealed is read as it is."""
+        """Whether plain text is accepted when data is read."""
         return self._accept_unsealed
 
     def prepare(self) -> None:
-        """Get the keys. Raises KeysError where they are not as they must be, and TransientError."""
+        """Load the keys. Raises KeysError for invalid keys, and TransientError."""
         if self._provider is not None:
             self._load(self._provider)
 
     def encrypt(self, data: bytes, about: str) -> bytes:
-        """Return the data sealed, or as they are where nothing is to be. Raises TransientError without a key."""
+        """Return the data encrypted, or unchanged where encryption is off. Raises TransientError without a key."""
         if self._write_with is None:
             return data
-        ring = self._fresh_ring()
+        ring = self._current_ring()
         key_id = ring.current if self._write_with == USE_CURRENT else self._write_with
-        head = _MARK + bytes([len(key_id)]) + key_id.encode()
+        head = _MAGIC + bytes([len(key_id)]) + key_id.encode()
         nonce = os.urandom(_NONCE)
         return head + nonce + ring.ciphers[key_id].encrypt(nonce, data, head + about.encode())
 
     def decrypt(self, data: bytes, about: str) -> bytes:
-        """Return what was sealed. Raises UnknownKeyError and TamperedError, which name `about`."""
-        if not data.startswith(_MARK):
-            # What is sealed and had its mark changed must not pass for something that never was.
+        """Return the decrypted data. Raises UnknownKeyError and TamperedError, which name `about`."""
+        if not data.startswith(_MAGIC):
+            # Encrypted data with changed magic bytes must not pass for plain text.
             if data.startswith(b"{"):
                 self.accept_unencrypted(about)
                 return data
-            raise TamperedError(f"{about} is neither sealed nor JSON")
-        start = len(_MARK) + 1 + data[len(_MARK)] if len(data) > len(_MARK) else len(data)
+            raise TamperedError(f"{about} is neither encrypted nor JSON")
+        start = len(_MAGIC) + 1 + data[len(_MAGIC)] if len(data) > len(_MAGIC) else len(data)
         if len(data) < start + _NONCE + _TAG:
-            raise TamperedError(f"{about} is sealed and was cut off")
+            raise TamperedError(f"{about} is encrypted and truncated")
         head, nonce, rest = data[:start], data[start : start + _NONCE], data[start + _NONCE :]
-        key_id = head[len(_MARK) + 1 :].decode("ascii", "replace")
+        key_id = head[len(_MAGIC) + 1 :].decode("ascii", "replace")
         try:
             return self._cipher(key_id, about).decrypt(nonce, rest, head + about.encode())
         except InvalidTag as error:
-            raise TamperedError(f"{about} was changed after it was sealed with the key {key_id!r}") from error
+            raise TamperedError(f"{about} was changed after it was encrypted with the key {key_id!r}") from error
 
     def encrypt_text(self, text: str, about: str) -> str:
-        """Return the text sealed, as text; raises as `seal`."""
+        """Return the text encrypted, as text; raises as `encrypt`."""
         if self._write_with is None:
             return text
         return PREFIX + base64.b64encode(self.encrypt(text.encode(), about)).decode()
 
     def decrypt_text(self, text: str, about: str) -> str:
-        """Return the text that was sealed; raises as `open`."""
+        """Return the decrypted text; raises as `decrypt`."""
         if not text.startswith(PREFIX):
             self.accept_unencrypted(about)
             return text
         try:
             data = base64.b64decode(text[len(PREFIX) :], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise TamperedError(f"{about} is sealed and was changed") from error
-        if not data.startswith(_MARK):
-            raise TamperedError(f"{about} is sealed and was changed")
+            raise TamperedError(f"{about} is encrypted and was changed") from error
+        if not data.startswith(_MAGIC):
+            raise TamperedError(f"{about} is encrypted and was changed")
         return self.decrypt(data, about).decode()
 
     def accept_unencrypted(self, about: str) -> None:
-        """Let something pass that is not sealed. Raises TamperedError where nothing may be."""
+        """Accept plain text. Raises TamperedError where only encrypted data is accepted."""
         if not self._accept_unsealed:
-            raise TamperedError(f"{about} is not sealed, and what is not is refused")
+            raise TamperedError(f"{about} is not encrypted, and ACCEPT_UNENCRYPTED is false")
 
     def name_digest(self, name: str) -> str | None:
-        """Return what stands for a name that nobody is to read, the same each time; None where nothing is sealed."""
+        """Return a keyed digest that replaces a confidential name; None without keys."""
         if self._provider is None:
             return None
-        ring = self._ring or self._fresh_ring()
+        ring = self._ring or self._current_ring()
         return hmac.digest(ring.names, name.encode(), "sha256").hex()[:32]
 
-    def _fresh_ring(self) -> _Ring:
-        """Return the keys, looked up anew every few seconds; while they cannot be, the last ones."""
+    def _current_ring(self) -> _KeyRing:
+        """Return the keys, reloaded every few seconds; while that fails, the last ones."""
         ring = self._ring
-        if ring is not None and self._clock() - ring.at < _FRESH_FOR:
+        if ring is not None and self._clock() - ring.at < _REFRESH_SECONDS:
             return ring
         if self._provider is None:
-            raise UnknownKeyError("there are no keys to seal with")
+            raise UnknownKeyError("there is no key to encrypt with")
         try:
             return self._load(self._provider)
         except (KeysError, TransientError) as error:
             if ring is None:
-                raise UnknownKeyError(f"there are no keys to seal with: {error}") from error
-            log.error("the keys cannot be looked up, the last ones stay in use", extra={"cause": str(error)})
-            self._ring = _Ring(ring.current, ring.names, ring.ciphers, self._clock())
+                raise UnknownKeyError(f"there is no key to encrypt with: {error}") from error
+            log.error("could not load the encryption keys, the last ones stay in use", extra={"cause": str(error)})
+            self._ring = _KeyRing(ring.current, ring.names, ring.ciphers, self._clock())
             return ring
 
     def _cipher(self, key_id: str, about: str) -> AESGCM:
-        """Return the key with an id, looked up anew if it is not known: it may be younger than the last look."""
-        cause = "there are no keys here: ENCRYPTION_KEY_ID is not set"
+        """Return the cipher for a key id; for an unknown id, reload the keys first."""
+        cause = "no keys are configured: ENCRYPTION_KEY_ID is not set"
         if self._ring is not None and key_id in self._ring.ciphers:
             return self._ring.ciphers[key_id]
         if self._provider is not None:
-            cause = "it is not among the keys here"
+            cause = "this key does not exist here"
             try:
                 ring = self._load(self._provider)
             except (KeysError, TransientError) as error:
-                raise UnknownKeyError(f"{about} is sealed with the key {key_id!r}, and {error}") from error
+                raise UnknownKeyError(f"{about} is encrypted with the key {key_id!r}: {error}") from error
             if key_id in ring.ciphers:
                 return ring.ciphers[key_id]
-        raise UnknownKeyError(f"{about} is sealed with the key {key_id!r}, and {cause}")
+        raise UnknownKeyError(f"{about} is encrypted with the key {key_id!r}: {cause}")
 
-    def _load(self, provider: KeyProvider) -> _Ring:
+    def _load(self, provider: KeyProvider) -> _KeyRing:
         with self._guard:
             keys = provider.keys()
             if self._write_with not in {None, USE_CURRENT, *keys.by_id}:
                 raise KeysError(f"ENCRYPTION_KEY_ID is {self._write_with!r}, which is not among the keys")
             if self._ring is not None and self._ring.names != keys.names:
-                # The names of all records would be others, and nothing be found under them.
-                raise KeysError("the keys were exchanged: the entry 'names' is another one than at the start")
+                # With another key for names, no existing record could be found.
+                raise KeysError("the keys were replaced: the entry 'names' has changed since the start")
             ciphers = {key_id: AESGCM(key) for key_id, key in keys.by_id.items()}
-            self._ring = ring = _Ring(keys.current, keys.names, ciphers, self._clock())
+            self._ring = ring = _KeyRing(keys.current, keys.names, ciphers, self._clock())
         return ring

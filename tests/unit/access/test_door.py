@@ -98,7 +98,7 @@ def test_keys_without_a_token_would_leave_a_way_round_them() -> None:
 
 @pytest.mark.parametrize("name", ["APP_API_TOKEN", "DAPR_API_TOKEN"])
 def test_one_token_alone_would_too(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="come together"):
+    with pytest.raises(ConfigurationError, match="must be set together"):
         read(ServiceConfig, {name: "t"}, app_port=1)
 
 
@@ -113,7 +113,7 @@ def test_a_wrong_configuration_is_explained_without_its_secrets() -> None:
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({"APP_HOST": "0.0.0.0"}, "configuration: APP_HOST is 0.0.0.0, where others can reach this service"),
+        ({"APP_HOST": "0.0.0.0"}, "configuration: APP_HOST is 0.0.0.0, which other machines can reach"),
         (KEYS | {"API_KEYS_FILE": "/nowhere.json"}, "configuration: API_KEYS_FILE: the keys in /nowhere.json cannot"),
     ],
 )

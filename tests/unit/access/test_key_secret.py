@@ -111,7 +111,7 @@ def test_a_secret_that_is_spoilt_changes_nothing_and_is_told_once(
     assert not vault.keys.refresh()
     assert not vault.keys.refresh()
     assert vault.keys.find(vault.key)
-    assert [one.message for one in caplog.records] == ["the API keys cannot be looked up"]
+    assert [one.message for one in caplog.records] == ["could not read the API keys"]
 
 
 def test_the_console_keeps_a_session_for_as_long_as_its_key_is_in_the_secret(vault: Vault, tmp_path: Path) -> None:

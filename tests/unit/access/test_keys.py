@@ -64,7 +64,7 @@ def test_a_file_that_is_spoilt_while_a_service_runs_changes_nothing(path: Path) 
 def test_a_service_does_not_start_with_a_file_that_is_none(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(ApiKeysError, match=r"keys\.json is not a file of API keys"):
+    with pytest.raises(ApiKeysError, match=r"keys\.json is not a valid API key file"):
         KeyFile(path)
 
 

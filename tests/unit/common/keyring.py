@@ -26,7 +26,7 @@ class FakeKeys:
         self.by_id[new] = new.encode().ljust(32, b".")
 
     def lose(self) -> None:
-        self.error = KeysError("the file of keys is gone")
+        self.error = KeysError("the key file is missing")
 
 
 def make_encryptor(

@@ -277,8 +277,8 @@ def test_what_is_switched_is_logged_once_each_time(caplog: pytest.LogCaptureFixt
     shop.put({})
     shop.chaos.refresh()
     said = [(record.levelname, record.message) for record in caplog.records]
-    on = ("WARNING", "chaos is switched on")
-    assert said == [on, on, ("INFO", "chaos is switched off")]
+    on = ("WARNING", "fault injection is on")
+    assert said == [on, on, ("INFO", "fault injection is off")]
 
 
 def test_enabled_chaos_lives_beside_the_service(
@@ -294,6 +294,6 @@ def test_enabled_chaos_lives_beside_the_service(
     monkeypatch.setattr(chaos_module, "_GRACE_SECONDS", 0.0)
     chaos = enable(ENABLED, documents, die)
     assert chaos is not None
-    assert "chaos is enabled" in caplog.text
+    assert "fault injection is enabled" in caplog.text
     eventually(lambda: died == [True])
     assert chaos.settings.crashes_per_minute == 60

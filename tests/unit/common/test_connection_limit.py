@@ -169,8 +169,8 @@ def test_supervision_is_answered_while_clients_take_every_place_and_is_never_cut
         ours.sendall(QUICK)
         assert b"alive" in read_answer(ours)
         eventually(lambda: not full.server.active_channels.keys() - {full.server._probe.socket.fileno()})
-        looked = full.server._looked_at_slow
-        eventually(lambda looked=looked: full.server._looked_at_slow > looked + 1)
+        looked = full.server._checked_slow_at
+        eventually(lambda looked=looked: full.server._checked_slow_at > looked + 1)
 
 
 def test_a_process_without_a_free_descriptor_answers_again_when_connections_have_given_way(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_process_without_a_free_descriptor_answers_again_when_connections_have
         for _ in range(3):
             assert service.ask("GET", "/healthz")[0] == 200
         assert cpu_seconds(service.process.pid) - before < 1.0, "it must not spin"
-        assert service.log.read_text().count("no room") <= 2
+        assert service.log.read_text().count("no capacity") <= 2
         assert "Traceback" not in service.log.read_text()
 
 
@@ -198,7 +198,7 @@ class Exhausted(socket.socket):
 def test_a_process_that_can_accept_nothing_for_long_stops_answering_supervision(
     full: Local, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "_DEAF", 1.0)
+    monkeypatch.setattr(http_server, "_UNREACHABLE_SECONDS", 1.0)
     ours, theirs = socket.socketpair()
     stack.enter_context(ours)
     ours.settimeout(PATIENCE)
@@ -216,7 +216,7 @@ def test_a_process_that_can_accept_nothing_for_long_stops_answering_supervision(
 def test_a_wrong_descriptor_for_supervision_does_not_keep_a_service_from_serving(tmp_path: Path) -> None:
     with running(tmp_path, "tests.unit.common.counter", PROBE_FD="999") as service:
         assert service.ask("GET", "/healthz")[0] == 200
-        assert "PROBE_FD is no open socket" in service.log.read_text()
+        assert "PROBE_FD is not an open socket" in service.log.read_text()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -57,7 +57,7 @@ def test_what_a_path_may_not_hold_is_escaped_and_what_is_escaped_stays(daprd: Fa
 
 def test_a_request_that_cannot_even_be_written_spoils_no_other(daprd: FakeDaprd) -> None:
     connections = Connections(daprd.port)
-    with pytest.raises(ValueError, match="another line"):
+    with pytest.raises(ValueError, match="line break"):
         connections.send("POST", "/shutdown", None, {"Last-Event-ID": "1\r\nHost: elsewhere"}, 5.0)
     assert get(connections, "/metadata").ok
     assert daprd.asked == [("GET", "/metadata", None)]

@@ -161,6 +161,6 @@ def test_that_nothing_can_be_read_is_logged_once(caplog: pytest.LogCaptureFixtur
     documents = EncryptedDocuments(store, make_encryptor(FakeKeys("other")))
     for _ in range(3):
         assert not documents.readable()
-    told = [line for line in caplog.records if "nothing that is stored can be read" in line.getMessage()]
+    told = [line for line in caplog.records if "stored data cannot be decrypted" in line.getMessage()]
     assert len(told) == 1
     assert "'lost'" in vars(told[0])["cause"]

@@ -46,5 +46,5 @@ def test_an_event_that_was_changed_is_an_error_that_names_it() -> None:
 def test_events_go_in_the_clear_where_nothing_is_sealed_and_are_read_unless_that_is_refused() -> None:
     assert published(EVENT, Encryptor()) == EVENT
     assert decrypt_event(EVENT, make_encryptor()) == EVENT
-    with pytest.raises(TamperedError, match="event A1/7 is not sealed"):
+    with pytest.raises(TamperedError, match="event A1/7 is not encrypted"):
         decrypt_event(EVENT, make_encryptor(accept_unencrypted=False))

@@ -221,7 +221,7 @@ def test_following_sees_everything_that_is_added_once(shelf: Shelf) -> None:
     for count in (1, 0, 30, 7, 200, 1):
         shelf.add(count)
         page = shelf.reader.follow(cursor)
-        assert len(page.behind) == len(page.entries)
+        assert len(page.cursors) == len(page.entries)
         seen += [entry.id for entry in page.entries]
         cursor = page.cursor
     assert sorted(seen) == sorted(shelf.model)
@@ -232,7 +232,7 @@ def test_following_may_stop_behind_any_entry(shelf: Shelf) -> None:
     shelf.add(150)
     page = shelf.reader.follow(start)
     for position in (0, 1, 70, 149):
-        rest = shelf.reader.follow(page.behind[position])
+        rest = shelf.reader.follow(page.cursors[position])
         assert {entry.id for entry in rest.entries} == {entry.id for entry in page.entries[position + 1 :]}
 
 
@@ -242,7 +242,7 @@ def test_following_loses_nothing_when_clocks_disagree(shelf: Shelf) -> None:
         shelf.put(Entry(id=f"c{number}", at=f"{9999 - number}"))
     page = shelf.reader.follow(start)
     for position in range(60):
-        rest = shelf.reader.follow(page.behind[position])
+        rest = shelf.reader.follow(page.cursors[position])
         assert {entry.id for entry in rest.entries} == {entry.id for entry in page.entries[position + 1 :]}
 
 

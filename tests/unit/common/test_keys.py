@@ -110,10 +110,10 @@ def test_keys_in_a_secret_have_the_same_form() -> None:
         ({"current": None}, "no entry 'current'"),
         ({"names": None}, "no entry 'names'"),
         ({"current": "two"}, "'two', which is not among the keys"),
-        ({"one": "c2hvcnQ="}, "'one' has 5 bytes and not 32"),
+        ({"one": "c2hvcnQ="}, "'one' has 5 bytes instead of 32"),
         ({"one": "secret!"}, "'one' is not base64"),
         ({"names": "secret!"}, "'names' is not base64"),
-        ({"two words": KEY}, "'two words' is no key id"),
+        ({"two words": KEY}, "'two words' is not a valid key id"),
     ],
 )
 def test_what_is_wrong_with_keys_is_said_without_the_keys(change: dict[str, str | None], complaint: str) -> None:

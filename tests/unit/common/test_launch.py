@@ -48,7 +48,7 @@ def test_a_service_whose_file_is_not_as_it_must_be_ends_with_a_sentence(
 def test_a_secret_store_is_waited_for_and_nothing_is_written_in_the_clear_meanwhile() -> None:
     settings = config(encryption_key_id="current", encryption_secret_store="vault")
     encryptor = create_encryptor(settings, Sidecar(settings))
-    with pytest.raises(UnknownKeyError, match="no answer"):
+    with pytest.raises(UnknownKeyError, match="no response"):
         encryptor.encrypt(b"{}", "x")
 
 
@@ -127,4 +127,4 @@ def test_keys_that_cannot_be_made_end_the_service_with_a_sentence(
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(tmp_path / "file" / "keys.json"))
     with pytest.raises(SystemExit, match="2"):
         create_encryptor(settings, Sidecar(settings))
-    assert "keys.json cannot be made: " in capsys.readouterr().err
+    assert "keys.json cannot be created: " in capsys.readouterr().err

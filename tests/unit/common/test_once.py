@@ -195,7 +195,7 @@ def test_a_failed_write_may_be_repeated(process: Process, documents: FakeDocumen
 
 def test_no_memory_is_kept_for_documents_at_rest(process: Process) -> None:
     process.add("k")
-    assert process.once._turns == {}
+    assert process.once._writers == {}
 
 
 def test_a_mark_remembers_when_it_was_made(process: Process, clock: FakeClock) -> None:

@@ -164,7 +164,7 @@ def test_a_connection_is_not_over_while_something_is_half_received_or_unsent(loc
     def is_over(end: socket.socket) -> bool:
         channel = channels[end.getsockname()]
         assert channel.request is not None or (channel.total_outbufs_len and not channel.requests)
-        return bool(channel.is_over(time.time() + 60, 0.0))
+        return bool(channel.is_finished(time.time() + 60, 0.0))
 
     holds(lambda: (is_over(half), is_over(unread)))
     assert (is_over(half), is_over(unread)) == (False, False)

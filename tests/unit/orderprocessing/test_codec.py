@@ -217,7 +217,7 @@ def test_a_payload_without_its_key_says_so_where_it_would_stand(engine: GrpcEngi
     assert events is not None
     shown = instance_view("order-A1", events)["events"][1]["input"]
     assert shown.startswith(f"{UNREADABLE}order-A1: ")
-    assert "sealed with the key 'lost'" in shown
+    assert "encrypted with the key 'lost'" in shown
 
 
 def test_without_encryption_payloads_go_as_they_are(engine: GrpcEngine) -> None:

@@ -84,7 +84,7 @@ def test_it_is_told_once_for_each_cause_and_not_each_round(
     assert "order/A1 was changed" in told(caplog)[0]
     shop.spoil(data=b"nonsense")
     shop.round()
-    assert told(caplog)[1:] == ["order/A1 is neither sealed nor JSON"]
+    assert told(caplog)[1:] == ["order/A1 is neither encrypted nor JSON"]
     shop.kept["order/A1"] = kept
     shop.round()
     shop.spoil()
