@@ -1,4 +1,4 @@
-"""The notifications service: a durable, deduplicated feed of order events, its page and its live stream."""
+"""The notifications service: a durable, deduplicated feed of order events, with a page and a live stream."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ from services.notifications.stream import EventStreams, StreamSettings
 
 
 class NotificationsConfig(ServiceConfig):
-    """Each open stream holds a server thread, so of the threads at most five in eight may be streams."""
+    """The settings of notifications. An open stream holds a server thread, so at most 5/8 of them serve streams."""
 
     server_threads: int = Field(default=64, ge=2, le=512)
     stream_limit: int = Field(default=40, ge=1, le=512)
@@ -48,18 +48,18 @@ def create_app(
     encryptor: Encryptor | None = None,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
-    """Return the service's application; `encryptor` opens the events that are delivered."""
+    """Return the service's application; `encryptor` decrypts delivered events."""
     app = create_base_app("notifications", ready)
     guard(app, RULES, authenticator)
     streams = EventStreams(documents, config.stream_settings())
     routes.register(app, NotificationsStore(documents, clock), streams, clock, encryptor or Encryptor())
-    on_shutdown(app, streams.end)
+    on_shutdown(app, streams.close)
     api_docs.register(app, openapi.describe)
     return app
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is stopped."""
     config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
     context = prepare(config)
     app = create_app(

@@ -159,10 +159,10 @@ KEYS = (
         "known-check",
         "fraud knows a check again by its key",
         _FRAUD,
-        "        check = asked = domain.new_check(request, charge_id)\n",
-        "        check = asked = domain.new_check(request, charge_id)\n"
+        "        check = requested = domain.new_check(request, charge_id)\n",
+        "        check = requested = domain.new_check(request, charge_id)\n"
         "        if request:\n"
-        "            return domain.judged(asked, {'accepted': not self.check(request), 'epoch': settings.epoch})\n",
+        "            return domain.judged(requested, {'accepted': not self.check(request), 'epoch': settings.epoch})\n",
     ),
     _mutant(
         "known-booking",
@@ -196,35 +196,35 @@ MARKS = (
         "mark-reserve",
         "goods are taken and marked by the same write",
         _INVENTORY,
-        "self._stock.apply(line.sku, mark, partial(domain.reserved",
-        "self._stock.apply(line.sku, None, partial(domain.reserved",
+        "self._stock.apply(line.sku, marker, partial(domain.reserve",
+        "self._stock.apply(line.sku, None, partial(domain.reserve",
     ),
     _mutant(
         "mark-end",
         "goods are released or committed and marked by the same write",
         _INVENTORY,
-        "self._stock.apply(line.sku, reserving.end_mark(one.id), change)",
+        "self._stock.apply(line.sku, reserving.end_marker(fulfillment.id), change)",
         "self._stock.apply(line.sku, None, change)",
     ),
     _mutant(
         "mark-check",
         "a charge is counted and marked by the same write",
         _FRAUD,
-        "self._counted.apply(customer_id, mark, lambda",
-        "self._counted.apply(customer_id, None, lambda",
+        "self._updater.apply(customer_id, marker, add_charge",
+        "self._updater.apply(customer_id, None, add_charge",
     ),
     _mutant(
         "mark-reverse",
         "a charge is taken off and marked by the same write",
         _FRAUD,
-        "self._counted.apply(check.customer_id, mark, lambda",
-        "self._counted.apply(check.customer_id, None, lambda",
+        "self._updater.apply(check.customer_id, marker, lambda",
+        "self._updater.apply(check.customer_id, None, lambda",
     ),
     _mutant(
         "mark-restock",
         "stock is put on the shelf and marked by the same write",
         _INVENTORY,
-        "self._stock.apply(sku, mark, change)",
+        "self._stock.apply(sku, marker, change)",
         "self._stock.apply(sku, None, change)",
     ),
     _mutant(

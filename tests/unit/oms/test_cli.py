@@ -83,7 +83,7 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(api: Api, capsys: pyt
     assert main(["order", "nobody's", "--url", api.url]) == 1
     assert capsys.readouterr().err == 'oms: 404: there is no order "nobody\'s"\n'
     assert main(["order", ORDER, "--url", "http://127.0.0.1:1"]) == 1
-    assert capsys.readouterr().err == "oms: nobody answers at http://127.0.0.1:1\n"
+    assert capsys.readouterr().err == "oms: could not connect to http://127.0.0.1:1\n"
 
 
 def test_a_rotation_never_replaces_a_key_whose_id_is_drawn_again(
