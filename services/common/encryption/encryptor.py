@@ -49,7 +49,7 @@ class TamperedError(UnreadableError):
 
 
 @dataclass(frozen=True)
-class _KeyRing:
+class _LoadedKeys:
     """The keys, and the monotonic time when they were read."""
 
     current: str
@@ -75,7 +75,7 @@ class Encryptor:
         self._provider, self._write_with, self._accept_unsealed = provider, write_with, accept_unencrypted
         self._clock = clock
         self._guard = threading.Lock()
-        self._ring: _KeyRing | None = None
+        self._keys: _LoadedKeys | None = None
 
     @property
     def encrypts(self) -> bool:
@@ -96,11 +96,11 @@ class Encryptor:
         """Return the data encrypted, or unchanged where encryption is off. Raises TransientError without a key."""
         if self._write_with is None:
             return data
-        ring = self._current_ring()
-        key_id = ring.current if self._write_with == USE_CURRENT else self._write_with
+        keys = self._current_keys()
+        key_id = keys.current if self._write_with == USE_CURRENT else self._write_with
         head = _MAGIC + bytes([len(key_id)]) + key_id.encode()
         nonce = os.urandom(_NONCE)
-        return head + nonce + ring.ciphers[key_id].encrypt(nonce, data, head + about.encode())
+        return head + nonce + keys.ciphers[key_id].encrypt(nonce, data, head + about.encode())
 
     def decrypt(self, data: bytes, about: str) -> bytes:
         """Return the decrypted data. Raises UnknownKeyError and TamperedError, which name `about`."""
@@ -148,48 +148,48 @@ class Encryptor:
         """Return a keyed digest that replaces a confidential name; None without keys."""
         if self._provider is None:
             return None
-        ring = self._ring or self._current_ring()
-        return hmac.digest(ring.names, name.encode(), "sha256").hex()[:32]
+        keys = self._keys or self._current_keys()
+        return hmac.digest(keys.names, name.encode(), "sha256").hex()[:32]
 
-    def _current_ring(self) -> _KeyRing:
+    def _current_keys(self) -> _LoadedKeys:
         """Return the keys, reloaded every few seconds; while that fails, the last ones."""
-        ring = self._ring
-        if ring is not None and self._clock() - ring.at < _REFRESH_SECONDS:
-            return ring
+        keys = self._keys
+        if keys is not None and self._clock() - keys.at < _REFRESH_SECONDS:
+            return keys
         if self._provider is None:
             raise UnknownKeyError("there is no key to encrypt with")
         try:
             return self._load(self._provider)
         except (KeysError, TransientError) as error:
-            if ring is None:
+            if keys is None:
                 raise UnknownKeyError(f"there is no key to encrypt with: {error}") from error
             log.error("could not load the encryption keys, the last ones stay in use", extra={"cause": str(error)})
-            self._ring = _KeyRing(ring.current, ring.names, ring.ciphers, self._clock())
-            return ring
+            self._keys = _LoadedKeys(keys.current, keys.names, keys.ciphers, self._clock())
+            return keys
 
     def _cipher(self, key_id: str, about: str) -> AESGCM:
         """Return the cipher for a key id; for an unknown id, reload the keys first."""
         cause = "no keys are configured: ENCRYPTION_KEY_ID is not set"
-        if self._ring is not None and key_id in self._ring.ciphers:
-            return self._ring.ciphers[key_id]
+        if self._keys is not None and key_id in self._keys.ciphers:
+            return self._keys.ciphers[key_id]
         if self._provider is not None:
             cause = "this key does not exist here"
             try:
-                ring = self._load(self._provider)
+                keys = self._load(self._provider)
             except (KeysError, TransientError) as error:
                 raise UnknownKeyError(f"{about} is encrypted with the key {key_id!r}: {error}") from error
-            if key_id in ring.ciphers:
-                return ring.ciphers[key_id]
+            if key_id in keys.ciphers:
+                return keys.ciphers[key_id]
         raise UnknownKeyError(f"{about} is encrypted with the key {key_id!r}: {cause}")
 
-    def _load(self, provider: KeyProvider) -> _KeyRing:
+    def _load(self, provider: KeyProvider) -> _LoadedKeys:
         with self._guard:
-            keys = provider.keys()
-            if self._write_with not in {None, USE_CURRENT, *keys.by_id}:
+            provided = provider.keys()
+            if self._write_with not in {None, USE_CURRENT, *provided.by_id}:
                 raise KeysError(f"ENCRYPTION_KEY_ID is {self._write_with!r}, which is not among the keys")
-            if self._ring is not None and self._ring.names != keys.names:
+            if self._keys is not None and self._keys.names != provided.names:
                 # With another key for names, no existing record could be found.
                 raise KeysError("the keys were replaced: the entry 'names' has changed since the start")
-            ciphers = {key_id: AESGCM(key) for key_id, key in keys.by_id.items()}
-            self._ring = ring = _KeyRing(keys.current, keys.names, ciphers, self._clock())
-        return ring
+            ciphers = {key_id: AESGCM(key) for key_id, key in provided.by_id.items()}
+            self._keys = keys = _LoadedKeys(provided.current, provided.names, ciphers, self._clock())
+        return keys

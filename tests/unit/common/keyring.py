@@ -1,4 +1,4 @@
-"""Keys for tests: a provider in memory that can be rotated, exchanged and taken away."""
+"""Encryption keys for tests: an in-memory provider whose keys can be rotated, replaced and removed."""
 
 from services.common.encryption.encryptor import USE_CURRENT, Encryptor
 from services.common.encryption.key_file import KeysError
@@ -12,11 +12,11 @@ class FakeKeys:
         self.names = b"n" * 32
         self.by_id: dict[str, bytes] = {}
         self.error: Exception | None = None
-        self.looks = 0
+        self.reads = 0
         self.rotate(first)
 
     def keys(self) -> Keys:
-        self.looks += 1
+        self.reads += 1
         if self.error:
             raise self.error
         return Keys(self.current, self.names, dict(self.by_id))
@@ -32,5 +32,5 @@ class FakeKeys:
 def make_encryptor(
     keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unencrypted: bool = True
 ) -> Encryptor:
-    """Return a encryptor with keys of its own, unless others are given."""
+    """Return an encryptor, by default with its own keys."""
     return Encryptor(keys or FakeKeys(), write_with, accept_unencrypted)

@@ -1,4 +1,4 @@
-"""Documents in a store that whoever runs it can look into."""
+"""Encrypted documents in a store that others can read."""
 
 import pytest
 from pydantic import BaseModel
@@ -35,7 +35,7 @@ def test_neither_contents_nor_names_of_customers_and_goods_can_be_read() -> None
     assert found == [Note(text=CUSTOMER)]
 
 
-def test_only_one_of_two_who_write_first_is_first() -> None:
+def test_only_one_of_two_creations_succeeds() -> None:
     documents = EncryptedDocuments(FakeDocuments(), make_encryptor())
     for kind in ("order", "tally"):
         records = Records(documents, kind, Note)
@@ -49,7 +49,7 @@ def test_only_one_of_two_who_write_first_is_first() -> None:
         assert records.get("1234") == Note(text="three")
 
 
-def test_what_was_written_before_encryption_is_read_and_sealed_with_its_next_change() -> None:
+def test_plain_documents_are_read_and_encrypted_with_their_next_change() -> None:
     store = FakeDocuments()
     bare = EncryptedDocuments(store, Encryptor())
     for kind in ("order", "tally"):
@@ -85,7 +85,7 @@ def test_a_document_that_was_changed_or_exchanged_is_an_error_that_names_it() ->
     assert records.get("B2") == Note(text="B2")
 
 
-def test_with_other_keys_or_none_nothing_is_read_and_nothing_taken_for_new() -> None:
+def test_with_other_keys_nothing_is_read_and_nothing_created() -> None:
     store = FakeDocuments()
     Records(EncryptedDocuments(store, make_encryptor()), "tally", Note).create(CUSTOMER, Note(text="1000"))
     before = dict(store.kept)
@@ -102,7 +102,7 @@ def test_with_other_keys_or_none_nothing_is_read_and_nothing_taken_for_new() -> 
     assert store.kept == before
 
 
-def test_two_replicas_may_begin_with_a_store_at_once() -> None:
+def test_two_replicas_may_initialise_a_store_concurrently() -> None:
     class Slow(FakeDocuments):
         def load(self, key: str):  # type: ignore[no-untyped-def]
             found = super().load(key)
@@ -119,14 +119,14 @@ def test_two_replicas_may_begin_with_a_store_at_once() -> None:
     assert len(inner.kept) == 1
 
 
-def test_keys_alone_read_what_is_sealed_where_nothing_is_to_be_sealed_any_more() -> None:
+def test_encrypted_documents_stay_readable_after_encryption_is_turned_off() -> None:
     store, keys = FakeDocuments(), FakeKeys()
     Records(EncryptedDocuments(store, make_encryptor(keys)), "tally", Note).create("1234", Note(text="1000"))
     off = Records(EncryptedDocuments(store, make_encryptor(keys, write_with=None)), "tally", Note)
     assert off.get("1234") == Note(text="1000")
 
 
-def test_names_are_not_looked_for_in_the_clear_again_and_again() -> None:
+def test_plain_names_are_looked_up_only_once() -> None:
     class Counting(FakeDocuments):
         asked = 0
 
@@ -142,7 +142,7 @@ def test_names_are_not_looked_for_in_the_clear_again_and_again() -> None:
     assert store.asked - before == 2
 
 
-def test_a_service_works_on_sealed_documents_as_on_others() -> None:
+def test_a_service_works_on_encrypted_documents() -> None:
     store = FakeDocuments()
     fraud = FraudStore(EncryptedDocuments(store, make_encryptor()), FakeClock())
     fraud.set_limit(1_000)
@@ -155,12 +155,12 @@ def test_a_service_works_on_sealed_documents_as_on_others() -> None:
     assert CUSTOMER.encode() not in written(store)
 
 
-def test_that_nothing_can_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_keys_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     store = FakeDocuments()
     assert EncryptedDocuments(store, make_encryptor(FakeKeys("lost"))).readable()
     documents = EncryptedDocuments(store, make_encryptor(FakeKeys("other")))
     for _ in range(3):
         assert not documents.readable()
-    told = [line for line in caplog.records if "stored data cannot be decrypted" in line.getMessage()]
-    assert len(told) == 1
-    assert "'lost'" in vars(told[0])["cause"]
+    errors = [line for line in caplog.records if "stored data cannot be decrypted" in line.getMessage()]
+    assert len(errors) == 1
+    assert "'lost'" in vars(errors[0])["cause"]

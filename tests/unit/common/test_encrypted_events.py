@@ -1,4 +1,4 @@
-"""Events on a broker that others may read."""
+"""Encrypted events on a broker that others can read."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def published(event: dict[str, Any], encryptor: Encryptor) -> dict[str, Any]:
     return sidecar.published[0]
 
 
-def test_only_who_has_the_key_reads_what_an_event_says() -> None:
+def test_only_the_key_decrypts_an_event() -> None:
     encryptor = make_encryptor()
     sent = published(EVENT, encryptor)
     assert "Bartholomew" not in json.dumps(sent)
@@ -43,7 +43,7 @@ def test_an_event_that_was_changed_is_an_error_that_names_it() -> None:
             decrypt_event(changed, encryptor)
 
 
-def test_events_go_in_the_clear_where_nothing_is_sealed_and_are_read_unless_that_is_refused() -> None:
+def test_plain_events_are_published_without_keys_and_read_unless_rejected() -> None:
     assert published(EVENT, Encryptor()) == EVENT
     assert decrypt_event(EVENT, make_encryptor()) == EVENT
     with pytest.raises(TamperedError, match="event A1/7 is not encrypted"):

@@ -1,4 +1,4 @@
-"""What is sealed opens with its key, at its place, unchanged, and not otherwise."""
+"""Encrypted data can be decrypted only with its key, at its place and unchanged."""
 
 import pytest
 
@@ -11,7 +11,7 @@ DATA = b'{"customerId": "Rosalind"}'
 
 
 class Watch:
-    """A clock that stands until it is moved."""
+    """A clock that only moves when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,14 +20,14 @@ class Watch:
         return self.now
 
 
-def test_what_is_sealed_can_be_opened_and_not_be_read() -> None:
+def test_encrypted_data_is_unreadable_and_can_be_decrypted() -> None:
     one = make_encryptor()
     sealed = one.encrypt(DATA, "order/A1")
     assert b"Rosalind" not in sealed
     assert one.decrypt(sealed, "order/A1") == DATA
 
 
-def test_the_same_data_are_never_sealed_to_the_same_bytes() -> None:
+def test_encrypting_the_same_data_gives_different_bytes() -> None:
     one = make_encryptor()
     assert len({one.encrypt(DATA, "order/A1") for _ in range(100)}) == 100
 
@@ -51,13 +51,13 @@ def test_nothing_can_be_cut_off_or_added() -> None:
             one.decrypt(changed, "order/A1")
 
 
-def test_what_is_moved_elsewhere_does_not_open() -> None:
+def test_data_that_was_moved_cannot_be_decrypted() -> None:
     one = make_encryptor()
     with pytest.raises(TamperedError, match="order/B2 was changed"):
         one.decrypt(one.encrypt(DATA, "order/A1"), "order/B2")
 
 
-def test_after_a_rotation_the_new_key_seals_and_the_old_one_still_opens() -> None:
+def test_after_a_rotation_the_new_key_encrypts_and_the_old_one_decrypts() -> None:
     keys, watch = FakeKeys("old"), Watch()
     one = Encryptor(keys, "current", clock=watch)
     before = one.encrypt(DATA, "x")
@@ -69,7 +69,7 @@ def test_after_a_rotation_the_new_key_seals_and_the_old_one_still_opens() -> Non
     assert one.decrypt(before, "x") == one.decrypt(after, "x") == DATA
 
 
-def test_a_key_that_another_process_has_just_got_is_looked_up_at_once() -> None:
+def test_an_unknown_key_is_loaded_at_once() -> None:
     keys = FakeKeys("old")
     reader, writer = Encryptor(keys, "current", clock=Watch()), Encryptor(keys, "current", clock=Watch())
     reader.encrypt(DATA, "x")
@@ -77,28 +77,28 @@ def test_a_key_that_another_process_has_just_got_is_looked_up_at_once() -> None:
     assert reader.decrypt(writer.encrypt(DATA, "x"), "x") == DATA
 
 
-def test_a_key_that_is_named_is_written_with_also_after_a_rotation() -> None:
+def test_a_configured_key_id_encrypts_after_a_rotation_too() -> None:
     keys = FakeKeys("old")
     keys.rotate("new")
     assert b"old" in make_encryptor(keys, "old").encrypt(DATA, "x")
 
 
-def test_a_key_that_is_named_must_be_there() -> None:
+def test_a_configured_key_id_must_exist() -> None:
     with pytest.raises(KeysError, match="'other'"):
         make_encryptor(write_with="other").prepare()
 
 
-def test_keys_are_not_looked_up_for_each_piece() -> None:
+def test_keys_are_not_loaded_for_each_operation() -> None:
     keys = FakeKeys()
     one = Encryptor(keys, "current", clock=Watch())
     for _ in range(50):
         one.decrypt(one.encrypt(DATA, "x"), "x")
         one.name_digest("x")
-    assert keys.looks == 1
+    assert keys.reads == 1
 
 
 @pytest.mark.parametrize("error", [KeysError("the file is broken"), TransientError("the secret store is away")])
-def test_while_the_keys_cannot_be_looked_up_the_last_ones_stay_in_use(error: Exception) -> None:
+def test_while_the_keys_cannot_be_loaded_the_last_ones_stay_in_use(error: Exception) -> None:
     keys, watch = FakeKeys(), Watch()
     one = Encryptor(keys, "current", clock=watch)
     sealed = one.encrypt(DATA, "x")
@@ -107,9 +107,11 @@ def test_while_the_keys_cannot_be_looked_up_the_last_ones_stay_in_use(error: Exc
     assert one.decrypt(one.encrypt(DATA, "x"), "x") == one.decrypt(sealed, "x") == DATA
 
 
-def test_without_its_key_nothing_opens_and_the_error_names_it() -> None:
+def test_without_its_key_nothing_is_decrypted_and_the_error_names_it() -> None:
     sealed = make_encryptor(FakeKeys("lost")).encrypt(DATA, "order/A1")
-    with pytest.raises(UnknownKeyError, match="order/A1 is encrypted with the key 'lost': this key does not exist here"):
+    with pytest.raises(
+        UnknownKeyError, match="order/A1 is encrypted with the key 'lost': this key does not exist here"
+    ):
         make_encryptor(FakeKeys("other")).decrypt(sealed, "order/A1")
     with pytest.raises(UnknownKeyError, match="'lost': no keys are configured: ENCRYPTION_KEY_ID is not set"):
         Encryptor().decrypt(sealed, "order/A1")
@@ -119,14 +121,14 @@ def test_without_its_key_nothing_opens_and_the_error_names_it() -> None:
         make_encryptor(gone).decrypt(sealed, "order/A1")
 
 
-def test_without_any_key_nothing_is_written_in_the_clear() -> None:
+def test_without_any_key_nothing_is_written_as_plain_text() -> None:
     keys = FakeKeys()
     keys.lose()
     with pytest.raises(UnknownKeyError, match="no key to encrypt with"):
         make_encryptor(keys).encrypt(DATA, "x")
 
 
-def test_keys_that_were_exchanged_while_a_process_runs_are_not_taken_up() -> None:
+def test_a_replaced_names_key_is_ignored_by_a_running_process() -> None:
     keys, watch = FakeKeys(), Watch()
     one = Encryptor(keys, "current", clock=watch)
     hidden = one.name_digest("tally/1234")
@@ -136,24 +138,24 @@ def test_keys_that_were_exchanged_while_a_process_runs_are_not_taken_up() -> Non
     assert one.name_digest("tally/1234") == hidden
 
 
-def test_what_was_never_sealed_opens_as_it_is_unless_that_is_refused() -> None:
+def test_plain_data_is_read_as_it_is_unless_rejected() -> None:
     assert make_encryptor().decrypt(DATA, "x") == DATA
-    assert make_encryptor().decrypt_text("bell", "x") == "bell"
+    assert make_encryptor().decrypt_text("plain", "x") == "plain"
     strict = make_encryptor(accept_unencrypted=False)
-    for open_ in (lambda: strict.decrypt(DATA, "x"), lambda: strict.decrypt_text("bell", "x")):
+    for open_ in (lambda: strict.decrypt(DATA, "x"), lambda: strict.decrypt_text("plain", "x")):
         with pytest.raises(TamperedError, match="x is not encrypted"):
             open_()
 
 
-def test_where_nothing_is_sealed_data_stay_as_they_are() -> None:
+def test_with_encryption_off_data_stays_plain() -> None:
     off = Encryptor()
     assert off.encrypt(DATA, "x") == DATA
-    assert off.encrypt_text("bell", "x") == "bell"
+    assert off.encrypt_text("plain", "x") == "plain"
     assert off.name_digest("x") is None
     assert make_encryptor(write_with=None).encrypt(DATA, "x") == DATA
 
 
-def test_text_is_sealed_to_text() -> None:
+def test_text_is_encrypted_to_text() -> None:
     one = make_encryptor()
     sealed = one.encrypt_text("Grüße", "x")
     assert sealed.startswith(PREFIX)
@@ -163,13 +165,13 @@ def test_text_is_sealed_to_text() -> None:
             one.decrypt_text(changed, "x")
 
 
-def test_a_text_that_looks_sealed_is_sealed_like_any_other() -> None:
+def test_a_text_that_looks_encrypted_is_encrypted_like_any_other() -> None:
     one = make_encryptor()
     hostile = f"{PREFIX}not really"
     assert one.decrypt_text(one.encrypt_text(hostile, "x"), "x") == hostile
 
 
-def test_a_hidden_name_is_the_same_each_time_and_tells_nothing() -> None:
+def test_a_name_digest_is_deterministic() -> None:
     keys = FakeKeys()
     assert make_encryptor(keys).name_digest("tally/1234") == make_encryptor(keys).name_digest("tally/1234")
     assert make_encryptor(keys).name_digest("tally/1234") != make_encryptor(keys).name_digest("tally/1235")

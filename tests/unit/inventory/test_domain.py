@@ -25,17 +25,17 @@ def test_a_line_that_fits_nowhere_whole_is_split() -> None:
     assert allocate(stock(3, 3), 5, {B}) == {B: 3, A: 2}
 
 
-def test_what_is_missing_is_left_out() -> None:
+def test_unavailable_goods_are_not_allocated() -> None:
     assert allocate(stock(1, 2), 5, ()) == {A: 1, B: 2}
     assert allocate(stock(0, 0), 5, ()) == {}
     assert allocate({}, 5, ()) == {}
 
 
-def test_what_is_reserved_is_not_available() -> None:
+def test_reserved_stock_is_not_available() -> None:
     assert allocate({A: Stock(on_hand=5, reserved=3)}, 3, ()) == {A: 2}
 
 
-def test_lines_with_the_least_choice_are_taken_first() -> None:
+def test_lines_with_the_fewest_locations_are_reserved_first() -> None:
     items = [
         Item(sku=sku, name=sku, brand=sku, unit_price=1, stock=held)
         for sku, held in [("both", stock(9, 9)), ("only B", stock(0, 9))]

@@ -1,4 +1,4 @@
-"""Deliveries of events that are sealed on the broker."""
+"""Deliveries of encrypted events."""
 
 from services.common.encryption.encrypted_events import EncryptingPublisher
 from services.common.encryption.encryptor import Encryptor
@@ -22,7 +22,7 @@ def sealed_event(encryptor: Encryptor, number: int = 1) -> dict[str, object]:
     return sidecar.published[0]
 
 
-def test_sealed_events_and_others_are_shown_as_they_were_published() -> None:
+def test_encrypted_and_plain_events_are_shown_as_published() -> None:
     encryptor = make_encryptor()
     feed = service(encryptor)
     assert statuses(feed.deliver(sealed_event(encryptor), order_event(2))) == ["SUCCESS", "SUCCESS"]
@@ -30,7 +30,7 @@ def test_sealed_events_and_others_are_shown_as_they_were_published() -> None:
     assert {one["id"]: one["message"] for one in shown} == {"A1/1": "Reserved", "A1/2": "Reserved"}
 
 
-def test_an_event_whose_key_is_not_here_is_delivered_again_and_keeps_no_other_waiting() -> None:
+def test_an_event_with_an_unknown_key_is_redelivered_and_delays_no_other() -> None:
     mine, theirs = make_encryptor(FakeKeys("mine")), make_encryptor(FakeKeys("theirs"))
     feed = service(mine)
     assert statuses(feed.deliver(sealed_event(theirs), sealed_event(mine, 2))) == ["RETRY", "SUCCESS"]

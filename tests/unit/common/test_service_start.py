@@ -21,7 +21,7 @@ def config(**settings: object) -> ServiceConfig:
     return ServiceConfig.model_validate({"app_port": 3000, "dapr_http_port": NOWHERE, **settings})
 
 
-def test_a_service_seals_with_the_keys_of_its_file(tmp_path: Path) -> None:
+def test_a_service_encrypts_with_the_keys_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     key_file.ensure(path)
     settings = config(encryption_key_id="current", encryption_keys_file=path)
@@ -33,7 +33,7 @@ def test_a_service_seals_with_the_keys_of_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key_id", "complaint"), [("current", "cannot be read"), ("other", "'other', which is not among")]
 )
-def test_a_service_whose_file_is_not_as_it_must_be_ends_with_a_sentence(
+def test_a_service_with_an_invalid_key_file_exits_with_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], key_id: str, complaint: str
 ) -> None:
     path = tmp_path / "keys.json"
@@ -45,14 +45,14 @@ def test_a_service_whose_file_is_not_as_it_must_be_ends_with_a_sentence(
     assert complaint in capsys.readouterr().err
 
 
-def test_a_secret_store_is_waited_for_and_nothing_is_written_in_the_clear_meanwhile() -> None:
+def test_without_its_secret_store_a_service_writes_no_plain_text() -> None:
     settings = config(encryption_key_id="current", encryption_secret_store="vault")
     encryptor = create_encryptor(settings, Sidecar(settings))
     with pytest.raises(UnknownKeyError, match="no response"):
         encryptor.encrypt(b"{}", "x")
 
 
-def test_without_keys_nothing_is_sealed() -> None:
+def test_without_keys_nothing_is_encrypted() -> None:
     assert create_encryptor(config(), Sidecar(config())).encrypt(b"{}", "x") == b"{}"
 
 
@@ -93,9 +93,7 @@ def test_under_dapr_run_the_first_start_makes_the_keys_that_the_launcher_uses(
     assert path.read_text() == made
 
 
-def test_keys_of_ones_own_take_precedence_over_the_default_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_configured_keys_take_precedence_over_the_default_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     default, own = tmp_path / "default.json", tmp_path / "own.json"
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(default), ENCRYPTION_KEYS_FILE=str(own))
     assert (settings.encryption_key_id, settings.encryption_keys_file) == ("current", own)
@@ -106,7 +104,7 @@ def test_keys_of_ones_own_take_precedence_over_the_default_ones(
     assert (settings.encryption_key_id, settings.encryption_keys_file) == ("current", None)
 
 
-def test_with_an_empty_key_id_nothing_is_sealed_and_what_is_can_be_read(
+def test_with_an_empty_key_id_nothing_is_encrypted_and_encrypted_data_is_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "keys.json"
@@ -120,7 +118,7 @@ def test_with_an_empty_key_id_nothing_is_sealed_and_what_is_can_be_read(
     assert (encryptor.decrypt(sealed, "x"), encryptor.encrypt(b"{}", "x")) == (b'{"a": 1}', b"{}")
 
 
-def test_keys_that_cannot_be_made_end_the_service_with_a_sentence(
+def test_a_key_file_that_cannot_be_created_ends_the_service_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
