@@ -1,4 +1,4 @@
-"""Fakes: small working versions of what the services use, kept in memory."""
+"""Fakes: small in-memory implementations of the services' dependencies."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from services.common.storage.documents import ConflictError, Stored
 
 
 class FakeDocuments:
-    """A state store in memory with the same compare-and-set rules; can be told to fail."""
+    """An in-memory state store with compare-and-set; writes can be made to fail."""
 
     def __init__(self) -> None:
         self.kept: dict[str, tuple[bytes, int]] = {}
@@ -22,12 +22,12 @@ class FakeDocuments:
         return self.load_many([key]).get(key)
 
     def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
-        hits = {key: self.kept.get(key) for key in keys}
-        return {key: Stored(hit[0], str(hit[1])) for key, hit in hits.items() if hit}
+        documents = {key: self.kept.get(key) for key in keys}
+        return {key: Stored(data[0], str(data[1])) for key, data in documents.items() if data}
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
         if self.fail_writes_of(key):
-            raise TransientError(f"told to fail for {key}")
+            raise TransientError(f"injected failure for {key}")
         with self._guard:
             version = self.kept[key][1] if key in self.kept else None
             if (str(version) if version else None) != etag:
@@ -37,7 +37,7 @@ class FakeDocuments:
 
 
 class FakeClock:
-    """A clock that stands until it is moved."""
+    """A clock that only moves when it is advanced."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ class FakeClock:
 
 
 class FakeSidecar:
-    """Other services and the broker: answers by `(service, method, path)`, remembers what was published."""
+    """Other services and the broker: responds by service, and records calls and published events."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[str, str, Any], dict[str, Any]]] = {}

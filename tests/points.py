@@ -1,4 +1,4 @@
-"""The places that a story passes, at which a test may act, or have the process die."""
+"""Execution points of a scenario, at which a test can run an action or crash the process."""
 
 from collections.abc import Callable, Collection
 
@@ -6,7 +6,7 @@ from services.common.dapr.sidecar import TransientError
 
 
 class Points:
-    """The places that a story passes, in order; a test may act at each of them, or crash there."""
+    """Records the execution points of a scenario in order, and runs the actions that a test has set for them."""
 
     def __init__(self) -> None:
         self.passed: list[str] = []
@@ -14,13 +14,13 @@ class Points:
         self._acting = False
 
     def reach(self, name: str) -> None:
-        """Note that the story comes by, and do what a test wants done here."""
+        """Record an execution point and run the actions that are set for it."""
         if self._acting:
             return
         self.passed.append(name)
         number, nth = len(self.passed), self.passed.count(name)
-        for wanted, act in self._acts:
-            if wanted(number, name, nth):
+        for matches, act in self._acts:
+            if matches(number, name, nth):
                 self._acting = True
                 try:
                     act()
@@ -28,19 +28,19 @@ class Points:
                     self._acting = False
 
     def at(self, name: str, act: Callable[[], object], nth: Collection[int] = (1,)) -> None:
-        """Act when the story comes by `name` for these times."""
+        """Run the action at the given occurrences of the point `name`."""
         self._acts.append((lambda _number, here, count: here == name and count in nth, act))
 
     def at_each(self, act: Callable[[], object]) -> None:
-        """Act wherever the story comes by."""
+        """Run the action at every point."""
         self._acts.append((lambda _number, _here, _count: True, act))
 
     def at_number(self, number: int, act: Callable[[], object]) -> None:
-        """Act at the place with this number, counted from 1 now."""
+        """Run the action at the point with this number, counted from 1 from now on."""
         start = len(self.passed)
         self._acts.append((lambda here, _name, _count: here == start + number, act))
 
 
 def crash() -> None:
-    """Break off what is under way, as a process does that dies there; its caller tries again."""
+    """Simulate a crash of the process at this point; the caller retries."""
     raise TransientError("crashed here")

@@ -26,7 +26,7 @@ _SHORT_STREAMS = {"stream_poll": 0.01, "stream_lifetime": 0.02}
 
 
 def names() -> list[str]:
-    """Return the names of the services; the console's addresses are pages for people, not an API."""
+    """Return the names of the services with an API, without the console, whose routes are pages."""
     return ["orderprocessing", *_SIMPLE]
 
 
@@ -36,7 +36,7 @@ def make_app(name: str) -> Flask:
 
 
 def make(name: str, **settings: Any) -> tuple[Flask, FakeDocuments, Callable[[], None]]:
-    """Return a service's application, what it writes to, and what lets its workflows go on."""
+    """Return a service's application, its documents, and a function that runs its workflows."""
     if name == "orderprocessing":
         world = World(**settings)
         return world.app, world.documents, lambda: world.run(1)
@@ -44,6 +44,6 @@ def make(name: str, **settings: Any) -> tuple[Flask, FakeDocuments, Callable[[],
     config, documents = kind(app_port=1, **_SHORT_STREAMS, **settings), FakeDocuments()
     app = create_app(config, documents, FakeClock(), authenticator=create_authenticator(config, None))
     if name == "inventory":
-        # It lays its first stock when it is first asked for something, whatever that is.
+        # The first request seeds the catalogue.
         app.test_client().get("/inventory")
     return app, documents, lambda: None

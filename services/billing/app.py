@@ -32,7 +32,7 @@ def create_app(
     provider: PaymentProvider | None = None,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
-    """Return the application; `provider` takes the place of the configured one."""
+    """Return the application; `provider` replaces the configured payment provider."""
     app = create_base_app("billing", ready)
     guard(app, RULES, authenticator)
     chosen = provider or make_provider(config.payment_provider)

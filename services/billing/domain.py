@@ -1,4 +1,4 @@
-"""The rules of billing: what an invoice comes to, and how a ledger may change."""
+"""The rules of billing: the amounts of an invoice, and the allowed changes of a ledger."""
 
 from services.billing.models import (
     Charge,
@@ -24,17 +24,16 @@ from services.common.money import CURRENCY, percent_half_up
 TAX_PERCENT = 20
 SHIPPING_FIRST_UNIT = 499
 SHIPPING_FURTHER_UNIT = 150
-# An order has one key for each fulfillment; this keeps a stray caller from growing the document.
+# An order has one key for each fulfillment; the limit bounds the document.
 MAX_KEYS = 1000
 
 _TAKEN = frozenset({ChargeStatus.SUCCESS, ChargeStatus.REFUNDED})
 
 
 def make_invoice(request: InvoiceRequest, at: str) -> Invoice:
-    """Return the invoice of a fulfillment, `at` being the time it is made.
+    """Return the invoice of a fulfillment; `at` is its creation time.
 
-    The unit prices are the catalogue's at the time when the order was accepted: what the customer agreed to,
-    whatever the catalogue says by now.
+    The unit prices are those at the time the order was accepted, which the customer agreed to, not the current ones.
     """
     goods = sum(line.quantity * line.unit_price for line in request.items)
     units = sum(line.quantity for line in request.items)
@@ -55,26 +54,26 @@ def make_invoice(request: InvoiceRequest, at: str) -> Invoice:
     )
 
 
-def same_invoice(kept: Invoice, made: Invoice) -> Invoice:
-    """Return the kept invoice if the one made now says the same. Raises the 409 otherwise."""
-    if kept.model_copy(update={"created_at": made.created_at}) != made:
-        raise NotAllowedError("invoiceExists", f"{kept.fulfillment_id} has an invoice with other content")
-    return kept
+def check_same_invoice(existing: Invoice, requested: Invoice) -> Invoice:
+    """Return the existing invoice if the requested one has the same content. Raises the 409 otherwise."""
+    if existing.model_copy(update={"created_at": requested.created_at}) != requested:
+        raise NotAllowedError("invoiceExists", f"{existing.fulfillment_id} has an invoice with other content")
+    return existing
 
 
 def invoice_answer(invoice: Invoice) -> InvoiceAnswer:
-    """Return what the maker of an invoice is told."""
+    """Return the response to an invoice request."""
     return InvoiceAnswer.model_validate(invoice.model_dump())
 
 
 def find_charge(ledger: Ledger | None, request: ChargeRequest) -> Charge | None:
-    """Return what became of the key, or None for a new one. Raises the 409 for a key used otherwise."""
+    """Return the charge of the key, or None for a new key. Raises the 409 for a key of another charge."""
     charge = ledger.charges.get(request.idempotency_key) if ledger else None
     if charge is None:
         return None
-    asked = (request.fulfillment_id, request.invoice_reference, request.amount)
-    same = asked == (charge.fulfillment_id, charge.invoice_reference, charge.amount)
-    if charge.status is ChargeStatus.VOIDED:  # a refund that came first knew no invoice and no amount
+    requested = (request.fulfillment_id, request.invoice_reference, request.amount)
+    same = requested == (charge.fulfillment_id, charge.invoice_reference, charge.amount)
+    if charge.status is ChargeStatus.VOIDED:  # an earlier refund, which has no invoice and no amount, created it
         same = request.fulfillment_id == charge.fulfillment_id
     if not same:
         raise _key_reused(request.idempotency_key)
@@ -82,7 +81,7 @@ def find_charge(ledger: Ledger | None, request: ChargeRequest) -> Charge | None:
 
 
 def check_payable(ledger: Ledger | None, invoice: Invoice | None, request: ChargeRequest) -> None:
-    """Refuse to charge what was not invoiced, or was paid with another key, by a 409."""
+    """Raise the 409 for a charge without a matching invoice, or of an invoice that was paid with another key."""
     if invoice is None:
         raise NotAllowedError("invoiceMissing", f"{request.fulfillment_id} has no invoice")
     if invoice.invoice_reference != request.invoice_reference:
@@ -90,17 +89,17 @@ def check_payable(ledger: Ledger | None, invoice: Invoice | None, request: Charg
             "invoiceMismatch", f"the invoice of {request.fulfillment_id} is {invoice.invoice_reference}"
         )
     if invoice.total != request.amount:
-        raise NotAllowedError("amountMismatch", f"{invoice.invoice_reference} comes to {invoice.total}")
+        raise NotAllowedError("amountMismatch", f"the total of {invoice.invoice_reference} is {invoice.total}")
     if ledger and _is_paid(ledger, request.invoice_reference):
         raise NotAllowedError("invoicePaid", f"{invoice.invoice_reference} was paid with another key")
-    _check_room(ledger)
+    _check_capacity(ledger)
 
 
 def record_charge(ledger: Ledger | None, request: ChargeRequest, outcome: ChargeOutcome, at: str) -> Ledger:
-    """Return the ledger with the provider's outcome, or unchanged if the key has an entry already.
+    """Return the ledger with the provider's outcome, unchanged if the key has an entry.
 
-    What is recorded stands: an earlier write of the same charge, or the void of a refund that overtook it. A
-    charge that another key overtook in paying the same invoice is recorded as voided.
+    An existing entry takes precedence: it is an earlier write of the same charge, or the void of a concurrent refund. A
+    charge for an invoice that another key has paid in the meantime is recorded as voided.
     """
     before = ledger or Ledger()
     if request.idempotency_key in before.charges:
@@ -117,11 +116,11 @@ def record_charge(ledger: Ledger | None, request: ChargeRequest, outcome: Charge
         reference=outcome.reference,
         reason=outcome.reason,
     )
-    return _with(before, request.idempotency_key, charge)
+    return _with_charge(before, request.idempotency_key, charge)
 
 
 def charge_answer(charge: Charge) -> ChargeAnswer:
-    """Return what the caller of a charge is told; one that was undone is not a success any more."""
+    """Return the response to a charge request; a refunded or voided charge has failed."""
     if charge.status is ChargeStatus.SUCCESS:
         return ChargeAnswer(status=PaymentStatus.SUCCESS, charge_reference=charge.reference)
     reason = charge.reason if charge.status is ChargeStatus.DECLINED else charge.status.value
@@ -129,7 +128,7 @@ def charge_answer(charge: Charge) -> ChargeAnswer:
 
 
 def void_unless_charged(ledger: Ledger | None, request: RefundRequest, at: str) -> Ledger:
-    """Return the ledger with a void mark for a key that nothing is recorded for, else unchanged.
+    """Return the ledger with a voided charge for a key without an entry, else unchanged.
 
     Raises the 409 for a key of another fulfillment.
     """
@@ -139,27 +138,27 @@ def void_unless_charged(ledger: Ledger | None, request: RefundRequest, at: str) 
         if charge.fulfillment_id != request.fulfillment_id:
             raise _key_reused(request.charge_key)
         return before
-    _check_room(ledger)
-    mark = Charge(fulfillment_id=request.fulfillment_id, status=ChargeStatus.VOIDED, at=at)
-    return _with(before, request.charge_key, mark)
+    _check_capacity(ledger)
+    voided = Charge(fulfillment_id=request.fulfillment_id, status=ChargeStatus.VOIDED, at=at)
+    return _with_charge(before, request.charge_key, voided)
 
 
 def record_refund(ledger: Ledger | None, key: str, refund: Refund) -> Ledger:
-    """Return the ledger with the charge of `key` refunded, or unchanged if it is not a charge that stands."""
+    """Return the ledger with the charge of `key` refunded, unchanged if it is not a successful charge."""
     before = ledger or Ledger()
     charge = before.charges.get(key)
     if charge is None or charge.status is not ChargeStatus.SUCCESS:
         return before
-    return _with(before, key, charge.model_copy(update={"status": ChargeStatus.REFUNDED, "refund": refund}))
+    return _with_charge(before, key, charge.model_copy(update={"status": ChargeStatus.REFUNDED, "refund": refund}))
 
 
 def refundable(charge: Charge) -> int:
-    """Return how much a refund of the charge gives back, or gave back already."""
+    """Return the amount that a refund of the charge returns, or has returned."""
     return charge.amount if charge.status in _TAKEN else 0
 
 
 def show(order_id: str, ledger: Ledger | None) -> LedgerAnswer:
-    """Return an order's ledger as it is shown, oldest first: charges, declined ones too, and refunds."""
+    """Return the API representation of an order's ledger, oldest first: charges, also declined ones, and refunds."""
     charges = list(ledger.charges.values()) if ledger else []
     entries = [entry for charge in charges for entry in _entries(charge)]
     return LedgerAnswer(
@@ -175,7 +174,7 @@ def _entries(charge: Charge) -> list[LedgerEntry]:
     if charge.status is ChargeStatus.VOIDED:
         return []
     amount = refundable(charge)
-    first = LedgerEntry(
+    charge_entry = LedgerEntry(
         type=EntryType.CHARGE,
         fulfillment_id=charge.fulfillment_id,
         amount=amount,
@@ -184,18 +183,18 @@ def _entries(charge: Charge) -> list[LedgerEntry]:
         reason=charge.reason,
     )
     if charge.refund is None:
-        return [first]
-    back = LedgerEntry(
+        return [charge_entry]
+    refund_entry = LedgerEntry(
         type=EntryType.REFUND,
         fulfillment_id=charge.fulfillment_id,
         amount=amount,
         at=charge.refund.at,
         reference=charge.refund.reference,
     )
-    return [first, back]
+    return [charge_entry, refund_entry]
 
 
-def _with(ledger: Ledger, key: str, charge: Charge) -> Ledger:
+def _with_charge(ledger: Ledger, key: str, charge: Charge) -> Ledger:
     return ledger.model_copy(update={"charges": {**ledger.charges, key: charge}})
 
 
@@ -206,7 +205,7 @@ def _is_paid(ledger: Ledger, invoice_reference: str) -> bool:
     )
 
 
-def _check_room(ledger: Ledger | None) -> None:
+def _check_capacity(ledger: Ledger | None) -> None:
     if ledger and len(ledger.charges) >= MAX_KEYS:
         raise NotAllowedError("ledgerFull", f"the order has {MAX_KEYS} charges already")
 

@@ -1,4 +1,4 @@
-"""What billing reads, answers and keeps. Every amount is in minor units."""
+"""Requests, responses and records of billing. Amounts are in minor units."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ Amount = Annotated[int, Field(ge=0, le=10**20)]
 
 
 class ChargeStatus(StrEnum):
-    """What became of a charge; `success` may become `refunded`, the others stay."""
+    """The status of a charge; `success` may become `refunded`, the others are final."""
 
     SUCCESS = "success"
     DECLINED = "declined"
@@ -24,26 +24,26 @@ class ChargeStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """What the caller of a charge is told."""
+    """The status in the response to a charge."""
 
     SUCCESS = "success"
     FAILED = "failed"
 
 
 class EntryType(StrEnum):
-    """Which way the money of a ledger entry went."""
+    """The direction of a ledger entry."""
 
     CHARGE = "charge"
     REFUND = "refund"
 
 
 class Line(GoodsLine):
-    """Goods on an invoice, with the unit price that was agreed when the order was accepted."""
+    """A line of an invoice, with the unit price at the time the order was accepted."""
 
     unit_price: UnitPrice
 
 
-class _AboutFulfillment(Request):
+class _FulfillmentRequest(Request):
     fulfillment_id: FulfillmentId
     order_id: OrderId
 
@@ -53,14 +53,14 @@ class _AboutFulfillment(Request):
         return check_owner(order_id, info.data.get("fulfillment_id"))
 
 
-class InvoiceRequest(_AboutFulfillment):
+class InvoiceRequest(_FulfillmentRequest):
     """The body of `POST /invoices`."""
 
     customer_id: Name
     items: list[Line] = Field(min_length=1, max_length=100)
 
 
-class ChargeRequest(_AboutFulfillment):
+class ChargeRequest(_FulfillmentRequest):
     """The body of `POST /charges`."""
 
     idempotency_key: Name
@@ -68,7 +68,7 @@ class ChargeRequest(_AboutFulfillment):
     amount: Amount
 
 
-class RefundRequest(_AboutFulfillment):
+class RefundRequest(_FulfillmentRequest):
     """The body of `POST /refunds`."""
 
     charge_key: Name
@@ -81,7 +81,7 @@ class LedgerQuery(Request):
 
 
 class Invoice(ApiModel):
-    """What a fulfillment costs; made once, never changed."""
+    """The amounts of a fulfillment; created once, never changed."""
 
     fulfillment_id: str
     order_id: str
@@ -97,7 +97,7 @@ class Invoice(ApiModel):
 
 
 class InvoiceAnswer(ApiModel):
-    """The answer to `POST /invoices`."""
+    """The response to `POST /invoices`."""
 
     invoice_reference: str
     sub_total: int
@@ -108,14 +108,14 @@ class InvoiceAnswer(ApiModel):
 
 
 class Refund(ApiModel):
-    """Money that went back; always the whole charge."""
+    """A refund, always of the whole charge."""
 
     reference: str
     at: str
 
 
 class Charge(ApiModel):
-    """One idempotency key and what became of it; `reference` is the payment provider's."""
+    """The charge of an idempotency key; `reference` is the payment provider's."""
 
     fulfillment_id: str
     status: ChargeStatus
@@ -134,7 +134,7 @@ class Ledger(ApiModel):
 
 
 class ChargeAnswer(ApiModel):
-    """The answer to `POST /charges`."""
+    """The response to `POST /charges`."""
 
     status: PaymentStatus
     charge_reference: str | None = None
@@ -142,13 +142,13 @@ class ChargeAnswer(ApiModel):
 
 
 class RefundAnswer(ApiModel):
-    """The answer to `POST /refunds`: the amount that went back, 0 where nothing was charged."""
+    """The response to `POST /refunds`: the refunded amount, 0 if nothing was charged."""
 
     refunded: int
 
 
 class LedgerEntry(ApiModel):
-    """One line of a ledger as it is shown; a declined charge moved nothing, so its amount is 0."""
+    """One entry of a ledger; a declined charge has the amount 0."""
 
     type: EntryType
     fulfillment_id: str
@@ -159,7 +159,7 @@ class LedgerEntry(ApiModel):
 
 
 class LedgerAnswer(ApiModel):
-    """The answer to `GET /ledger`."""
+    """The response to `GET /ledger`."""
 
     order_id: str
     currency: str
@@ -170,7 +170,7 @@ class LedgerAnswer(ApiModel):
 
 @dataclass(frozen=True)
 class ChargeOutcome:
-    """The payment provider's answer: its reference, and the reason when it did not accept."""
+    """The payment provider's response: its reference, and the reason of a declined charge."""
 
     accepted: bool
     reference: str

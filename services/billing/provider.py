@@ -1,4 +1,4 @@
-"""The port to whoever moves the money, and the simulation that stands behind it here."""
+"""The payment provider: a port, and a simulation as its only adapter."""
 
 import hashlib
 from typing import Literal, Protocol
@@ -6,33 +6,33 @@ from typing import Literal, Protocol
 from services.billing.models import ChargeOutcome
 
 CARD_LIMIT = 100_000_00
-"""The most that the simulated network takes in one charge, in minor units."""
+"""The maximum amount of a charge in the simulated network, in minor units."""
 
 
 class PaymentProvider(Protocol):
     """A payment provider.
 
-    Every operation is idempotent by its key, and raises TransientError when out of reach.
+    Every operation is idempotent by its key and raises TransientError if the provider is unreachable.
     """
 
     def charge(self, key: str, amount: int, currency: str) -> ChargeOutcome:
-        """Charge `amount` minor units once for `key`; asked again, give the first outcome."""
+        """Charge `amount` minor units once for `key`; a repeated call returns the first outcome."""
 
     def refund(self, reference: str, amount: int, key: str) -> str:
-        """Give an accepted charge's `amount` back once for `key`; return the reference of the refund."""
+        """Refund the `amount` of an accepted charge once for `key`; return the reference of the refund."""
 
     def void(self, key: str) -> None:
-        """Give back what was charged for `key`, if anything was, and let nothing be charged for it any more.
+        """Refund the charge of `key`, if there is one, and reject later charges with this key.
 
-        Unlike a refund this needs no reference: it undoes a charge whose outcome nobody lived to record.
+        Unlike a refund this needs no reference: it undoes a charge whose outcome a crash kept from being recorded.
         """
 
 
 class SimulatedCardNetwork:
-    """A SIMULATION of a card network: no money moves and nothing is remembered.
+    """A SIMULATION of a card network: no money moves and nothing is stored.
 
-    References are derived from the key, so that the same key gets the same answer, as from a real network.
-    It declines charges above CARD_LIMIT with the reason `cardDeclined`.
+    References are derived from the key, so that the same key gets the same response, as from a real network. It
+    declines charges above CARD_LIMIT with the reason `cardDeclined`.
     """
 
     def charge(self, key: str, amount: int, currency: str) -> ChargeOutcome:
@@ -41,15 +41,15 @@ class SimulatedCardNetwork:
         return ChargeOutcome(accepted, _reference("CH", key), None if accepted else "cardDeclined")
 
     def refund(self, reference: str, amount: int, key: str) -> str:
-        """Return the reference that a refund would have."""
+        """Return the reference of a refund."""
         return _reference("RF", key)
 
     def void(self, key: str) -> None:
-        """Do nothing: nothing was charged."""
+        """Do nothing, because nothing was charged."""
 
 
 def make_provider(name: Literal["simulated"]) -> PaymentProvider:
-    """Return the payment provider of that name in the configuration."""
+    """Return the payment provider with this name."""
     return {"simulated": SimulatedCardNetwork}[name]()
 
 

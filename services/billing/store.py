@@ -1,10 +1,9 @@
-"""Keeps invoices and ledgers, and the ledgers in step with the payment provider.
+"""Stores invoices and ledgers, and keeps the ledgers consistent with the payment provider.
 
-The provider is asked first and the ledger written after, both keyed by the idempotency key: whatever falls
-between them is repaired by the same request again. A refund of a key that has no entry marks it void before
-it voids it at the provider, so a charge that is on its way finds the mark when it comes to write, and takes
-itself back. Ledgers are not hot (a handful of fulfillments share one), so compare-and-set needs no lock in
-front.
+The provider is called first and the ledger is written after, both by the idempotency key, so that repeating a request
+completes it after a crash in between. A refund of a key without an entry records it as voided before it voids it at the
+provider: a concurrent charge finds that entry when it writes the ledger, and undoes itself. A ledger has little
+contention (a few fulfillments share one), so compare-and-set needs no lock.
 """
 
 from services.billing import domain
@@ -38,11 +37,11 @@ class BillingStore:
         self._clock, self._provider = clock, provider
 
     def invoice(self, request: InvoiceRequest) -> Invoice:
-        """Make the fulfillment's invoice, or return the one it has. Raises the 409 for other content."""
-        made = domain.make_invoice(request, self._now())
-        if self._invoices.create(request.fulfillment_id, made):
-            return made
-        return domain.same_invoice(self._invoices.get(request.fulfillment_id) or made, made)
+        """Create the fulfillment's invoice, or return the existing one. Raises the 409 for other content."""
+        invoice = domain.make_invoice(request, self._now())
+        if self._invoices.create(request.fulfillment_id, invoice):
+            return invoice
+        return domain.check_same_invoice(self._invoices.get(request.fulfillment_id) or invoice, invoice)
 
     def find_invoice(self, fulfillment_id: str) -> Invoice | None:
         """Return the fulfillment's invoice, or None."""
@@ -53,14 +52,14 @@ class BillingStore:
         ledger = self._ledgers.get(request.order_id)
         charge = domain.find_charge(ledger, request) or self._charge_now(ledger, request)
         if charge.status is ChargeStatus.VOIDED:
-            # On every repeat: the attempt that the provider accepted may have died before it came here.
+            # With every repeat, because the attempt that the provider accepted may have crashed before this step.
             self._provider.void(_provider_key(request.order_id, request.idempotency_key))
         return domain.charge_answer(charge)
 
     def refund(self, request: RefundRequest) -> int:
-        """Give the charge of the request's key back in full, once, and return its amount in minor units.
+        """Refund the charge of the request's key in full, once, and return its amount in minor units.
 
-        A key without a charge gets a void mark and 0. Raises the 409 for a key of another fulfillment.
+        A key without a charge is recorded as voided and returns 0. Raises the 409 for a key of another fulfillment.
         """
         order_id, key = request.order_id, request.charge_key
         provider_key = _provider_key(order_id, key)
@@ -76,14 +75,14 @@ class BillingStore:
         return domain.refundable(charge)
 
     def ledger(self, order_id: str) -> LedgerAnswer:
-        """Return what was charged and refunded for an order; an unknown order has an empty ledger."""
+        """Return the charges and refunds of an order; an unknown order has an empty ledger."""
         return domain.show(order_id, self._ledgers.get(order_id))
 
     def _charge_now(self, ledger: Ledger | None, request: ChargeRequest) -> Charge:
         order_id, key = request.order_id, request.idempotency_key
         domain.check_payable(ledger, self._invoices.get(request.fulfillment_id), request)
         outcome = self._provider.charge(_provider_key(order_id, key), request.amount, CURRENCY)
-        log.info("charge answered", extra={"accepted": outcome.accepted, "reference": outcome.reference})
+        log.info("payment provider responded", extra={"accepted": outcome.accepted, "reference": outcome.reference})
         after = self._ledgers.update(order_id, lambda now: domain.record_charge(now, request, outcome, self._now()))
         return domain.find_charge(after, request) or after.charges[key]
 
@@ -92,5 +91,5 @@ class BillingStore:
 
 
 def _provider_key(order_id: str, key: str) -> str:
-    """A key is the caller's and counts within its order; the provider's keys are shared by all orders."""
+    """Return the provider's key: a caller's key is unique within its order, the provider's among all orders."""
     return f"{order_id}/{key}"

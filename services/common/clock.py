@@ -1,10 +1,10 @@
-"""Time as the services write it: RFC 3339, UTC, milliseconds, so that text order is time order."""
+"""Timestamps: RFC 3339 in UTC with milliseconds, so that they sort as text in the order of time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the current time, in UTC; tests pass their own."""
+"""Returns the current time in UTC; tests pass their own."""
 
 
 def utc_now() -> datetime:
@@ -13,10 +13,10 @@ def utc_now() -> datetime:
 
 
 def rfc3339(moment: datetime) -> str:
-    """Write a moment as `2026-11-21T08:54:14.123Z`."""
+    """Format a time as `2026-11-21T08:54:14.123Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def moment(text: str) -> datetime:
-    """Read what `rfc3339` wrote."""
+    """Parse a timestamp that `rfc3339` formatted."""
     return datetime.fromisoformat(text)

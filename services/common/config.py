@@ -37,9 +37,9 @@ Money = Annotated[int, BeforeValidator(_money), Field(ge=0)]
 
 
 class ServiceConfig(BaseModel):
-    """What every service is told; each field is the environment variable of the same name in capitals.
+    """The settings of every service; each field is the environment variable of the same name in capitals.
 
-    `trusted_hosts` are the names, without port, by which browsers may call the service.
+    `trusted_hosts` are the host names, without a port, under which browsers may call the service.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,25 +76,27 @@ class ServiceConfig(BaseModel):
     accept_unencrypted: bool = True
 
     @model_validator(mode="after")
-    def _guarded(self) -> Self:
+    def _access_is_protected(self) -> Self:
         if bool(self.app_api_token) != bool(self.dapr_api_token):
-            raise ValueError("APP_API_TOKEN and DAPR_API_TOKEN come together: one alone leaves a way round it")
-        place = _one_place(API_KEYS_FILE=self.api_keys_file, API_KEYS_SECRET_STORE=self.api_keys_secret_store)
-        if place and not self.app_api_token:
-            raise ValueError(f"{place} needs APP_API_TOKEN and DAPR_API_TOKEN, or the sidecars are a way round it")
-        if not place and not is_loopback(self.app_host):
+            raise ValueError("APP_API_TOKEN and DAPR_API_TOKEN must be set together: either one alone can be bypassed")
+        source = _only_source(API_KEYS_FILE=self.api_keys_file, API_KEYS_SECRET_STORE=self.api_keys_secret_store)
+        if source and not self.app_api_token:
             raise ValueError(
-                f"APP_HOST is {self.app_host}, where others can reach this service: that needs API_KEYS_FILE or "
-                "API_KEYS_SECRET_STORE, the keys of those who may (`oms access add` makes them)"
+                f"{source} needs APP_API_TOKEN and DAPR_API_TOKEN, or callers could bypass it through the sidecars"
+            )
+        if not source and not is_loopback(self.app_host):
+            raise ValueError(
+                f"APP_HOST is {self.app_host}, which other machines can reach: that needs API_KEYS_FILE or "
+                "API_KEYS_SECRET_STORE (`oms access add` creates API keys)"
             )
         return self
 
     @model_validator(mode="after")
-    def _keys_have_a_place(self) -> Self:
-        place = _one_place(
+    def _encryption_has_keys(self) -> Self:
+        source = _only_source(
             ENCRYPTION_KEYS_FILE=self.encryption_keys_file, ENCRYPTION_SECRET_STORE=self.encryption_secret_store
         )
-        if self.encryption_key_id and not place:
+        if self.encryption_key_id and not source:
             raise ValueError("ENCRYPTION_KEY_ID needs ENCRYPTION_KEYS_FILE or ENCRYPTION_SECRET_STORE")
         return self
 
@@ -121,7 +123,7 @@ def read(kind: type[C], environ: Mapping[str, str], **defaults: object) -> C:
 
 
 def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) -> C:
-    """Build the configuration, or end the process with status 2 and a sentence for each wrong variable."""
+    """Build the configuration, or end the process with status 2 and an error for each wrong variable."""
     try:
         return read(kind, environ, **defaults)
     except ConfigurationError as error:
@@ -139,13 +141,13 @@ def _sentence(item: ErrorDetails) -> str:
         return reason(item)
     if item["type"] == "missing":
         return f"{name} is not set"
-    value = "not as it must be" if name.endswith("TOKEN") else repr(item["input"])
+    value = "invalid" if name.endswith("TOKEN") else repr(item["input"])
     return f"{name} is {value}: {item['msg']}"
 
 
-def _one_place(**places: Path | str | None) -> str | None:
-    """Return the name of the place that is set, None without one. Raises ValueError where two are."""
-    names = [name for name, value in places.items() if value]
+def _only_source(**sources: Path | str | None) -> str | None:
+    """Return the name of the source that is set, or None. Raises ValueError if several are set."""
+    names = [name for name, value in sources.items() if value]
     if len(names) > 1:
         raise ValueError(f"{' and '.join(names)} exclude each other")
     return names[0] if names else None

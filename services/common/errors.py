@@ -1,12 +1,12 @@
-"""What the rules of a domain refuse. Pure: the web layer turns each kind into its HTTP answer."""
+"""Errors of the domain rules. Pure: the web layer maps each class to an HTTP status."""
 
 from collections.abc import Sequence
 
 
 class DomainError(Exception):
-    """A rule refuses what was asked for; nothing was changed.
+    """A rule rejects a request; nothing was changed.
 
-    `code` is stable and for programs, `detail` is for people.
+    `code` is stable, for programs; `detail` is for people.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -15,18 +15,18 @@ class DomainError(Exception):
 
 
 class NotAllowedError(DomainError):
-    """The current state does not allow it."""
+    """The current state does not allow the request."""
 
 
 class NotFoundError(DomainError):
-    """The thing does not exist."""
+    """The resource does not exist."""
 
     def __init__(self, what: str, key: str) -> None:
         super().__init__("notFound", f"there is no {what} {key!r}")
 
 
 class InvalidError(DomainError):
-    """The request is wrong in itself; `fields` names every wrong field, as (field, what is wrong)."""
+    """The request is invalid; `fields` lists every wrong field as (field, detail)."""
 
     def __init__(self, code: str, detail: str, fields: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(code, detail)
@@ -34,12 +34,12 @@ class InvalidError(DomainError):
 
 
 def invalid_fields(fields: Sequence[tuple[str, str]]) -> InvalidError:
-    """Return the error that names every wrong field, as (field, what is wrong)."""
+    """Return the error that lists every wrong field, given as (field, detail)."""
     return InvalidError("invalidField", "; ".join(f"{field}: {detail}" for field, detail in fields), fields)
 
 
 class OverloadedError(DomainError):
-    """There is too much to do right now; the same request is welcome in `retry_after` seconds."""
+    """The system is overloaded; the client may repeat the request in `retry_after` seconds."""
 
     def __init__(self, code: str, detail: str, retry_after: int) -> None:
         super().__init__(code, detail)
@@ -47,4 +47,4 @@ class OverloadedError(DomainError):
 
 
 class UnavailableError(DomainError):
-    """It works again after a while, such as when maintenance is over."""
+    """The operation is temporarily unavailable, for example during maintenance."""

@@ -1,4 +1,4 @@
-"""Host names as requests carry them, and which of them are this machine's own."""
+"""Host names of requests, and which of them belong to this machine."""
 
 import ipaddress
 import re
@@ -14,7 +14,7 @@ def host_name(host: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a name or an address, with or without brackets, is this machine's own for itself."""
+    """Return whether a name or an address, with or without brackets, is loopback."""
     try:
         return ipaddress.ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:

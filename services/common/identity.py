@@ -1,4 +1,4 @@
-"""Who a person is and what role he has; and the person in whose name this thread calls other services."""
+"""Persons and their roles, and the person in whose name the current thread calls other services."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ NAME_HEADER = "oms-person"
 
 
 class Role(StrEnum):
-    """What somebody may do; the table of each service says which role may call which endpoint."""
+    """The role of a person; each service's rules say which role may call which endpoint."""
 
     CUSTOMER = "customer"
     APPROVER = "approver"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who has shown who he is; the name of a customer is his customer id."""
+    """An authenticated person; the name of a customer is the customer id."""
 
     name: str
     role: Role
@@ -34,7 +34,7 @@ _acting_for: ContextVar[Person | None] = ContextVar("acting_for", default=None)
 
 @contextmanager
 def acting_for(person: Person | None) -> Iterator[None]:
-    """Call other services in the name of a person while the block runs, or with None in the process's own."""
+    """Call other services in the name of a person inside the block, or with None in the name of the process."""
     token = _acting_for.set(person)
     try:
         yield
@@ -43,17 +43,17 @@ def acting_for(person: Person | None) -> Iterator[None]:
 
 
 def outgoing_headers() -> dict[str, str]:
-    """Return the headers that say in whose name a call is made, none when it is in the process's own."""
+    """Return the headers that name the person for whom a call is made, none for a call of the process itself."""
     person = _acting_for.get()
     if person is None:
         return {}
     return {ROLE_HEADER: person.role.value, NAME_HEADER: quote(person.name, safe="")}
 
 
-def named_in(header: Callable[[str], str | None]) -> Person | None:
-    """Return the person whom a call's headers name, None without one. Raises ValueError for an unknown role.
+def person_from_headers(header: Callable[[str], str | None]) -> Person | None:
+    """Return the person that a call's headers name, or None. Raises ValueError for an unknown role.
 
-    Only who called can know whether they are true.
+    The headers are not authenticated: trust them only from a trusted caller.
     """
     role = header(ROLE_HEADER)
     return None if role is None else Person(unquote(header(NAME_HEADER) or ""), Role(role))

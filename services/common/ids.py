@@ -1,4 +1,4 @@
-"""The shapes of the ids that services exchange; a shipment has the id of its fulfillment."""
+"""The formats of the ids that services exchange. A shipment has the id of its fulfillment."""
 
 import re
 from typing import Annotated
@@ -17,10 +17,10 @@ FulfillmentId = Annotated[str, Field(pattern=f"^{FULFILLMENT_ID_PATTERN}$")]
 """A fulfillment's id, `{orderId}:{n}`, n from 1 to 9,999."""
 
 
-def fits_a_path(text: str) -> bool:
-    """Tell whether a text may be one part of a path that is called through Dapr.
+def is_path_segment(text: str) -> bool:
+    """Return whether a text can be a segment of a path that is called through Dapr.
 
-    Dots alone lead elsewhere, and Dapr 1.18 lets nobody have some signs in a path, however they are written.
+    A segment of dots navigates, and Dapr 1.18 rejects some characters in a path even when they are escaped.
     """
     return bool(text.strip(".")) and not _NOT_IN_PATHS & set(text)
 
@@ -31,12 +31,12 @@ def fulfillment_id(order_id: str, number: int) -> str:
 
 
 def is_fulfillment_id(text: str) -> bool:
-    """Tell whether the text has the shape of a fulfillment id."""
+    """Return whether the text has the format of a fulfillment id."""
     return re.fullmatch(FULFILLMENT_ID_PATTERN, text) is not None
 
 
 def split_fulfillment_id(text: str) -> tuple[str, int]:
-    """Return a fulfillment id's order id and number. Raises ValueError for other text."""
+    """Return the order id and the number in a fulfillment id. Raises ValueError for other text."""
     if not is_fulfillment_id(text):
         raise ValueError("is not a fulfillment id")
     order_id, _, number = text.partition(":")
@@ -44,7 +44,7 @@ def split_fulfillment_id(text: str) -> tuple[str, int]:
 
 
 def check_owner(order_id: str, fulfillment: str | None) -> str:
-    """Return `order_id` if it is the order of the fulfillment, or if that is None; for use in a validator.
+    """Return `order_id` if the fulfillment is None or belongs to that order; for validators.
 
     Raises ValueError.
     """

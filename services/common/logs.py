@@ -1,4 +1,4 @@
-"""Structured logs on standard output; each line carries the order id and the trace id when they are known."""
+"""Structured logs on standard output. Each line has the order id and the trace id where they are known."""
 
 import json
 import logging
@@ -16,13 +16,13 @@ _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "ascti
 
 
 def get_logger(name: str) -> logging.Logger:
-    """Return the logger of a module; give fields by `extra={...}`."""
+    """Return the logger of a module; pass fields in `extra={...}`."""
     return logging.getLogger(name)
 
 
 @contextmanager
 def about_order(order_id: str) -> Iterator[None]:
-    """Put the order id on every line that is logged inside."""
+    """Add the order id to every line that is logged inside the block."""
     token = _order_id.set(order_id)
     try:
         yield
@@ -51,10 +51,10 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _one_line(text: str) -> str:
-    """Escape what would end the line or steer a terminal: some of the text may be a stranger's."""
+    """Escape line breaks and control characters, because some of the text may come from an attacker."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class _TextFormatter(logging.Formatter):
@@ -69,28 +69,28 @@ def _without_path(record: logging.LogRecord) -> bool:
     return True
 
 
-def _is_no_probe(record: logging.LogRecord) -> bool:
+def _is_not_probe(record: logging.LogRecord) -> bool:
     return "'pulse_workflow'" not in record.getMessage()
 
 
 def set_up(level: str, form: str) -> None:
-    """Send every log line of the process to standard output, as `text` or `json`."""
+    """Configure logging to standard output, as `text` or `json`."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # The workflow SDK logs two lines for each step of each workflow; its warnings say something.
+    # The workflow SDK logs two lines for each step of each workflow; only its warnings are useful.
     logging.getLogger("durabletask-worker").setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
     # An idle worker starts a probe every ten seconds, and its client logs each.
-    logging.getLogger("durabletask-client").addFilter(lambda line: level == "DEBUG" or _is_no_probe(line))
-    # What the workflow client logs as an error it also raises, and its caller deals with it.
+    logging.getLogger("durabletask-client").addFilter(lambda line: level == "DEBUG" or _is_not_probe(line))
+    # The workflow client logs an error and raises it too; the caller handles it.
     logging.getLogger("DaprWorkflowClient").setLevel(logging.CRITICAL)
     # A failing activity is logged by the registry, with the order's id.
     logging.getLogger("WorkflowRuntime").addFilter(lambda line: "Activity execution failed" not in line.getMessage())
-    # The HTTP client logs each connection; only its warnings say something.
+    # The HTTP client logs each connection; only its warnings are useful.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
-    # The server names the path of a request whose client hung up: it may hold a customer, and lines of its own.
+    # The server logs the path of a request whose client disconnected; it may contain a customer id and line breaks.
     logging.getLogger("waitress").addFilter(_without_path)
-    # A full thread queue is waitress's way of saying "busy"; it is a load figure, not a fault.
+    # waitress warns about a full thread queue, which is a load figure and not a fault.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

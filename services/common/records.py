@@ -1,4 +1,4 @@
-"""Parts of records that the storage layer reads too: entries of an index, and markers of operations. Pure."""
+"""Parts of records that the storage layer reads too: index entries and operation markers. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,16 +9,16 @@ from services.common.errors import InvalidError
 
 
 class EntryLocation(BaseModel):
-    """Where an entry lies; it never moves."""
+    """The location of an index entry; it never changes."""
 
     shard: int
     page: int
 
 
 class Entry(BaseModel):
-    """One line of an index: `rev` grows with each change, `open` says whether more changes are expected.
+    """One entry of an index: `rev` grows with each change, `open` says whether more changes are expected.
 
-    `place` is set on what was read, and not stored.
+    `entry_location` is set on entries that were read, and is not stored.
     """
 
     id: str
@@ -31,18 +31,18 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True)
 class Slice:
-    """Some entries, newest first, and where to go on; `cursor` is None at the end.
+    """A page of entries and the cursor of the next page; `cursor` is None at the end.
 
-    `behind` is filled by `follow` only: the cursor right behind each of the entries.
+    Only `follow` fills `cursors`: the cursor after each of the entries.
     """
 
     entries: list[Entry]
     cursor: str | None
-    behind: list[str] = field(default_factory=list)
+    cursors: list[str] = field(default_factory=list)
 
 
 class BadCursorError(InvalidError):
-    """A cursor that the list did not hand out."""
+    """The cursor is not one of this list."""
 
     def __init__(self) -> None:
         fields = [("cursor", "is not a cursor of this list")]
@@ -50,17 +50,17 @@ class BadCursorError(InvalidError):
 
 
 class OperationMarker(BaseModel):
-    """Says that an operation has changed the document, when, and what it did."""
+    """Records that an operation has changed the document, when, and with which effect."""
 
     at: str
     did: dict[str, int] = Field(default_factory=dict)
 
 
 class MarkedDocument(BaseModel):
-    """A document that operations mark."""
+    """A document with markers of the operations that have changed it."""
 
     marks: dict[str, OperationMarker] = Field(default_factory=dict)
 
 
 Effect = dict[str, int]
-"""What an operation did to a document, by names of its own."""
+"""The effect of an operation on a document; each operation defines its own keys."""

@@ -1,4 +1,4 @@
-"""Starts a service: its configuration, its logs, its store, and where it needs nothing else, its server."""
+"""Starts a service: configuration, logs, store, and for simple services the server."""
 
 import os
 import sys
@@ -16,9 +16,9 @@ from services.common.auth.api_keys import ApiKeys, ApiKeysError, KeyFile
 from services.common.config import ServiceConfig, read_or_exit
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
+from services.common.encryption.encryptor import Encryptor
 from services.common.encryption.key_file import CURRENT, DEFAULT_KEYS_FILE, KeysError
 from services.common.encryption.keys import FileKeys, KeyProvider, SecretKeys, Secrets
-from services.common.encryption.sealing import Sealer
 from services.common.faults import injector, wiring
 from services.common.faults.injector import FaultInjector
 from services.common.server.http_server import serve
@@ -32,24 +32,24 @@ C = TypeVar("C", bound=ServiceConfig)
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """What a service stands on; `documents` are as chaos has them, if it is allowed, and `calm` as they are."""
+    """The infrastructure of a service. `documents` may have injected faults; `encrypted_documents` never do."""
 
     sidecar: Sidecar
-    sealer: Sealer
+    encryptor: Encryptor
     encrypted_documents: EncryptedDocuments
     documents: Documents
     fault_injector: FaultInjector | None
     authenticator: Authenticator
 
     def ready(self) -> bool:
-        """Tell whether the sidecar is up, what is stored can be read, and the API keys are known."""
+        """Return whether the sidecar is up, stored data can be decrypted, and the API keys are known."""
         return self.sidecar.healthy() and self.encrypted_documents.readable() and self.authenticator.keys_available()
 
 
 def configure(kind: type[C], **defaults: object) -> C:
-    """Return the configuration that the environment gives, and set up the logs by it.
+    """Read the configuration from the environment, set up the logs, and return the configuration.
 
-    `defaults` are the service's ports. Ends the process with status 2 and a sentence for each wrong variable.
+    `defaults` are the service's ports. Ends the process with status 2 and an error for each wrong variable.
     """
     environ = dict(os.environ)
     if default := environ.get(DEFAULT_KEYS_FILE):
@@ -59,22 +59,22 @@ def configure(kind: type[C], **defaults: object) -> C:
     return config
 
 
-def refuse(sentence: str) -> NoReturn:
-    """End the process, which cannot run with its configuration, with status 2 and a sentence about it."""
-    sys.stderr.write(f"configuration: {sentence}\n")
+def exit_with_configuration_error(message: str) -> NoReturn:
+    """End the process with status 2 and a message about its configuration."""
+    sys.stderr.write(f"configuration: {message}\n")
     sys.exit(2)
 
 
 def prepare(config: ServiceConfig) -> ServiceContext:
-    """Return what the service stands on. Ends the process with status 2 if a file of keys is not as it must be."""
+    """Create the service context. Ends the process with status 2 if a key file is invalid."""
     sidecar = Sidecar(config)
-    sealer = make_sealer(config, sidecar)
-    encrypted_documents = EncryptedDocuments(DaprDocuments(sidecar, config.state_store), sealer)
+    encryptor = create_encryptor(config, sidecar)
+    encrypted_documents = EncryptedDocuments(DaprDocuments(sidecar, config.state_store), encryptor)
     fault_injector = injector.enable(config, encrypted_documents)
     authenticator = create_authenticator(config, make_api_keys(config, sidecar))
     return ServiceContext(
         sidecar,
-        sealer,
+        encryptor,
         encrypted_documents,
         wiring.with_faults(encrypted_documents, fault_injector),
         fault_injector,
@@ -83,49 +83,49 @@ def prepare(config: ServiceConfig) -> ServiceContext:
 
 
 def make_api_keys(config: ServiceConfig, sidecar: Secrets) -> ApiKeys | None:
-    """Return the keys of persons by the configuration, None where none are used. Ends the process like `prepare`."""
+    """Return the configured API keys, None where none are used. Ends the process like `prepare`."""
     if config.api_keys_secret_store:
         secret = KeySecret(sidecar, config.api_keys_secret_store, config.api_keys_secret)
-        secret.follow()
+        secret.start_refreshing()
         return secret
     try:
         return KeyFile(config.api_keys_file) if config.api_keys_file else None
     except ApiKeysError as error:
-        refuse(f"API_KEYS_FILE: {error}")
+        exit_with_configuration_error(f"API_KEYS_FILE: {error}")
 
 
-def make_sealer(config: ServiceConfig, sidecar: Sidecar) -> Sealer:
-    """Return what seals by the configuration. Ends the process with status 2 like `prepare`."""
+def create_encryptor(config: ServiceConfig, sidecar: Sidecar) -> Encryptor:
+    """Return the configured encryptor. Ends the process with status 2 like `prepare`."""
     provider: KeyProvider | None = None
     if config.encryption_keys_file:
-        _make_keys(config, config.encryption_keys_file)
+        _ensure_key_file(config, config.encryption_keys_file)
         provider = FileKeys(config.encryption_keys_file)
     elif config.encryption_secret_store:
         provider = SecretKeys(sidecar, config.encryption_secret_store, config.encryption_secret)
-    sealer = Sealer(provider, config.encryption_key_id, config.accept_unencrypted)
+    encryptor = Encryptor(provider, config.encryption_key_id, config.accept_unencrypted)
     if config.encryption_keys_file:
         try:
-            sealer.prepare()
+            encryptor.prepare()
         except KeysError as error:
-            refuse(str(error))
-    return sealer
+            exit_with_configuration_error(str(error))
+    return encryptor
 
 
-def _make_keys(config: ServiceConfig, path: Path) -> None:
-    """Make the file of keys at the first start of a system that has one by default; of all its services one does it."""
+def _ensure_key_file(config: ServiceConfig, path: Path) -> None:
+    """Create the default key file at the first start; of several services that start at once, one creates it."""
     if not config.encryption_default_keys_file or config.encryption_key_id != CURRENT:
         return
     try:
         if key_file.ensure(path):
-            log.warning("a key to encrypt the data with was made; without it they cannot be read", extra={"file": path})
+            log.warning("created an encryption key; without it the data cannot be read", extra={"file": path})
     except OSError as error:
-        refuse(f"the file of keys {path} cannot be made: {error.strerror}")
+        exit_with_configuration_error(f"the key file {path} cannot be created: {error.strerror}")
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:
-    """Run a service, configured by the environment, until it is told to stop.
+    """Run a service, configured by the environment, until it is stopped.
 
-    `create_app` takes the configuration, the documents, `ready` and `door`; `defaults` as in `configure`.
+    `create_app` takes the configuration, the documents, `ready` and `authenticator`; `defaults` are as in `configure`.
     """
     config = configure(kind, **defaults)
     context = prepare(config)

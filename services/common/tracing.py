@@ -1,7 +1,7 @@
-"""W3C trace context: what comes in with a request or an activity goes out with every call.
+"""W3C trace context: the context of a request or an activity is propagated with every outgoing call.
 
-The sidecars make the spans; the services only pass `traceparent` on. The workflow SDK puts an activity's
-trace context into the OpenTelemetry context, so that is where it is kept.
+The sidecars create the spans; the services only propagate `traceparent`. The workflow SDK puts the trace context of an
+activity into the OpenTelemetry context, so it is kept there.
 """
 
 from flask import Flask, g, request
@@ -12,7 +12,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 def outgoing_headers() -> dict[str, str]:
-    """Return the headers that carry the current trace, none outside one."""
+    """Return the headers of the current trace, none outside a trace."""
     headers: dict[str, str] = {}
     _propagator.inject(headers)
     return headers
@@ -29,7 +29,7 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def _enter() -> None:
-        # The propagator looks names up in lower case, as W3C writes them.
+        # The propagator expects header names in lower case.
         incoming = {name: request.headers[name] for name in ("traceparent", "tracestate") if name in request.headers}
         if incoming:
             g.trace_token = context.attach(_propagator.extract(incoming))

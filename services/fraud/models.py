@@ -1,4 +1,4 @@
-"""What fraud reads, answers and keeps. Amounts are in minor units."""
+"""Requests, responses and records of fraud. Amounts are in minor units."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -15,7 +15,7 @@ ChargeId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
 
 
 class Outcome(StrEnum):
-    """What became of a check; `pending` and `reversing` are under way."""
+    """The outcome of a check; `pending` and `reversing` are not final."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -56,7 +56,7 @@ class TallyPath(Request):
 
 
 class Settings(BaseModel):
-    """The switches of all customers; tallies of an earlier `epoch` count as zero."""
+    """The settings for all customers; tallies of an earlier `epoch` count as zero."""
 
     limit: int = 0
     maintenance_mode: bool = False
@@ -64,14 +64,14 @@ class Settings(BaseModel):
 
 
 class Tally(MarkedDocument):
-    """What a customer was charged since the reset that began the epoch."""
+    """The amount charged to a customer since the reset that began the epoch."""
 
     epoch: int = 0
     tally: int = 0
 
 
 class Check(BaseModel):
-    """A charge id and what became of it; one that was reversed before it was asked for has no customer."""
+    """The check of a charge id; a check that was reversed before it was requested has no customer."""
 
     charge_id: str
     customer_id: str | None = None
@@ -81,27 +81,27 @@ class Check(BaseModel):
 
 
 class SettingsAnswer(ApiModel):
-    """The answer of everything that shows or changes settings."""
+    """The response of every endpoint that shows or changes the settings."""
 
     limit: int
     maintenance_mode: bool
 
 
 class CheckAnswer(ApiModel):
-    """The answer to a check."""
+    """The response to a check."""
 
     declined: bool
 
 
 class ReversalAnswer(ApiModel):
-    """The answer to a reversal: `reversed`, or `declined` where there was nothing to take off."""
+    """The response to a reversal: `reversed`, or `declined` if there was nothing to subtract."""
 
     charge_id: str
     outcome: Outcome
 
 
 class TallyAnswer(ApiModel):
-    """A customer's tally as it counts now."""
+    """A customer's current tally."""
 
     customer_id: str
     tally: int

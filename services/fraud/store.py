@@ -1,11 +1,12 @@
-"""Keeps the settings, the tallies of customers, and the checks that made them.
+"""Stores the settings, the tallies of customers, and the checks.
 
-A tally is shared by all charges of its customer, so it is changed by `Once`: a check's own record says what
-is asked before it counts, and the outcome after; a reversal goes the same way. A request that finds its check
-unfinished finishes it first.
+All charges of a customer share a tally, so `ExactlyOnceUpdater` changes it: the check's record is written as pending
+before the tally is changed, and with its outcome after. A reversal works the same way. A request that finds its check
+unfinished completes it first.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from services.common.clock import Clock
 from services.common.errors import NotFoundError
@@ -27,7 +28,7 @@ class FraudStore:
         self._settings = Records(documents, "settings", Settings)
         self._tallies = Records(documents, "tally", Tally)
         self._checks = Records(documents, "check", Check)
-        self._counted = ExactlyOnceUpdater(self._tallies, self._settled, lambda _customer: Tally(), clock)
+        self._updater = ExactlyOnceUpdater(self._tallies, self._settled, lambda _customer: Tally(), clock)
 
     def settings(self) -> Settings:
         """Return the settings; a fresh store has no limit and is not in maintenance."""
@@ -38,7 +39,7 @@ class FraudStore:
         return self._change_settings(lambda now: domain.with_limit(now, limit))
 
     def set_maintenance(self, enabled: bool) -> Settings:
-        """Stop answering checks or begin again."""
+        """Turn maintenance on or off."""
         return self._change_settings(lambda now: domain.with_maintenance(now, enabled))
 
     def reset(self) -> Settings:
@@ -50,53 +51,54 @@ class FraudStore:
         return self._tallies.get(customer_id), self.settings()
 
     def check(self, request: CheckRequest) -> bool:
-        """Count a charge unless it is declined, and return whether it is; every call counts by itself.
+        """Add a charge to the tally unless it is declined, and return whether it is; every call counts.
 
-        Has no charge id, so it can neither read nor change what `check_charge` keeps. Raises the 503 in maintenance.
+        Without a charge id it does not affect the checks of `check_charge`. Raises the 503 in maintenance.
         """
         settings = self._open_settings()
-        did = self._counted.apply(
-            request.customer_id, None, lambda tally: domain.charged(tally, settings, request.charge)
+        effect = self._updater.apply(
+            request.customer_id, None, lambda tally: domain.add_charge(tally, settings, request.charge)
         )
-        return did is None or not did["accepted"]
+        return effect is None or not effect["accepted"]
 
     def check_charge(self, request: CheckRequest, charge_id: str) -> Check:
-        """Judge the charge with this id, and count it once if it is accepted.
+        """Check the charge with this id, and add it to the tally once if it is accepted.
 
         Raises the 503 in maintenance, and the 409 for a charge id with other content.
         """
         settings = self._open_settings()
-        check = asked = domain.new_check(request, charge_id)
-        if not self._checks.create(charge_id, asked):
-            check = domain.same_check(self._checks.get(charge_id) or asked, asked)
+        check = requested = domain.new_check(request, charge_id)
+        if not self._checks.create(charge_id, requested):
+            check = domain.check_same(self._checks.get(charge_id) or requested, requested)
         return self._judge(check, settings)
 
     def reverse(self, charge_id: str) -> Check:
-        """Take a charge off its customer's tally, once; one that is not known can then never be accepted."""
+        """Subtract a charge from its customer's tally, once; an unknown charge can never be accepted afterwards."""
         check = self._checks.get(charge_id)
         if check is not None:
             self._judge(check, self.settings())
         check = self._checks.update(charge_id, lambda now: domain.reversing(now, charge_id))
-        if check.outcome is Outcome.PENDING:  # asked for just now, by another request
+        if check.outcome is Outcome.PENDING:  # a concurrent request has just created it
             return self.reverse(charge_id)
         if check.outcome is not Outcome.REVERSING or check.customer_id is None:
             return check
-        decided, mark = check, domain.reverse_mark(charge_id)
-        self._counted.apply(check.customer_id, mark, lambda tally: domain.taken_off(tally, decided))
+        reversing, marker = check, domain.reverse_marker(charge_id)
+        self._updater.apply(check.customer_id, marker, lambda tally: domain.subtract_charge(tally, reversing))
         check = self._change(charge_id, domain.reversed_)
-        self._counted.forget(decided.customer_id or "", mark)
+        self._updater.forget(reversing.customer_id or "", marker)
         return check
 
     def _judge(self, check: Check, settings: Settings) -> Check:
-        """Give a pending check its outcome, or the one that an earlier attempt has left on the tally."""
+        """Give a pending check its outcome, or the outcome of an earlier attempt in the tally's marker."""
         customer_id, charge_id = check.customer_id, check.charge_id
         if check.outcome is not Outcome.PENDING or customer_id is None:
             return check
-        mark = domain.check_mark(charge_id)
-        did = self._counted.apply(customer_id, mark, lambda tally: domain.charged(tally, settings, check.charge))
-        # Nothing done means that another attempt has finished meanwhile.
-        check = self._change(charge_id, lambda now: now if did is None else domain.judged(now, did))
-        self._counted.forget(customer_id, mark)
+        marker = domain.check_marker(charge_id)
+        add_charge = partial(domain.add_charge, settings=settings, charge=check.charge)
+        effect = self._updater.apply(customer_id, marker, add_charge)
+        # None means that another attempt has completed meanwhile.
+        check = self._change(charge_id, lambda now: now if effect is None else domain.judged(now, effect))
+        self._updater.forget(customer_id, marker)
         return check
 
     def _open_settings(self) -> Settings:
@@ -105,7 +107,7 @@ class FraudStore:
         return settings
 
     def _change(self, charge_id: str, change: Callable[[Check], Check]) -> Check:
-        """Change a check that exists; none is ever deleted."""
+        """Change an existing check; checks are never deleted."""
         return self._checks.update(charge_id, lambda now: change(now or _no_check(charge_id)))
 
     def _change_settings(self, change: Callable[[Settings | None], Settings]) -> Settings:
@@ -113,9 +115,9 @@ class FraudStore:
         log.info("settings changed", extra=settings.model_dump())
         return settings
 
-    def _settled(self, marks: Sequence[str]) -> set[str]:
-        checks = self._checks.get_many(sorted({domain.marked_charge(mark) for mark in marks}))
-        return {mark for check in checks for mark in domain.done_marks(check)}
+    def _settled(self, markers: Sequence[str]) -> set[str]:
+        checks = self._checks.get_many(sorted({domain.marker_charge(marker) for marker in markers}))
+        return {marker for check in checks for marker in domain.settled_markers(check)}
 
 
 def _no_check(charge_id: str) -> Check:

@@ -47,13 +47,13 @@ def create_app(
 
 
 def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sleep) -> None:
-    """Write the catalogue of the first start once the state store answers; `pause` waits between tries."""
+    """Write the initial catalogue once the state store responds; `pause` waits between attempts."""
     store, level = InventoryStore(documents, utc_now), INFO
     while True:
         try:
             store.seed()
         except TransientError as error:
-            log.log(level, "the catalogue waits for the state store", extra={"cause": str(error)})
+            log.log(level, "waiting for the state store to write the catalogue", extra={"cause": str(error)})
             level = DEBUG
             pause(_RETRY_AFTER)
         else:

@@ -1,4 +1,4 @@
-"""The rules of stock: which warehouse goods come from, what reserving, releasing and committing change."""
+"""The rules of stock: allocation to warehouses, and the effects of reserve, release and commit."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from services.inventory.seed import SeedItem
 
 
 def new_item(request: ItemRequest, locations: Sequence[str]) -> Item:
-    """Return an item without stock; its name is by default the SKU, its brand the name's first word."""
+    """Return a new item without stock. The name defaults to the SKU, the brand to the first word of the name."""
     name = request.name or request.sku
     return Item(
         sku=request.sku,
@@ -21,81 +21,82 @@ def new_item(request: ItemRequest, locations: Sequence[str]) -> Item:
 
 
 def seeded_item(seed: SeedItem, locations: Sequence[str]) -> Item:
-    """Return an item of the first start."""
+    """Return an item of the initial catalogue."""
     stock = {location: Stock(on_hand=seed.stock.get(location, 0)) for location in locations}
     return Item(sku=seed.sku, name=seed.name, brand=seed.brand, unit_price=seed.unit_price, stock=stock)
 
 
-def listed(catalogue: Catalogue | None, sku: str) -> Catalogue:
-    """Return the catalogue with the SKU in it."""
+def add_to_catalogue(catalogue: Catalogue | None, sku: str) -> Catalogue:
+    """Return the catalogue with the SKU added, unchanged if it has it."""
     skus = catalogue.skus if catalogue else []
     return catalogue if catalogue and sku in skus else Catalogue(skus=sorted([*skus, sku]))
 
 
-def repriced(item: Item, request: ItemRequest) -> tuple[Item, Effect]:
-    """Return the item with the request's price, and its name and brand where it has them."""
+def reprice(item: Item, request: ItemRequest) -> tuple[Item, Effect]:
+    """Return the item with the price of the request, and its name and brand where given."""
     changes = request.model_dump(exclude_none=True)
     same = all(getattr(item, name) == value for name, value in changes.items())
     return (item if same else item.model_copy(update=changes)), {}
 
 
-def restocked(item: Item, location: str, quantity: int) -> tuple[Item, Effect]:
-    """Return the item with more on hand."""
-    return _changed(item, location, on_hand=quantity), {}
+def restock(item: Item, location: str, quantity: int) -> tuple[Item, Effect]:
+    """Return the item with the quantity added to the stock on hand."""
+    return _change_stock(item, location, on_hand=quantity), {}
 
 
-def reserved(item: Item, quantity: int, used: Collection[str]) -> tuple[Item, Effect]:
-    """Promise up to `quantity` to an order that already uses some locations; tell how many from each."""
-    did = allot(item.stock, quantity, used)
-    for location, count in did.items():
-        item = _changed(item, location, reserved=count)
-    return item, did
+def reserve(item: Item, quantity: int, used: Collection[str]) -> tuple[Item, Effect]:
+    """Reserve up to `quantity`, preferably in `used` locations; the effect is the reserved quantity by location."""
+    allocation = allocate(item.stock, quantity, used)
+    for location, count in allocation.items():
+        item = _change_stock(item, location, reserved=count)
+    return item, allocation
 
 
-def ended(item: Item, location: str, quantity: int, ending: Ending) -> tuple[Item, Effect]:
-    """Return the item after reserved goods went back on the shelf or to the courier."""
-    left = quantity if ending is Ending.COMMIT else 0
-    return _changed(item, location, on_hand=-left, reserved=-quantity), {}
+def end(item: Item, location: str, quantity: int, ending: Ending) -> tuple[Item, Effect]:
+    """Return the item after reserved goods were released or handed to the courier."""
+    shipped = quantity if ending is Ending.COMMIT else 0
+    return _change_stock(item, location, on_hand=-shipped, reserved=-quantity), {}
 
 
-def allot(stock: Mapping[str, Stock], quantity: int, used: Collection[str]) -> dict[str, int]:
-    """Return how many to take from each location: all from one where possible, else as much as there is.
+def allocate(stock: Mapping[str, Stock], quantity: int, used: Collection[str]) -> dict[str, int]:
+    """Return the quantity to take from each location: all from one if possible, else as much as is available.
 
-    Locations that the order uses come first, then the others by name.
+    Locations that the order already uses come first, then the others by name.
     """
     order = sorted(stock, key=lambda location: (location not in used, location))
-    whole = next((location for location in order if stock[location].available >= quantity), None)
-    if whole is not None:
-        return {whole: quantity}
-    allotted = {}
+    single = next((location for location in order if stock[location].available >= quantity), None)
+    if single is not None:
+        return {single: quantity}
+    allocation = {}
     for location in order:
         count = min(stock[location].available, quantity)
         if count > 0:
-            allotted[location] = count
+            allocation[location] = count
             quantity -= count
-    return allotted
+    return allocation
 
 
-def same_restock(now: Restock, asked: Restock) -> Restock:
-    """Return the restock that the key stands for. Raises the 422 `idempotencyKeyReused` for other content."""
-    if (now.sku, now.warehouse, now.quantity) != (asked.sku, asked.warehouse, asked.quantity):
+def check_same_restock(existing: Restock, requested: Restock) -> Restock:
+    """Return the existing restock of the key. Raises the 422 `idempotencyKeyReused` for other content."""
+    before = (existing.sku, existing.warehouse, existing.quantity)
+    if before != (requested.sku, requested.warehouse, requested.quantity):
         raise InvalidError("idempotencyKeyReused", "this Idempotency-Key was used for another restock")
-    return now
+    return existing
 
 
-def restock_mark(key: str) -> str:
-    """Return the mark that a restock leaves on an item."""
+def restock_marker(key: str) -> str:
+    """Return the key of the marker that a restock leaves on an item."""
     return f"restock/{key}"
 
 
-def marked_restock(mark: str) -> str | None:
-    """Return the key of the restock that left the mark, or None."""
-    kind, _, key = mark.partition("/")
+def restock_key(marker: str) -> str | None:
+    """Return the key of the restock that left the marker, or None."""
+    kind, _, key = marker.partition("/")
     return key if kind == "restock" else None
 
 
 def show_item(item: Item) -> ItemAnswer:
-    """Return the item as it is shown."""
+    """Return the API representation of the item."""
     warehouses = [
         WarehouseAnswer(location=location, on_hand=s.on_hand, reserved=s.reserved, available=s.available)
         for location, s in sorted(item.stock.items())
@@ -103,7 +104,7 @@ def show_item(item: Item) -> ItemAnswer:
     return ItemAnswer(sku=item.sku, name=item.name, brand=item.brand, unit_price=item.unit_price, warehouses=warehouses)
 
 
-def _changed(item: Item, location: str, on_hand: int = 0, reserved: int = 0) -> Item:
+def _change_stock(item: Item, location: str, on_hand: int = 0, reserved: int = 0) -> Item:
     before = item.stock[location]
     after = Stock(on_hand=before.on_hand + on_hand, reserved=before.reserved + reserved)
     return item.model_copy(update={"stock": item.stock | {location: after}})

@@ -1,4 +1,4 @@
-"""What inventory reads, answers and keeps. Prices are in minor units."""
+"""Requests, responses and records of inventory. Prices are in minor units."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -25,7 +25,7 @@ Location = Annotated[str, AfterValidator(_known_location)]
 
 
 class FulfillmentStatus(StrEnum):
-    """Where a fulfillment's goods are; `releasing` and `committing` are decided and being carried out."""
+    """The status of a fulfillment's goods; `releasing` and `committing` are decided but not completed."""
 
     RESERVED = "reserved"
     RELEASING = "releasing"
@@ -36,7 +36,7 @@ class FulfillmentStatus(StrEnum):
 
 
 class Ending(StrEnum):
-    """What may become of reserved goods: back on the shelf, or to the courier."""
+    """How a reservation ends: the goods are released, or committed to the courier."""
 
     RELEASE = "release"
     COMMIT = "commit"
@@ -57,7 +57,7 @@ class ItemBody(Request):
 
 
 class ItemRequest(ItemBody):
-    """The same with the SKU of its path."""
+    """The body and the SKU of the path."""
 
     sku: Name
 
@@ -74,13 +74,13 @@ class RestockBody(Request):
 
 
 class RestockRequest(RestockBody):
-    """The same with its Idempotency-Key header."""
+    """The body and the Idempotency-Key header."""
 
     idempotency_key: Name | None = Field(default=None, alias="Idempotency-Key")
 
 
 class LineRequest(Request):
-    """Goods that an order wants."""
+    """A line of the order to reserve."""
 
     sku: Name
     quantity: LineQuantity
@@ -94,26 +94,26 @@ class ReserveRequest(Request):
 
 
 class EndBody(Request):
-    """The body of release and commit; without `fulfillments` it means all that are still reserved."""
+    """The body of release and commit; without `fulfillments` it applies to all that are still reserved."""
 
     fulfillments: list[FulfillmentId] | None = Field(default=None, max_length=200)
 
 
 class EndRequest(EndBody):
-    """The same with the order of its path."""
+    """The body and the order id of the path."""
 
     order_id: OrderId
 
 
 class Line(ApiModel):
-    """A quantity of one SKU; the lines of an order or a fulfillment name each SKU once."""
+    """A quantity of one SKU; an order or a fulfillment has one line for each SKU."""
 
     sku: str
     quantity: int
 
 
 class Stock(BaseModel):
-    """What lies in one location, and how much of that is promised to orders: 0 <= reserved <= on_hand."""
+    """The quantity in one location, and how much of it is reserved for orders: 0 <= reserved <= on_hand."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,12 +122,12 @@ class Stock(BaseModel):
 
     @property
     def available(self) -> int:
-        """What can still be promised."""
+        """The quantity that can still be reserved."""
         return self.on_hand - self.reserved
 
 
 class Item(MarkedDocument):
-    """A SKU with its stock in every location."""
+    """An SKU with its stock in every location."""
 
     sku: str
     name: str
@@ -153,7 +153,7 @@ class Restock(BaseModel):
 
 
 class Fulfillment(ApiModel):
-    """Goods of an order in one location; in none, they are what no warehouse had."""
+    """Goods of an order in one location; without a location they are unavailable."""
 
     id: str
     location: str | None = None
@@ -162,10 +162,10 @@ class Fulfillment(ApiModel):
 
 
 class Reservation(BaseModel):
-    """An order's reservation; `fulfillments` is None until all stock is taken.
+    """An order's reservation; `fulfillments` is None until the stock is reserved.
 
-    `known` are the SKUs that were in the catalogue when the order came. One without lines was released before
-    it was ever asked for.
+    `known` are the SKUs that were in the catalogue when the reservation was requested. A reservation without lines was
+    released before it was requested.
     """
 
     order_id: str
@@ -184,7 +184,7 @@ class WarehouseAnswer(ApiModel):
 
 
 class ItemAnswer(ApiModel):
-    """An item as it is shown."""
+    """The response with an item."""
 
     sku: str
     name: str
@@ -195,7 +195,7 @@ class ItemAnswer(ApiModel):
 
 
 class ReservationAnswer(ApiModel):
-    """A reservation as it is shown."""
+    """The response with a reservation."""
 
     order_id: str
     fulfillments: list[Fulfillment] | None

@@ -1,4 +1,4 @@
-"""The rules of reservations: how an order's goods become fulfillments, and how each of those ends."""
+"""The rules of reservations: how an order is split into fulfillments, and how each of them ends."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -17,68 +17,68 @@ from services.inventory.models import (
 )
 
 
-class _Move(NamedTuple):
-    going: FulfillmentStatus
-    gone: FulfillmentStatus
+class _Transition(NamedTuple):
+    pending: FulfillmentStatus
+    done: FulfillmentStatus
 
 
-_MOVES = {
-    Ending.RELEASE: _Move(FulfillmentStatus.RELEASING, FulfillmentStatus.RELEASED),
-    Ending.COMMIT: _Move(FulfillmentStatus.COMMITTING, FulfillmentStatus.COMMITTED),
+_TRANSITIONS = {
+    Ending.RELEASE: _Transition(FulfillmentStatus.RELEASING, FulfillmentStatus.RELEASED),
+    Ending.COMMIT: _Transition(FulfillmentStatus.COMMITTING, FulfillmentStatus.COMMITTED),
 }
-"""Every legal move: `reserved` to the first, the first to the second."""
+"""Every allowed transition: from `reserved` to the pending status, and from there to the final one."""
 
-_SHOWN = {move.going: move.gone for move in _MOVES.values()}
-"""What is decided is shown as done: it can no longer turn out otherwise."""
+_SHOWN = {transition.pending: transition.done for transition in _TRANSITIONS.values()}
+"""The API shows a decided transition as done, because it cannot fail any more."""
 
 
 def merged(lines: Sequence[LineRequest]) -> list[Line]:
-    """Return the lines with those of the same SKU added up, in the order of their first mention."""
+    """Return one line for each SKU with the total quantity, in the order of the first mention."""
     totals: dict[str, int] = {}
     for line in lines:
         totals[line.sku] = totals.get(line.sku, 0) + line.quantity
     return [Line(sku=sku, quantity=quantity) for sku, quantity in totals.items()]
 
 
-def planned(order_id: str, lines: Sequence[Line], known: Collection[str]) -> Reservation:
-    """Return the reservation under way: what of which known SKUs is to be taken."""
-    return Reservation(order_id=order_id, lines=list(lines), known=[one.sku for one in lines if one.sku in known])
+def plan(order_id: str, lines: Sequence[Line], known: Collection[str]) -> Reservation:
+    """Return a pending reservation with its lines and the SKUs that exist."""
+    return Reservation(order_id=order_id, lines=list(lines), known=[line.sku for line in lines if line.sku in known])
 
 
-def taking_order(reservation: Reservation, items: Sequence[Item]) -> list[Line]:
-    """Return the lines to take, least choice of location first, so that the others can join them."""
-    found = {item.sku: item for item in items}
+def lines_to_reserve(reservation: Reservation, items: Sequence[Item]) -> list[Line]:
+    """Return the lines to reserve, those with the fewest possible locations first, so that others can join them."""
+    by_sku = {item.sku: item for item in items}
 
-    def choices(line: Line) -> int:
-        return sum(stock.available >= line.quantity for stock in found[line.sku].stock.values())
+    def possible_locations(line: Line) -> int:
+        return sum(stock.available >= line.quantity for stock in by_sku[line.sku].stock.values())
 
-    return sorted((line for line in reservation.lines if line.sku in found), key=choices)
+    return sorted((line for line in reservation.lines if line.sku in by_sku), key=possible_locations)
 
 
-def joined(now: Reservation, plan: Reservation) -> Reservation:
-    """Return the order's existing reservation for a request that asks for `plan`.
+def check_same(existing: Reservation, requested: Reservation) -> Reservation:
+    """Return the order's existing reservation for a repeated request.
 
-    After a release that came first, everything is unavailable. Raises the 409 `reservationDiffers` for other
+    If it was released before it was requested, everything is unavailable. Raises the 409 `reservationDiffers` for other
     lines.
     """
-    if not now.lines:
-        return taken(plan, {})
-    if sorted(_pairs(now.lines)) != sorted(_pairs(plan.lines)):
-        raise NotAllowedError("reservationDiffers", f"order {now.order_id} has a reservation of other goods")
-    return now
+    if not existing.lines:
+        return with_fulfillments(requested, {})
+    if sorted(_pairs(existing.lines)) != sorted(_pairs(requested.lines)):
+        raise NotAllowedError("reservationDiffers", f"order {existing.order_id} has a reservation of other goods")
+    return existing
 
 
-def taken(reservation: Reservation, took: Mapping[str, Mapping[str, int]]) -> Reservation:
-    """Return the reservation with its fulfillments, given how many of each SKU were taken from each location.
+def with_fulfillments(reservation: Reservation, reserved: Mapping[str, Mapping[str, int]]) -> Reservation:
+    """Return the reservation with its fulfillments, given the reserved quantity by SKU and location.
 
-    They are numbered from 1 in the order of their locations' names; what is missing comes last.
+    They are numbered from 1, sorted by location; unavailable goods come last.
     """
     if reservation.fulfillments is not None:
         return reservation
     groups: dict[str, list[Line]] = {}
     missing: list[Line] = []
     for line in reservation.lines:
-        counts = took.get(line.sku, {})
+        counts = reserved.get(line.sku, {})
         for location, count in counts.items():
             groups.setdefault(location, []).append(Line(sku=line.sku, quantity=count))
         if (rest := line.quantity - sum(counts.values())) > 0:
@@ -94,11 +94,11 @@ def taken(reservation: Reservation, took: Mapping[str, Mapping[str, int]]) -> Re
 
 
 def ending(reservation: Reservation | None, order_id: str, end: Ending, named: Sequence[str] | None) -> Reservation:
-    """Decide that the named fulfillments end so, with None all that are still reserved.
+    """Mark the named fulfillments for release or commit, with None all that are still reserved.
 
-    Releasing an unknown order leaves a tombstone; one whose goods are still being taken is returned as it is.
-    Raises the 404 for committing an unknown order, the 409s `alreadyCommitted`, `alreadyReleased` and
-    `notReserved`, and the 422 for ids that the order does not have; then none of them ends.
+    Releasing an unknown order leaves a tombstone. A reservation without fulfillments so far is returned unchanged.
+    Raises the 404 for committing an unknown order, the 409s `alreadyCommitted`, `alreadyReleased` and `notReserved`,
+    and the 422 for ids that the order does not have; after an error nothing is changed.
     """
     if reservation is None and end is Ending.RELEASE:
         return Reservation(order_id=order_id, fulfillments=[])
@@ -107,53 +107,56 @@ def ending(reservation: Reservation | None, order_id: str, end: Ending, named: S
     if reservation.fulfillments is None:
         return reservation
     chosen = _chosen(reservation, end, named)
-    going = {one.id for one in chosen if one.status is FulfillmentStatus.RESERVED}
-    return _with_status(reservation, going, _MOVES[end].going)
+    pending = {fulfillment.id for fulfillment in chosen if fulfillment.status is FulfillmentStatus.RESERVED}
+    return _with_status(reservation, pending, _TRANSITIONS[end].pending)
 
 
 def unfinished(reservation: Reservation, end: Ending) -> list[Fulfillment]:
-    """Return the fulfillments that are decided to end so and may not have yet."""
-    return [one for one in reservation.fulfillments or [] if one.status is _MOVES[end].going]
+    """Return the fulfillments with a pending release or commit."""
+    return [
+        fulfillment for fulfillment in reservation.fulfillments or [] if fulfillment.status is _TRANSITIONS[end].pending
+    ]
 
 
 def finished(reservation: Reservation, end: Ending, ids: Collection[str]) -> Reservation:
-    """Record that the stock of these fulfillments has been changed."""
-    going = {one.id for one in unfinished(reservation, end) if one.id in ids}
-    return _with_status(reservation, going, _MOVES[end].gone)
+    """Return the reservation with the pending transition of these fulfillments completed."""
+    completed = {fulfillment.id for fulfillment in unfinished(reservation, end) if fulfillment.id in ids}
+    return _with_status(reservation, completed, _TRANSITIONS[end].done)
 
 
-def reserve_mark(order_id: str) -> str:
-    """Return the mark that taking an order's goods leaves on an item."""
+def reserve_marker(order_id: str) -> str:
+    """Return the key of the marker that reserving an order's goods leaves on an item."""
     return f"reserve/{order_id}"
 
 
-def end_mark(fulfillment: str) -> str:
-    """Return the mark that ending a fulfillment leaves on an item."""
+def end_marker(fulfillment: str) -> str:
+    """Return the key of the marker that releasing or committing a fulfillment leaves on an item."""
     return f"end/{fulfillment}"
 
 
-def marked_order(mark: str) -> str | None:
-    """Return the id of the order whose reservation left the mark, or None."""
-    kind, _, key = mark.partition("/")
+def marker_order(marker: str) -> str | None:
+    """Return the id of the order whose reservation left the marker, or None."""
+    kind, _, key = marker.partition("/")
     if kind == "reserve":
         return key
     return split_fulfillment_id(key)[0] if kind == "end" else None
 
 
-def done_marks(reservation: Reservation) -> set[str]:
-    """Return the marks that the reservation's own record makes superfluous."""
+def settled_markers(reservation: Reservation) -> set[str]:
+    """Return the keys of the markers that are superfluous, because the reservation's record has the outcome."""
     if reservation.fulfillments is None:
         return set()
-    gone = {move.gone for move in _MOVES.values()}
-    return {reserve_mark(reservation.order_id)} | {
-        end_mark(one.id) for one in reservation.fulfillments if one.status in gone
+    done = {transition.done for transition in _TRANSITIONS.values()}
+    return {reserve_marker(reservation.order_id)} | {
+        end_marker(fulfillment.id) for fulfillment in reservation.fulfillments if fulfillment.status in done
     }
 
 
 def show_reservation(reservation: Reservation) -> ReservationAnswer:
-    """Return the reservation as it is shown."""
+    """Return the API representation of the reservation."""
     shown = reservation.fulfillments and [
-        one.model_copy(update={"status": _SHOWN.get(one.status, one.status)}) for one in reservation.fulfillments
+        fulfillment.model_copy(update={"status": _SHOWN.get(fulfillment.status, fulfillment.status)})
+        for fulfillment in reservation.fulfillments
     ]
     return ReservationAnswer(order_id=reservation.order_id, fulfillments=shown)
 
@@ -163,45 +166,46 @@ def _pairs(lines: Sequence[Line]) -> list[tuple[str, int]]:
 
 
 def _chosen(reservation: Reservation, end: Ending, named: Sequence[str] | None) -> list[Fulfillment]:
-    """Return the fulfillments that a request means. Raises what `ending` raises."""
+    """Return the fulfillments that a request applies to; raises as `ending`."""
     fulfillments = reservation.fulfillments or []
-    if not reservation.lines:  # released before it was asked for
+    if not reservation.lines:  # released before it was requested
         if end is Ending.COMMIT:
             raise NotAllowedError("alreadyReleased", f"order {reservation.order_id} has already been released")
         return []
-    known = {one.id for one in fulfillments}
+    known = {fulfillment.id for fulfillment in fulfillments}
     unknown = [id_ for id_ in named or [] if id_ not in known]
     if unknown:
-        raise invalid_fields([("fulfillments", f"{id_} is no fulfillment of the order") for id_ in unknown])
-    chosen = [one for one in fulfillments if named is None or one.id in named]
-    problems = [problem for one in chosen if (problem := _refusal(one, end))]
-    # Committing "all" of an order that was released entirely must not look like a success.
-    if problems and (named is not None or (end is Ending.COMMIT and not _any_left(fulfillments))):
-        raise problems[0]
+        raise invalid_fields([("fulfillments", f"{id_} is not a fulfillment of the order") for id_ in unknown])
+    chosen = [fulfillment for fulfillment in fulfillments if named is None or fulfillment.id in named]
+    errors = [error for fulfillment in chosen if (error := _check_ending(fulfillment, end))]
+    # Committing all fulfillments of an order that was released entirely is an error.
+    if errors and (named is not None or (end is Ending.COMMIT and not _any_left(fulfillments))):
+        raise errors[0]
     return chosen
 
 
-def _refusal(one: Fulfillment, end: Ending) -> DomainError | None:
-    status = _SHOWN.get(one.status, one.status)
+def _check_ending(fulfillment: Fulfillment, end: Ending) -> DomainError | None:
+    status = _SHOWN.get(fulfillment.status, fulfillment.status)
     if end is Ending.RELEASE and status is FulfillmentStatus.COMMITTED:
-        return NotAllowedError("alreadyCommitted", f"{one.id} is already with the courier")
+        return NotAllowedError("alreadyCommitted", f"{fulfillment.id} is already with the courier")
     if end is Ending.COMMIT and status is FulfillmentStatus.RELEASED:
-        return NotAllowedError("alreadyReleased", f"{one.id} has already been released")
+        return NotAllowedError("alreadyReleased", f"{fulfillment.id} has already been released")
     if end is Ending.COMMIT and status is FulfillmentStatus.UNAVAILABLE:
-        return NotAllowedError("notReserved", f"{one.id} has no goods")
+        return NotAllowedError("notReserved", f"{fulfillment.id} has no goods")
     return None
 
 
 def _any_left(fulfillments: Sequence[Fulfillment]) -> bool:
     kept = {FulfillmentStatus.RESERVED, FulfillmentStatus.COMMITTING, FulfillmentStatus.COMMITTED}
-    return any(one.status in kept for one in fulfillments)
+    return any(fulfillment.status in kept for fulfillment in fulfillments)
 
 
 def _with_status(reservation: Reservation, ids: Collection[str], status: FulfillmentStatus) -> Reservation:
-    """Return the reservation with these fulfillments in the status, the very same if there are none."""
+    """Return the reservation with these fulfillments in the status, the same object without any."""
     if not ids:
         return reservation
     fulfillments = [
-        one.model_copy(update={"status": status}) if one.id in ids else one for one in reservation.fulfillments or []
+        fulfillment.model_copy(update={"status": status}) if fulfillment.id in ids else fulfillment
+        for fulfillment in reservation.fulfillments or []
     ]
     return reservation.model_copy(update={"fulfillments": fulfillments})

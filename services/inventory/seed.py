@@ -1,4 +1,4 @@
-"""The catalogue and stock of the first start, as `catalogue.json` has them."""
+"""The initial catalogue and stock, from `catalogue.json`."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from services.common.json_models import ApiModel
 
 
 class SeedItem(ApiModel):
-    """One SKU: its price in minor units and how many lie where; a location it does not name has none."""
+    """One SKU with its price in minor units and its stock by location; other locations have none."""
 
     sku: str
     name: str
@@ -19,7 +19,7 @@ class SeedItem(ApiModel):
 
 
 class Seed(ApiModel):
-    """The whole file, grouped so that a reader sees which goods an order needs for two fulfillments."""
+    """The content of the file, grouped by availability, so that it shows which goods split an order."""
 
     locations: list[str]
     only_in_warehouse_a: list[SeedItem]
@@ -39,6 +39,6 @@ class Seed(ApiModel):
 
 @cache
 def read_seed() -> Seed:
-    """Return the file's content; it is read once."""
+    """Return the content of the file, which is read once."""
     text = Path(__file__).with_name("catalogue.json").read_text(encoding="utf-8")
     return Seed.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""The notifications service: a durable, deduplicated feed of order events, its page and its live stream."""
+"""The notifications service: a durable, deduplicated feed of order events, with a page and a live stream."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from pydantic import Field
 from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import Seconds, ServiceConfig
-from services.common.encryption.sealing import Sealer
+from services.common.encryption.encryptor import Encryptor
 from services.common.faults import wiring
-from services.common.server.http_server import at_stop, serve
+from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, prepare
 from services.common.storage.documents import Documents
 from services.common.web import api_docs
@@ -22,7 +22,7 @@ from services.notifications.stream import EventStreams, StreamSettings
 
 
 class NotificationsConfig(ServiceConfig):
-    """Each open stream holds a server thread, so of the threads at most five in eight may be streams."""
+    """The settings of notifications. An open stream holds a server thread, so at most 5/8 of them serve streams."""
 
     server_threads: int = Field(default=64, ge=2, le=512)
     stream_limit: int = Field(default=40, ge=1, le=512)
@@ -45,25 +45,25 @@ def create_app(
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
-    sealer: Sealer | None = None,
+    encryptor: Encryptor | None = None,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
-    """Return the service's application; `sealer` opens the events that are delivered."""
+    """Return the service's application; `encryptor` decrypts delivered events."""
     app = create_base_app("notifications", ready)
     guard(app, RULES, authenticator)
     streams = EventStreams(documents, config.stream_settings())
-    routes.register(app, NotificationsStore(documents, clock), streams, clock, sealer or Sealer())
-    at_stop(app, streams.end)
+    routes.register(app, NotificationsStore(documents, clock), streams, clock, encryptor or Encryptor())
+    on_shutdown(app, streams.close)
     api_docs.register(app, openapi.describe)
     return app
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is stopped."""
     config = configure(NotificationsConfig, app_port=3001, dapr_http_port=3501)
     context = prepare(config)
     app = create_app(
-        config, context.documents, ready=context.ready, authenticator=context.authenticator, sealer=context.sealer
+        config, context.documents, ready=context.ready, authenticator=context.authenticator, encryptor=context.encryptor
     )
     wiring.register(app, context.fault_injector)
     serve(app, config)

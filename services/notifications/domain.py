@@ -1,4 +1,4 @@
-"""What notifications decides: which messages are order events, and what of each is kept."""
+"""The rules of notifications: which messages are order events, and what the feed stores of them."""
 
 import hashlib
 import json
@@ -15,22 +15,22 @@ from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS, CloudEv
 _MAX_EXCERPT = 1000
 _MAX_RAW_ID = 200
 _EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
-_CLOCKS_DIFFER = timedelta(seconds=5)
+_MAX_CLOCK_SKEW = timedelta(seconds=5)
 
 
 class UnprocessableError(Exception):
-    """A message that can never become an event of the feed, however often it is delivered."""
+    """A message that is not a valid order event, so that redelivering it is useless."""
 
 
 def is_order_id(text: str) -> bool:
-    """Tell whether the text can be the id of an order."""
+    """Return whether the text has the format of an order id."""
     return re.fullmatch(ORDER_ID_PATTERN, text) is not None
 
 
 def feed_event(event: CloudEvent, received: datetime) -> FeedEvent:
-    """Return what the feed keeps of an event; one that does not say when it happened happened when it came.
+    """Return the feed's representation of an event; the time of its arrival replaces a missing time.
 
-    Raises UnprocessableError for a time that is none.
+    Raises UnprocessableError for an invalid time.
     """
     return FeedEvent(
         id=event.id,
@@ -44,56 +44,57 @@ def feed_event(event: CloudEvent, received: datetime) -> FeedEvent:
 
 
 def arrival(received: datetime) -> str:
-    """Return what orders the feed: when an event came, to the microsecond, as many come at once."""
+    """Return the sort key of the feed: the time of arrival in microseconds, as many events arrive at once."""
     return received.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def earliest_arrival(events: Iterable[FeedEvent]) -> str:
-    """Return before when none of the events can have come: none had happened, by clocks that may differ a little."""
-    return arrival(max(min(moment(event.time) for event in events), _EPOCH) - _CLOCKS_DIFFER)
+    """Return the earliest possible arrival of the events: their earliest time, less a tolerance for clock skew."""
+    return arrival(max(min(moment(event.time) for event in events), _EPOCH) - _MAX_CLOCK_SKEW)
 
 
 def with_events(feed: OrderFeed | None, events: Sequence[FeedEvent]) -> OrderFeed:
-    """Return the order's feed with those of the events in it that it has not and has room for; the same if none are.
+    """Return the order's feed with the missing events added, up to its limit; the same object if none are missing.
 
-    The broker delivers in no particular order, so their places are by the times of the events.
+    The broker does not preserve the order, so events are sorted by their times.
     """
     feed = feed or OrderFeed()
     new = {event.id: event for event in missing(feed, events)}
-    taken = list(new.values())[: MAX_ORDER_EVENTS - len(feed.events)]
-    return OrderFeed(events=sorted([*feed.events, *taken], key=_chronology)) if taken else feed
+    added = list(new.values())[: MAX_ORDER_EVENTS - len(feed.events)]
+    return OrderFeed(events=sorted([*feed.events, *added], key=_chronology)) if added else feed
 
 
 def missing(feed: OrderFeed | None, events: Iterable[FeedEvent]) -> list[FeedEvent]:
-    """Return those of the events that the order's feed has not."""
+    """Return those of the events that the order's feed does not contain."""
     known = {event.id for event in feed.events} if feed else set()
     return [event for event in events if event.id not in known]
 
 
 def _chronology(event: FeedEvent) -> tuple[str, int]:
-    # Steps of one moment are told apart by the number that orderprocessing puts behind the slash of the id.
+    # Events with the same time are sorted by the sequence number after the slash of their id.
     number = event.id.rpartition("/")[2]
     return event.time, int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
 
 
 def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
-    """Return some of an order's events, newest first.
+    """Return a page of an order's events, newest first.
 
-    The cursor counts the events that are still to come, from the oldest, so what arrives does not shift it.
-    Raises BadCursorError.
+    The cursor is the number of older events that remain, so that new events do not shift it. Raises BadCursorError.
     """
-    rest = len(feed.events)
+    remaining = len(feed.events)
     if cursor:
-        if not re.fullmatch(r"[0-9]{1,6}", cursor) or int(cursor) > rest:
+        if not re.fullmatch(r"[0-9]{1,6}", cursor) or int(cursor) > remaining:
             raise BadCursorError
-        rest = int(cursor)
-    first = max(rest - limit, 0)
-    entries = [Entry(id=event.id, at=event.time, data=event.to_json()) for event in reversed(feed.events[first:rest])]
+        remaining = int(cursor)
+    first = max(remaining - limit, 0)
+    entries = [
+        Entry(id=event.id, at=event.time, data=event.to_json()) for event in reversed(feed.events[first:remaining])
+    ]
     return Slice(entries, str(first) if first else None)
 
 
 def dead_letter(body: bytes, seen_at: datetime) -> DeadLetter:
-    """Return what is kept of a message that could not be processed, whatever it is."""
+    """Return the dead letter of a message that could not be processed."""
     envelope = _envelope(body)
     return DeadLetter(
         id=_readable(envelope.get("id"), _MAX_RAW_ID),
@@ -104,10 +105,10 @@ def dead_letter(body: bytes, seen_at: datetime) -> DeadLetter:
 
 
 def dead_letter_key(body: bytes) -> str:
-    """Return the key by which a dead letter is kept once: made of its id, or of its body if it has none."""
+    """Return the deduplication key of a dead letter: a digest of its id, or of its body without one."""
     raw_id = _envelope(body).get("id")
-    named = isinstance(raw_id, str) and raw_id
-    return hashlib.sha256(b"id:" + json.dumps(raw_id).encode() if named else b"body:" + body).hexdigest()
+    has_id = isinstance(raw_id, str) and raw_id
+    return hashlib.sha256(b"id:" + json.dumps(raw_id).encode() if has_id else b"body:" + body).hexdigest()
 
 
 def _envelope(body: bytes) -> dict[str, Any]:
@@ -118,11 +119,11 @@ def _envelope(body: bytes) -> dict[str, Any]:
     return envelope if isinstance(envelope, dict) else {}
 
 
-def _readable(value: object, most: int) -> str | None:
+def _readable(value: object, max_length: int) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value)
-    return text[:most].encode("utf-8", "replace").decode()
+    return text[:max_length].encode("utf-8", "replace").decode()
 
 
 def _one_line(message: str) -> str:
@@ -131,9 +132,9 @@ def _one_line(message: str) -> str:
 
 def _utc(text: str) -> str:
     try:
-        when = moment(text)
-        if when.tzinfo is None:
+        time = moment(text)
+        if time.tzinfo is None:
             raise UnprocessableError("time: has no offset from UTC")
-        return rfc3339(when)
+        return rfc3339(time)
     except (ValueError, OverflowError) as error:
         raise UnprocessableError("time: is not an RFC 3339 time") from error

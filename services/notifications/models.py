@@ -1,4 +1,4 @@
-"""What notifications reads and keeps: events for display, and dead letters."""
+"""Requests and records of notifications: events for display, and dead letters."""
 
 from typing import Annotated, Any
 
@@ -8,14 +8,14 @@ from services.common.ids import OrderId
 from services.common.json_models import ApiModel, Name, Request
 
 MAX_MESSAGE = 500
-"""How many characters of a message are kept."""
+"""How many characters of a message are stored."""
 
 MAX_ORDER_EVENTS = 300
-"""How many events one order may have, far above what its workflow makes, so that its record stays bounded."""
+"""How many events of an order are stored. It bounds the record and is far above the number a workflow publishes."""
 
 
 def _well_formed(text: str) -> str:
-    # A lone surrogate is legal in a JSON escape, but no UTF-8: it could not be stored.
+    # A lone surrogate is legal in a JSON escape but cannot be encoded in UTF-8.
     text.encode()
     return text
 
@@ -24,7 +24,7 @@ Text = Annotated[str, AfterValidator(_well_formed)]
 
 
 class OrderEventData(Request):
-    """The `data` of an order event, as far as the feed shows it."""
+    """The part of an order event's `data` that the feed shows."""
 
     order_id: OrderId
     message: Text = ""
@@ -42,20 +42,20 @@ class CloudEvent(Request):
 
 
 class Delivery(Request):
-    """A message as the sidecar delivers it among others: as the broker has it, which may be anything."""
+    """One message of a bulk delivery, as the broker has it, with any content."""
 
     entry_id: str
     event: Annotated[Base64Bytes, Field(strict=False)]
 
 
 class Deliveries(Request):
-    """What the sidecar delivers at once."""
+    """The body of a bulk delivery by the sidecar."""
 
     entries: list[Delivery]
 
 
 class FeedEvent(ApiModel):
-    """An order event as it is kept and shown; `time` is when it happened."""
+    """An order event in the feed; `time` is when it happened."""
 
     id: str
     type: str
@@ -66,18 +66,18 @@ class FeedEvent(ApiModel):
     time: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as it goes over the wire, without a fulfillment where it concerns none."""
+        """Return the event as JSON, without `fulfillmentId` if it concerns none."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class OrderFeed(BaseModel):
-    """The events of one order, in the order of their arrival; no event twice."""
+    """The events of one order, sorted by time, without duplicates."""
 
     events: list[FeedEvent] = Field(default_factory=list)
 
 
 class DeadLetter(ApiModel):
-    """A message that could not be processed: what is known of it, and the beginning of its body as text."""
+    """A message that could not be processed: its id and type if known, and an excerpt of its body."""
 
     id: str | None = None
     type: str | None = None
@@ -85,11 +85,11 @@ class DeadLetter(ApiModel):
     seen_at: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return the dead letter as it goes over the wire, without what the message did not have."""
+        """Return the dead letter as JSON, without missing fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class DeadLetterMark(BaseModel):
-    """Says that a dead letter is kept already."""
+    """Records that a dead letter is stored."""
 
     seen_at: str

@@ -8,13 +8,13 @@ from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
 from services.common.auth.access import key_removed, person
 from services.common.clock import Clock
-from services.common.encryption.encrypted_events import opened
-from services.common.encryption.sealing import Sealer, TamperedError, UnknownKeyError
+from services.common.encryption.encrypted_events import decrypt_event
+from services.common.encryption.encryptor import Encryptor, TamperedError, UnknownKeyError
 from services.common.logs import get_logger
 from services.common.records import BadCursorError, Slice
 from services.common.server.connection import client_disconnected
 from services.common.web.base_app import content_policy, object_from, paginated, parse, read_body, read_limit
-from services.common.web.event_stream import refuse_other_sites, stream_response
+from services.common.web.event_stream import reject_cross_site, stream_response
 from services.common.web.problems import Problem, invalid
 from services.notifications import domain
 from services.notifications.models import CloudEvent, Deliveries, FeedEvent
@@ -39,9 +39,9 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, sealer: Sealer) -> None:
-    """Add the service's endpoints to the application; `sealer` opens the events."""
-    _register_deliveries(app, store, streams, clock, sealer)
+def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, encryptor: Encryptor) -> None:
+    """Add the service's endpoints to the application; `encryptor` opens the events."""
+    _register_deliveries(app, store, streams, clock, encryptor)
     feed = Blueprint("feed", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
     _register_lists(feed, store)
     _register_stream(feed, streams)
@@ -50,7 +50,7 @@ def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock
 
 
 def _register_deliveries(
-    app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, sealer: Sealer
+    app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, encryptor: Encryptor
 ) -> None:
     """Take what the sidecar delivers. A state store that fails is answered 503, by which it delivers again."""
 
@@ -59,7 +59,7 @@ def _register_deliveries(
         # Many messages at once; each is as small as an event is, or is cut where it is kept.
         request.max_content_length = _ANY_SIZE
         now, deliveries = clock(), read_body(Deliveries).entries
-        found = {one.entry_id: _feed_event(one.event, now, sealer) for one in deliveries}
+        found = {one.entry_id: _feed_event(one.event, now, encryptor) for one in deliveries}
         events = {entry_id: one for entry_id, one in found.items() if isinstance(one, FeedEvent)}
         unfit = {event.id for event in store.keep_events(list(events.values()), now)}
         streams.stored()
@@ -78,10 +78,10 @@ def _register_deliveries(
     DaprApp(app).subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route="/internal/dead-events")(dead_event)
 
 
-def _feed_event(message: bytes, now: datetime, sealer: Sealer) -> FeedEvent | str:
+def _feed_event(message: bytes, now: datetime, encryptor: Encryptor) -> FeedEvent | str:
     """Return what the feed keeps of a message; of one that it cannot read, what the sidecar is to do with it."""
     try:
-        return domain.feed_event(parse(CloudEvent, opened(object_from(message), sealer)), now)
+        return domain.feed_event(parse(CloudEvent, decrypt_event(object_from(message), encryptor)), now)
     except UnknownKeyError as error:
         log.error("an event waits for the key that it is sealed with", extra={"cause": str(error)})
         return _RETRY
@@ -124,7 +124,7 @@ def _list(read: Callable[[int, str | None], Slice], wrong: list[tuple[str, str]]
 def _register_stream(feed: Blueprint, streams: EventStreams) -> None:
     @feed.get("/events/stream")
     def _stream() -> Response:
-        refuse_other_sites()
+        reject_cross_site()
         order_id = request.args.get("orderId")
         if wrong := _wrong_order_id(order_id):
             raise invalid(*wrong)

@@ -1,4 +1,4 @@
-"""What notifications keeps: the feed of all orders, the feed of each order, and dead letters."""
+"""Stores the feed of all orders, the feed of each order, and dead letters."""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +23,8 @@ _STRIPES = 256
 class NotificationsStore:
     """The feeds, in the state store.
 
-    Events are written to the feed of all orders first and to their orders' feeds last. The order's feed is what
-    tells a repeated delivery from a new one, so a crash in between is mended by the next delivery.
+    Events are written to the feed of all orders first and to their orders' feeds last. The order's feed detects
+    repeated deliveries, so redelivery completes the write after a crash in between.
     """
 
     def __init__(self, documents: Documents, clock: Clock) -> None:
@@ -36,30 +36,30 @@ class NotificationsStore:
         )
         self._orders = Records(documents, "order-feed", OrderFeed)
         self._marks = Records(documents, "dead-letter", DeadLetterMark)
-        # Two deliveries of one event at the same time must not both find it new.
+        # Of two concurrent deliveries of an event, only one may find it new.
         self._locks = [threading.Lock() for _ in range(_STRIPES)]
 
     def keep_events(self, received: Sequence[FeedEvent], now: datetime) -> list[FeedEvent]:
-        """Keep events that came just now, each once; return those for which their order has no room.
+        """Store new events, each once; return those that exceed the limit of their order.
 
-        Raises TransientError: they may then be kept in part, and are kept wholly when they are delivered again.
+        Raises TransientError; some events may be stored then, and redelivery stores the rest.
         """
         by_order: dict[str, list[FeedEvent]] = {}
         for event in received:
             by_order.setdefault(event.order_id, []).append(event)
         with self._locked(by_order):
             before = self._orders.get_map(list(by_order))
-            after = {one: domain.with_events(before.get(one), events) for one, events in by_order.items()}
-            new = [event for one in by_order for event in domain.missing(before.get(one), after[one].events)]
+            after = {order: domain.with_events(before.get(order), events) for order, events in by_order.items()}
+            new = [event for order in by_order for event in domain.missing(before.get(order), after[order].events)]
             if new:
                 entries = [Entry(id=event.id, at=domain.arrival(now), data=event.to_json()) for event in new]
                 self._feed.append_all(entries, since=domain.earliest_arrival(new))
-            for one in {event.order_id for event in new}:
-                self._orders.update(one, partial(domain.with_events, events=by_order[one]))
-        return [event for one, events in by_order.items() for event in domain.missing(after[one], events)]
+            for order in {event.order_id for event in new}:
+                self._orders.update(order, partial(domain.with_events, events=by_order[order]))
+        return [event for order, events in by_order.items() for event in domain.missing(after[order], events)]
 
     def keep_dead_letter(self, body: bytes) -> None:
-        """Keep a message that could not be processed, once. Raises TransientError."""
+        """Store a message that could not be processed, once. Raises TransientError."""
         key, letter = domain.dead_letter_key(body), domain.dead_letter(body, self._clock())
         with self._locked([key]):
             if self._marks.get(key) is None:
@@ -80,8 +80,8 @@ class NotificationsStore:
 
     @contextmanager
     def _locked(self, keys: Iterable[str]) -> Iterator[None]:
-        with ExitStack() as held:
-            # Always in the same order, or two deliveries might wait for each other.
+        with ExitStack() as stack:
+            # In a fixed order, to prevent deadlocks.
             for stripe in sorted({crc32(key.encode()) % _STRIPES for key in keys}):
-                held.enter_context(self._locks[stripe])
+                stack.enter_context(self._locks[stripe])
             yield

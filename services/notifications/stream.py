@@ -1,4 +1,4 @@
-"""The live stream: every open stream follows the feed, and all of them share what is read of it."""
+"""The live stream: every open stream follows the feed, and all streams share the documents that were read."""
 
 import json
 import threading
@@ -17,18 +17,18 @@ from services.notifications.store import FEED
 
 log = get_logger(__name__)
 
-_COALESCE = 0.2
+_COALESCE_SECONDS = 0.2
 _RETRY_MILLISECONDS = 1000
-_LOOK_EVERY = 1.0
-"""Seconds: so often a stream looks whether it is still wanted; its place is needed by others."""
+_CHECK_SECONDS = 1.0
+"""Seconds between two checks whether the client is still connected, so that the slot is released soon."""
 
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """What bounds the streams.
+    """The limits of streams.
 
-    `limit` streams may be open at once. In seconds: the store is read every `poll`, a stream quiet for
-    `keep_alive` says that it lives, and ends after `lifetime`.
+    At most `limit` streams are open. All other values are seconds: the store is read every `poll`, a stream sends a
+    comment after `keep_alive` without an event, and it ends after `lifetime`.
     """
 
     limit: int
@@ -37,10 +37,10 @@ class StreamSettings:
     lifetime: float
 
 
-class _Reading:
-    """The store as it was read at one moment: each document is loaded once, however many streams ask.
+class _Snapshot:
+    """A snapshot of the store: each document is loaded once for all streams.
 
-    A cursor made from a reading is good for that reading and all later ones, not for earlier ones.
+    A cursor from a snapshot is valid for that snapshot and all later ones, not for earlier ones.
     """
 
     def __init__(self, documents: Documents) -> None:
@@ -54,77 +54,77 @@ class _Reading:
     def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
         with self._loading:
             missing = [key for key in keys if key not in self._loaded]
-            found = self._documents.load_many(missing)
-            self._loaded.update({key: found.get(key) for key in missing})
-            return {key: hit for key in keys if (hit := self._loaded[key]) is not None}
+            documents = self._documents.load_many(missing)
+            self._loaded.update({key: documents.get(key) for key in missing})
+            return {key: document for key in keys if (document := self._loaded[key]) is not None}
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
         self._documents.save(key, data, etag, ttl)
 
 
-class _Readings:
-    """Gives all streams the same reading: a new one when something was stored here, else once per poll."""
+class _Snapshots:
+    """Provides all streams with the same snapshot; takes a new one after an event was stored here, or once per poll."""
 
     def __init__(self, documents: Documents, poll: float) -> None:
         self._documents, self._poll = documents, poll
         self._changed = threading.Condition()
-        self._current = _Reading(documents)
+        self._current = _Snapshot(documents)
         self._read_at = float("-inf")
-        self._stored = False
-        self._ended = False
+        self._has_new_events = False
+        self._closed = False
 
-    def fresh(self) -> _Reading:
-        """Return a reading that begins now."""
+    def fresh(self) -> _Snapshot:
+        """Return a new snapshot."""
         with self._changed:
             return self._renew()
 
-    def after(self, seen: _Reading, wait: float) -> _Reading | None:
-        """Wait for a later reading than `seen`, for so many seconds at most; None once there are no more."""
-        until = time.monotonic() + wait
+    def after(self, seen: _Snapshot, timeout: float) -> _Snapshot | None:
+        """Wait at most `timeout` seconds for a snapshot after `seen` and return the current one; None after `close`."""
+        deadline = time.monotonic() + timeout
         with self._changed:
-            while self._current is seen and not self._ended and (left := until - time.monotonic()) > 0:
-                # Events that come in a burst are read together: not each of them may wake every stream.
-                due = self._read_at + (min(_COALESCE, self._poll) if self._stored else self._poll)
-                if (early := due - time.monotonic()) > 0:
-                    self._changed.wait(min(early, left))
+            while self._current is seen and not self._closed and (remaining := deadline - time.monotonic()) > 0:
+                # Events of a burst are read together, so that not each of them wakes every stream.
+                due = self._read_at + (min(_COALESCE_SECONDS, self._poll) if self._has_new_events else self._poll)
+                if (until_due := due - time.monotonic()) > 0:
+                    self._changed.wait(min(until_due, remaining))
                 else:
                     self._renew()
-            return None if self._ended else self._current
+            return None if self._closed else self._current
 
-    def end(self) -> None:
-        """Give no more readings."""
+    def close(self) -> None:
+        """End all streams: provide no more snapshots."""
         with self._changed:
-            self._ended = True
+            self._closed = True
             self._changed.notify_all()
 
     def stored(self) -> None:
-        """Say that the feed has something new."""
+        """Note that an event was stored."""
         with self._changed:
-            if not self._stored:
-                self._stored = True
+            if not self._has_new_events:
+                self._has_new_events = True
                 self._changed.notify_all()
 
-    def _renew(self) -> _Reading:
-        self._current, self._read_at, self._stored = _Reading(self._documents), time.monotonic(), False
+    def _renew(self) -> _Snapshot:
+        self._current, self._read_at, self._has_new_events = _Snapshot(self._documents), time.monotonic(), False
         self._changed.notify_all()
         return self._current
 
 
 class EventStreams:
-    """Opens streams of server-sent events, a bounded number at once."""
+    """Opens streams of server-sent events, up to a limit."""
 
     def __init__(self, documents: Documents, settings: StreamSettings) -> None:
         self._settings = settings
-        self._readings = _Readings(documents, settings.poll)
-        self._places = StreamSlots(settings.limit, "streams")
+        self._snapshots = _Snapshots(documents, settings.poll)
+        self._slots = StreamSlots(settings.limit, "streams")
 
     def stored(self) -> None:
-        """Wake the streams: an event was kept by this process."""
-        self._readings.stored()
+        """Wake the streams after this process has stored an event."""
+        self._snapshots.stored()
 
-    def end(self) -> None:
-        """End all streams and those that are opened from now on; a client resumes elsewhere, or here when it can."""
-        self._readings.end()
+    def close(self) -> None:
+        """End all streams, also those opened from now on; clients reconnect to another replica or process."""
+        self._snapshots.close()
 
     def open(
         self,
@@ -133,79 +133,79 @@ class EventStreams:
         gone: Callable[[], bool] = lambda: False,
         who: str | None = None,
     ) -> "EventStream":
-        """Open a stream behind `last_event_id`, or behind the newest event where that is missing or unknown.
+        """Open a stream after `last_event_id`, or after the newest event if that is missing or unknown.
 
-        It ends when its client is `gone`. The caller closes it. Raises the problem 503 when too many are open, 429
-        when too many are for `who`, and TransientError.
+        It ends when `gone` returns True. The caller closes it. Raises the problem 503 when too many streams are open,
+        429 when too many are open for the person `who`, and TransientError.
         """
-        self._places.take(who)
+        self._slots.acquire(who)
         try:
-            reading = self._readings.fresh()
-            cursor = _start(reading, last_event_id)
+            snapshot = self._snapshots.fresh()
+            cursor = _start(snapshot, last_event_id)
         except BaseException:
-            self._places.leave(who)
+            self._slots.release(who)
             raise
-        leave = partial(self._places.leave, who)
-        return EventStream(self._readings, self._settings, _Start(reading, cursor), order_id, gone, leave)
+        release = partial(self._slots.release, who)
+        return EventStream(self._snapshots, self._settings, _Start(snapshot, cursor), order_id, gone, release)
 
 
 @dataclass(frozen=True)
 class _Start:
-    """Where a stream begins."""
+    """The snapshot and the cursor at which a stream begins."""
 
-    reading: _Reading
+    snapshot: _Snapshot
     cursor: str
 
 
 class EventStream:
-    """One stream; iterating gives its text piece by piece, for as long as a stream may live."""
+    """One stream: an iterator of text chunks that ends after the lifetime of a stream."""
 
     def __init__(
         self,
-        readings: _Readings,
+        snapshots: _Snapshots,
         settings: StreamSettings,
         start: _Start,
         order_id: str | None,
         gone: Callable[[], bool],
-        leave: Callable[[], None],
+        release: Callable[[], None],
     ) -> None:
-        self._readings, self._settings, self._order_id = readings, settings, order_id
-        self._reading, self._cursor = start.reading, start.cursor
-        self._gone, self._leave = gone, leave
+        self._snapshots, self._settings, self._order_id = snapshots, settings, order_id
+        self._snapshot, self._cursor = start.snapshot, start.cursor
+        self._gone, self._release = gone, release
         self._closing = threading.Lock()
         self._closed = False
 
     def __iter__(self) -> Iterator[str]:
-        ends = time.monotonic() + self._settings.lifetime
-        # A browser remembers an id without data, so even a stream that breaks before its first event resumes.
+        deadline = time.monotonic() + self._settings.lifetime
+        # A browser remembers an id without data, so a stream that breaks before its first event resumes too.
         yield f"retry: {_RETRY_MILLISECONDS}\nid: {self._cursor}\n\n"
-        spoke = time.monotonic()
-        seen: _Reading | None = None
-        while time.monotonic() < ends and not self._gone():
-            if self._reading is not seen:
-                for text in self._news():
+        sent_at = time.monotonic()
+        seen: _Snapshot | None = None
+        while time.monotonic() < deadline and not self._gone():
+            if self._snapshot is not seen:
+                for text in self._new_events():
                     yield text
-                    spoke = time.monotonic()
-                seen = self._reading
-            if time.monotonic() - spoke >= self._settings.keep_alive:
+                    sent_at = time.monotonic()
+                seen = self._snapshot
+            if time.monotonic() - sent_at >= self._settings.keep_alive:
                 yield f": still here\nid: {self._cursor}\n\n"
-                spoke = time.monotonic()
-            if (reading := self._readings.after(self._reading, _LOOK_EVERY)) is None:
+                sent_at = time.monotonic()
+            if (snapshot := self._snapshots.after(self._snapshot, _CHECK_SECONDS)) is None:
                 return
-            self._reading = reading
+            self._snapshot = snapshot
 
     def close(self) -> None:
-        """Give the stream's place to another; may be called more than once."""
+        """Release the stream's slot; may be called more than once."""
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._leave()
+                self._release()
 
-    def _news(self) -> Iterator[str]:
-        """Give what the current reading has behind the cursor, and move the cursor behind it."""
+    def _new_events(self) -> Iterator[str]:
+        """Yield the events of the current snapshot after the cursor, and move the cursor."""
         while True:
             added = self._follow()
-            for entry, self._cursor in zip(added.entries, added.behind, strict=True):
+            for entry, self._cursor in zip(added.entries, added.cursors, strict=True):
                 if self._order_id in (None, entry.data.get("orderId")):
                     yield f"id: {self._cursor}\nevent: order-event\ndata: {json.dumps(entry.data)}\n\n"
             if added.cursor in (None, self._cursor):
@@ -213,13 +213,13 @@ class EventStream:
             self._cursor = str(added.cursor)
 
     def _follow(self) -> Slice:
-        reader = IndexReader(self._reading, FEED)
+        reader = IndexReader(self._snapshot, FEED)
         try:
             return reader.follow(self._cursor)
         except BadCursorError:
-            log.warning("the feed is shorter than it was; a stream goes on from its end")
+            log.warning("the feed was emptied; a stream continues from its end")
         except TransientError as error:
-            log.warning("a stream waits for the state store", extra={"cause": str(error)})
+            log.warning("a stream is waiting for the state store", extra={"cause": str(error)})
             return Slice([], None)
         try:
             return Slice([], reader.end())
@@ -227,8 +227,8 @@ class EventStream:
             return Slice([], None)
 
 
-def _start(reading: _Reading, last_event_id: str | None) -> str:
-    reader = IndexReader(reading, FEED)
+def _start(snapshot: _Snapshot, last_event_id: str | None) -> str:
+    reader = IndexReader(snapshot, FEED)
     if last_event_id:
         try:
             reader.follow(last_event_id)

@@ -1,4 +1,4 @@
-"""The command `oms`: looks at orders, keeps the keys of data and of persons, serves the codec."""
+"""The command `oms`: shows orders, manages encryption keys and API keys, runs the codec server."""
 
 import argparse
 import json
@@ -20,18 +20,18 @@ _TIMEOUT = (2.0, 10.0)
 
 
 class CommandError(Exception):
-    """The command cannot be carried out; the message says why."""
+    """The command failed; the message says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return the exit code: 0, or 1 with a sentence on standard error."""
+    """Run a command and return the exit code: 0, or 1 with a message on standard error."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except (CommandError, KeysError, ApiKeysError) as error:
         print(f"oms: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -47,13 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     for run in (order, history):
         commands.add_parser(run.__name__, parents=[about_order], help=run.__doc__).set_defaults(run=run)
-    keys = commands.add_parser("keys", help="the keys that data are sealed with")
-    kept = argparse.ArgumentParser(add_help=False)
+    keys = commands.add_parser("keys", help="the keys that encrypt data")
+    key_file_option = argparse.ArgumentParser(add_help=False)
     default = os.environ.get("ENCRYPTION_KEYS_FILE", codec_server.DEFAULT_KEYS)
-    kept.add_argument("--file", type=Path, default=Path(default), help="ENCRYPTION_KEYS_FILE; %(default)s")
+    key_file_option.add_argument("--file", type=Path, default=Path(default), help="ENCRYPTION_KEYS_FILE; %(default)s")
     verbs = keys.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("rotate", parents=[kept], help="make a new key the current one").set_defaults(run=rotate)
-    verbs.add_parser("list", parents=[kept], help="show the ids of all keys").set_defaults(run=list_keys)
+    verbs.add_parser("rotate", parents=[key_file_option], help="create a new current key").set_defaults(run=rotate)
+    verbs.add_parser("list", parents=[key_file_option], help="show the ids of all keys").set_defaults(run=list_keys)
     persons = commands.add_parser("access", help="the API keys of persons")
     access.add_commands(persons.add_subparsers(dest="verb", required=True, metavar="VERB"))
     serve = commands.add_parser("codec-server", help="serve POST /decode and /encode, guarded by CODEC_TOKEN")
@@ -62,25 +62,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def order(options: argparse.Namespace) -> None:
-    """Show an order and its steps."""
-    found, steps = _get(options, ""), _get(options, "/timeline")
-    _print(options, {**found, "timeline": steps}, lambda: show.order(found, steps))
+    """Show an order and its timeline."""
+    details, steps = _get(options, ""), _get(options, "/timeline")
+    _print(options, {**details, "timeline": steps}, lambda: show.order(details, steps))
 
 
 def history(options: argparse.Namespace) -> None:
-    """Show what the workflow engine has of an order, decoded."""
-    found = _get(options, "/history")
-    _print(options, found, lambda: show.history(found))
+    """Show the workflow history of an order, decrypted."""
+    instances = _get(options, "/history")
+    _print(options, instances, lambda: show.history(instances))
 
 
 def rotate(options: argparse.Namespace) -> None:
-    """Make a new key the current one."""
+    """Create a new current key."""
     print(f"{key_file.rotate(options.file)} is the current key now; services with ENCRYPTION_KEY_ID=current write")
     print("with it within some seconds, without a restart. Keep the others: they open what they have sealed.")
 
 
 def list_keys(options: argparse.Namespace) -> None:
-    """Show the ids of all keys, and which is the current one."""
+    """Show the ids of all keys and mark the current one."""
     entries = key_file.read(options.file)
     for key_id in sorted(entries.keys() - {CURRENT, NAMES}):
         print(f"{key_id}{'  current' if key_id == entries[CURRENT] else ''}")
@@ -91,20 +91,20 @@ def _get(options: argparse.Namespace, path: str) -> Any:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         url = f"{options.url}/orders/{quote(options.order, safe='')}{path}"
-        answer = requests.get(url, headers=headers, timeout=_TIMEOUT)
-        body = answer.json()
+        response = requests.get(url, headers=headers, timeout=_TIMEOUT)
+        body = response.json()
     except requests.ConnectionError as error:
-        raise CommandError(f"nobody answers at {options.url}") from error
+        raise CommandError(f"could not connect to {options.url}") from error
     except requests.RequestException as error:
-        raise CommandError(f"{options.url} gave no answer: {error.__class__.__name__}") from error
-    if not answer.ok:
-        raise CommandError(f"{answer.status_code}: {body.get('detail') or body.get('title') or 'refused'}")
+        raise CommandError(f"no valid response from {options.url}: {error.__class__.__name__}") from error
+    if not response.ok:
+        raise CommandError(f"{response.status_code}: {body.get('detail') or body.get('title') or 'rejected'}")
     return body
 
 
-def _print(options: argparse.Namespace, found: object, lines: show.Lines) -> None:
+def _print(options: argparse.Namespace, data: object, lines: show.Lines) -> None:
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(data, indent=2))
         return
     for line in lines():
         print(line)

@@ -1,9 +1,9 @@
-"""The codec server: opens and seals payloads for tools that show histories, in the form of Temporal's remote codec.
+"""The codec server: decrypts and encrypts payloads for tools that show histories, by Temporal's remote codec protocol.
 
-`POST /decode` and `/encode` take and give `{"payloads": [{"metadata": {"encoding": …}, "data": …}]}`, all values in
-base64; an empty list may be left out, and the path may begin with a namespace, as that protocol has it. Of a sealed
-payload the encoding is `binary/encrypted` and the data what the engine keeps; opened it is `json/plain`. Payloads of
-any other encoding come back as they are. Nothing is answered without the token.
+The request and the response of `POST /decode` and `/encode` are `{"payloads": [{"metadata": {"encoding": …}, "data":
+…}]}`, with all values in base64. An empty list may be omitted, and the path may begin with a namespace. An encrypted
+payload has the encoding `binary/encrypted` and the engine's data; a decrypted one has `json/plain`. Payloads with any
+other encoding are returned unchanged. Every request needs the token.
 """
 
 import base64
@@ -19,17 +19,17 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
-from services.common.encryption.sealing import PAYLOAD, USE_CURRENT, Sealer, UnreadableError
+from services.common.encryption.encryptor import PAYLOAD, USE_CURRENT, Encryptor, UnreadableError
 from services.common.json_models import Json, Request
 from services.common.server.http_server import serve
-from services.common.service import configure, make_sealer
+from services.common.service import configure, create_encryptor
 from services.common.web.base_app import create_base_app, read_body
 from services.common.web.problems import Problem, invalid
 
 DEFAULT_KEYS = str(Path(__file__).parents[2] / ".state" / "keys.json")
-"""Where `make run` has its keys."""
+"""The key file of `make run`."""
 _ENCODING = "encoding"
-_PLAIN, _SEALED = "json/plain", "binary/encrypted"
+_PLAIN, _ENCRYPTED = "json/plain", "binary/encrypted"
 _STANDARD = str.maketrans("-_", "+/")
 _MAX_BODY = 4 * 1024 * 1024
 
@@ -39,7 +39,7 @@ def _origins(value: Any) -> Any:
 
 
 class CodecServerConfig(ServiceConfig):
-    """`codec_token` is what a caller must show, `codec_origins` the sites whose pages may call."""
+    """`codec_token` is the bearer token of callers; `codec_origins` are the sites whose pages may call."""
 
     codec_token: SecretStr = Field(min_length=16)
     codec_origins: Annotated[frozenset[str], BeforeValidator(_origins)] = frozenset()
@@ -58,7 +58,7 @@ class Payloads(Request):
     payloads: list[Payload] = Field(default_factory=list, max_length=10_000)
 
 
-def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
+def create_app(config: CodecServerConfig, encryptor: Encryptor) -> Flask:
     """Return the application."""
     app = create_base_app("codec-server", lambda: True)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
@@ -66,17 +66,17 @@ def create_app(config: CodecServerConfig, sealer: Sealer) -> Flask:
 
     def answer(change: Callable[[str], str], before: str, after: str) -> Response:
         payloads = read_body(Payloads).payloads
-        return jsonify(payloads=[_changed(one, n, change, before, after) for n, one in enumerate(payloads)])
+        return jsonify(payloads=[_convert(payload, n, change, before, after) for n, payload in enumerate(payloads)])
 
     @app.post("/decode")
     @app.post("/<path:_place>/decode")
     def decode(_place: str = "") -> Response:
-        return answer(lambda text: sealer.open_text(text, PAYLOAD), _SEALED, _PLAIN)
+        return answer(lambda text: encryptor.decrypt_text(text, PAYLOAD), _ENCRYPTED, _PLAIN)
 
     @app.post("/encode")
     @app.post("/<path:_place>/encode")
     def encode(_place: str = "") -> Response:
-        return answer(lambda text: sealer.seal_text(text, PAYLOAD), _PLAIN, _SEALED)
+        return answer(lambda text: encryptor.encrypt_text(text, PAYLOAD), _PLAIN, _ENCRYPTED)
 
     return app
 
@@ -86,7 +86,7 @@ def _guard(app: Flask, token: str, origins: frozenset[str]) -> None:
 
     @app.before_request
     def _check() -> None:
-        # A browser asks first whether it may ask, and shows no token when it does.
+        # A browser sends a preflight request without the token.
         if request.method == "OPTIONS":
             return
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
@@ -106,7 +106,7 @@ def _guard(app: Flask, token: str, origins: frozenset[str]) -> None:
         return answer
 
 
-def _changed(payload: Payload, number: int, change: Callable[[str], str], before: str, after: str) -> Json:
+def _convert(payload: Payload, number: int, change: Callable[[str], str], before: str, after: str) -> Json:
     try:
         if _decoded(payload.metadata.get(_ENCODING, "")) != before:
             return payload.to_json()
@@ -119,7 +119,7 @@ def _changed(payload: Payload, number: int, change: Callable[[str], str], before
 
 
 def _decoded(text: str) -> str:
-    """Return the text in base64: of both alphabets, with padding or without, as JSON of protobuf may have it."""
+    """Decode base64 in both alphabets, with or without padding, as in the JSON of protobuf."""
     standard = text.translate(_STANDARD).rstrip("=")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True).decode()
@@ -132,7 +132,7 @@ def _encoded(text: str) -> str:
 
 
 def main() -> None:
-    """Run the server, configured by the environment, until it is told to stop."""
+    """Run the server, configured by the environment, until it is stopped."""
     keys = {} if os.environ.get("ENCRYPTION_SECRET_STORE") else {"encryption_keys_file": DEFAULT_KEYS}
     config = configure(CodecServerConfig, app_port=3090, encryption_key_id=USE_CURRENT, **keys)
-    serve(create_app(config, make_sealer(config, Sidecar(config))), config)
+    serve(create_app(config, create_encryptor(config, Sidecar(config))), config)

@@ -1,4 +1,4 @@
-"""Orders and histories as lines of text for a person at a terminal. Pure."""
+"""Formats orders and histories as text for a terminal. Pure."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -9,37 +9,37 @@ from services.common.money import CURRENCY
 Lines = Callable[[], Iterator[str]]
 
 
-def order(found: Json, steps: Sequence[Json]) -> Iterator[str]:
-    """Give an order: what it is, its fulfillments, its steps."""
-    yield f"{found['id']}  {found['status']}{_reason(found)}"
-    yield f"  customer   {found['customerId']}"
-    yield f"  received   {found['receivedAt']}"
-    yield f"  goods      {_goods(found['items'])}, {_money(found['goodsTotal'])}"
-    for one in found["fulfillments"] or []:
+def order(details: Json, steps: Sequence[Json]) -> Iterator[str]:
+    """Yield the lines of an order: its fields, its fulfillments, its timeline."""
+    yield f"{details['id']}  {details['status']}{_reason(details)}"
+    yield f"  customer   {details['customerId']}"
+    yield f"  received   {details['receivedAt']}"
+    yield f"  goods      {_goods(details['items'])}, {_money(details['goodsTotal'])}"
+    for one in details["fulfillments"] or []:
         yield f"  {one['id']}  {one['status']}{_reason(one)}, {one['location'] or 'nowhere'}: {_goods(one['items'])}"
         if payment := one["payment"]:
             yield f"    payment  {payment['status']}, {_money(payment['total'])}"
         if shipment := one["shipment"]:
             yield f"    shipment {shipment['status']}, {shipment['courierReference'] or 'no courier yet'}"
-    yield f"  workflow   {found['workflow']['instanceId']}  {found['workflow']['status']}"
+    yield f"  workflow   {details['workflow']['instanceId']}  {details['workflow']['status']}"
     yield ""
     for step in steps:
         yield f"  {step['at']}  {step['type']:<28} {step['actor']:<10} {step['message']}"
 
 
 def history(instances: Sequence[Json]) -> Iterator[str]:
-    """Give the history of each workflow instance, with what was given to each step and what it returned."""
+    """Yield the lines of each workflow instance's history, with the input and the result of each step."""
     for instance in instances:
         yield f"{instance['instanceId']}  {instance['workflow']}  {instance['status']}"
         if instance["omitted"]:
-            yield f"  … {instance['omitted']} older events are left out"
+            yield f"  … {instance['omitted']} older events are omitted"
         for event in instance["events"]:
             yield f"  {event['at']}  {event['type']:<28} {event['name'] or ''}".rstrip()
-            yield from (f"{' ' * 28}{line}" for line in _told(event))
+            yield from (f"{' ' * 28}{line}" for line in _event_details(event))
         yield ""
 
 
-def _told(event: Json) -> Iterator[str]:
+def _event_details(event: Json) -> Iterator[str]:
     for field in ("input", "result"):
         if event[field] is not None:
             yield f"{field} {json.dumps(event[field], ensure_ascii=False)}"

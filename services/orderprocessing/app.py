@@ -13,7 +13,7 @@ from services.common.clock import Clock, utc_now
 from services.common.config import Money, Seconds, ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption.encrypted_events import EncryptingPublisher, Publisher
-from services.common.encryption.sealing import Sealer
+from services.common.encryption.encryptor import Encryptor
 from services.common.faults import injector, wiring
 from services.common.server.http_server import serve
 from services.common.service import configure, prepare
@@ -101,7 +101,7 @@ def create_app(
 
 
 def create_tools(
-    config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours, sealer: Sealer
+    config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours, encryptor: Encryptor
 ) -> Dependencies:
     """Return what the activities work with."""
     return Dependencies(
@@ -110,7 +110,7 @@ def create_tools(
         billing=Billing(sidecar),
         fraud=Fraud(sidecar),
         shipping=Shipping(sidecar),
-        publisher=EncryptingPublisher(sidecar, sealer),
+        publisher=EncryptingPublisher(sidecar, encryptor),
         policy=config.policy(),
     )
 
@@ -130,15 +130,15 @@ def main() -> None:
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
     configure_sdk(config, config.dapr_grpc_port)
     context = prepare(config)
-    sidecar, fault_injector, codec = context.sidecar, context.fault_injector, Codec(context.sealer)
+    sidecar, fault_injector, codec = context.sidecar, context.fault_injector, Codec(context.encryptor)
     orders = OrderStore(context.documents)
     engine = Engine(sidecar, config.timeouts(), codec)
     service = create_service(orders, sidecar, engine)
     in_flight, stopping = InFlightActivities(), threading.Event()
-    deps = create_tools(config, orders, sidecar, context.sealer)
+    deps = create_tools(config, orders, sidecar, context.encryptor)
     activities = bound_activities(deps, _around(in_flight, fault_injector))
     worker = run_worker(
-        sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.prove, config.sidecar_supervised
+        sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.verify_keys, config.sidecar_supervised
     )
     run_in_background(Reconciler(orders, service, in_flight.done), config.reconcile_interval, stopping)
     full = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)
@@ -166,7 +166,7 @@ def main() -> None:
 
 def _around(in_flight: InFlightActivities, fault_injector: injector.FaultInjector | None) -> Around:
     """Return what surrounds every activity: it is counted, and it fails now and then where chaos is enabled."""
-    return in_flight.run if fault_injector is None else lambda work: in_flight.run(lambda: fault_injector.around(work))
+    return in_flight.run if fault_injector is None else lambda work: in_flight.run(lambda: fault_injector.call(work))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def create_app(
     courier: Courier | None = None,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
-    """Return the application; without a `courier` it books the simulated one."""
+    """Return the application; `courier` defaults to the simulated one."""
     app = create_base_app("shipping", ready)
     guard(app, RULES, authenticator)
     routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))

@@ -1,4 +1,4 @@
-"""The rules of bookings: what may be booked, and what a cancellation leaves behind."""
+"""The rules of bookings: what may be booked, and the effect of a cancellation."""
 
 from services.common.errors import NotAllowedError, UnavailableError
 from services.common.ids import split_fulfillment_id
@@ -6,7 +6,7 @@ from services.shipping.models import Booking, BookingAnswer, BookingRequest, Boo
 
 
 def check_same(booking: Booking, request: BookingRequest) -> Booking:
-    """Return the booking if it is what the request asks for.
+    """Return the booking if it matches the request.
 
     Raises the 409 `bookingCancelled` for one that was cancelled and `bookingExists` for other content.
     """
@@ -18,13 +18,13 @@ def check_same(booking: Booking, request: BookingRequest) -> Booking:
 
 
 def check_active(settings: Settings | None) -> None:
-    """Refuse new bookings during maintenance, by a 503 that says when to try again."""
+    """Raise the 503 for new bookings during maintenance."""
     if settings is not None and not settings.active:
-        raise UnavailableError("unavailable", "shipping takes no bookings at the moment")
+        raise UnavailableError("unavailable", "shipping is in maintenance and accepts no bookings")
 
 
 def make_booking(request: BookingRequest, courier_reference: str, at: str) -> Booking:
-    """Return the booking that the courier has confirmed."""
+    """Return the record of a booking that the courier has confirmed."""
     return Booking(
         id=request.id,
         order_id=request.order_id,
@@ -37,7 +37,7 @@ def make_booking(request: BookingRequest, courier_reference: str, at: str) -> Bo
 
 
 def cancel(booking: Booking | None, shipment_id: str, at: str) -> Booking:
-    """Return the booking cancelled, or unchanged if it is; for an unknown one a tombstone that forbids it."""
+    """Return the booking as cancelled; for an unknown one, return a tombstone that blocks it."""
     if booking is None:
         order_id, _ = split_fulfillment_id(shipment_id)
         return Booking(id=shipment_id, order_id=order_id, status=BookingStatus.CANCELLED, created_at=at, updated_at=at)
@@ -47,10 +47,10 @@ def cancel(booking: Booking | None, shipment_id: str, at: str) -> Booking:
 
 
 def switch(settings: Settings | None, active: bool) -> Settings:
-    """Return the settings with bookings allowed or not, unchanged if they are so."""
+    """Return the settings with bookings allowed or not; the same object if nothing changes."""
     return settings if settings is not None and settings.active is active else Settings(active=active)
 
 
 def booking_answer(booking: Booking) -> BookingAnswer:
-    """Return what the maker or canceller of a booking is told."""
+    """Return the response to a booking or a cancellation."""
     return BookingAnswer(id=booking.id, status=booking.status, courier_reference=booking.courier_reference)

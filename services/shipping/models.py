@@ -1,4 +1,4 @@
-"""What shipping reads, answers and keeps."""
+"""Requests, responses and records of shipping."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from services.common.json_models import ApiModel, GoodsLine, Request
 
 
 class BookingStatus(StrEnum):
-    """Where a booking stands; `booked` may become `cancelled`, which is for ever."""
+    """The status of a booking; `booked` may become `cancelled`, which is final."""
 
     BOOKED = "booked"
     CANCELLED = "cancelled"
@@ -35,7 +35,7 @@ class BookingPath(Request):
 
 
 class Booking(ApiModel):
-    """A courier booking; one that was cancelled before it was made has no items and no reference."""
+    """A courier booking; one that was cancelled before it was created has no items and no reference."""
 
     id: str
     order_id: str
@@ -47,7 +47,7 @@ class Booking(ApiModel):
 
 
 class BookingAnswer(ApiModel):
-    """The answer to booking and to cancelling."""
+    """The response to a booking and to a cancellation."""
 
     id: str
     status: BookingStatus
@@ -55,13 +55,13 @@ class BookingAnswer(ApiModel):
 
 
 class Settings(ApiModel):
-    """The maintenance switch: while not active, nothing new is booked."""
+    """The maintenance switch: while not active, new bookings are rejected."""
 
     active: bool = True
 
 
 class SettingsAnswer(ApiModel):
-    """The answer of everything that shows or turns the switch."""
+    """The response of every endpoint that shows or changes the switch."""
 
     active: bool
     maintenance_mode: bool

@@ -1,8 +1,8 @@
-"""Keeps bookings and the maintenance switch, and the bookings in step with the courier.
+"""Stores bookings and the maintenance switch, and keeps the bookings consistent with the courier.
 
-The courier is asked first and the booking written after; a cancellation is written first and then told to
-the courier. Whatever falls between is repaired by the same request again, and a booking that a cancellation
-overtook finds its record when it comes to write, and takes itself back.
+For a booking, the courier is called first and the record is written after; for a cancellation it is the other way
+round. Repeating a request completes it after a crash in between. A booking finds the record of a concurrent
+cancellation when it writes its own, and undoes itself.
 """
 
 from services.common.clock import Clock, rfc3339
@@ -28,20 +28,19 @@ class ShippingStore:
     def book(self, request: BookingRequest) -> Booking:
         """Book the courier once for the shipment.
 
-        Raises the 409s of `domain.check_same`, and the 503 while shipping is not active; a booking that
-        exists is returned even then.
+        Raises the 409s of `domain.check_same`, and the 503 for a new booking while shipping is not active.
         """
         booking = self._bookings.get(request.id)
         if booking is None:
             domain.check_active(self._settings.get(_SETTINGS_ID))
             booking = self._book_now(request)
         if booking.status is BookingStatus.CANCELLED:
-            # On every repeat: the attempt that the courier confirmed may have died before it came here.
+            # With every repeat, because the attempt that the courier confirmed may have crashed before this step.
             self._courier.cancel(request.id)
         return domain.check_same(booking, request)
 
     def cancel(self, shipment_id: str) -> Booking:
-        """Cancel the shipment's booking; one that does not exist can then never be made."""
+        """Cancel the shipment's booking; a booking that does not exist can never be made afterwards."""
         booking = self._bookings.update(shipment_id, lambda now: domain.cancel(now, shipment_id, self._now()))
         self._courier.cancel(shipment_id)
         log.info("booking cancelled", extra={"shipmentId": shipment_id})
@@ -56,15 +55,15 @@ class ShippingStore:
         return self._settings.get(_SETTINGS_ID) or Settings()
 
     def switch(self, active: bool) -> Settings:
-        """Allow bookings or stop them."""
+        """Allow or reject new bookings."""
         return self._settings.update(_SETTINGS_ID, lambda now: domain.switch(now, active))
 
     def _book_now(self, request: BookingRequest) -> Booking:
         reference = self._courier.book(request.id, request.items)
         booking = domain.make_booking(request, reference, self._now())
-        kept = self._bookings.update(request.id, lambda now: now or booking)
-        log.info("courier answered", extra={"shipmentId": request.id, "courierReference": reference})
-        return kept
+        stored = self._bookings.update(request.id, lambda now: now or booking)
+        log.info("courier responded", extra={"shipmentId": request.id, "courierReference": reference})
+        return stored
 
     def _now(self) -> str:
         return rfc3339(self._clock())

@@ -12,8 +12,8 @@ from services.common.auth.api_keys import ApiKeys
 from services.common.config import Money, ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.json_models import Json
-from services.common.server.http_server import at_stop, serve
-from services.common.service import configure, make_api_keys, refuse
+from services.common.server.http_server import on_shutdown, serve
+from services.common.service import configure, exit_with_configuration_error, make_api_keys
 from services.common.web.base_app import create_base_app
 from services.load_generator.runs import Operations
 from services.web import pages
@@ -84,8 +84,8 @@ def create_app(
     for staff in (approver_routes, courier_routes, store_routes):
         app.register_blueprint(staff(backend, calls))
     app.register_blueprint(support_routes(backend, calls, config.zipkin_url))
-    at_stop(app, hub.end)
-    at_stop(app, operations.end)
+    on_shutdown(app, hub.end)
+    on_shutdown(app, operations.end)
     return app
 
 
@@ -129,7 +129,7 @@ def main() -> None:
     try:
         app = create_app(config, sidecar, hub, ready, operations, keys)
     except SecretError as error:
-        refuse(f"SESSION_SECRET_FILE: {error}")
+        exit_with_configuration_error(f"SESSION_SECRET_FILE: {error}")
     operations.start()
     follow_feed(SidecarStreams(config), hub, stopping, operations.heard)
     serve(app, config, lambda _seconds: stopping.set())

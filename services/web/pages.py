@@ -26,7 +26,7 @@ from services.common.hosts import host_name
 from services.common.logs import get_logger
 from services.common.web import problems
 from services.common.web.base_app import content_policy
-from services.common.web.origins import fetched_by_other_site, only_reads_or_from_here
+from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
 from services.common.web.problems import Problem, not_found
 from services.web.clients.problems import problem_of
 from services.web.views import filters, form_errors
@@ -105,7 +105,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
     def _refuse_strangers() -> None:
         if host_name(request.host) not in trusted_hosts:
             raise Problem(400, "untrustedHost", "the console does not go by this name; TRUSTED_HOSTS says its names")
-        if not only_reads_or_from_here() or fetched_by_other_site():
+        if not is_safe_or_same_site() or is_cross_site_fetch():
             raise Problem(403, "crossOrigin", "pages of other sites cannot ask for that")
 
     @app.after_request

@@ -16,8 +16,8 @@ from launcher.console import print_line
 from launcher.system.stack import Stack
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
+from services.common.encryption.encryptor import Encryptor
 from services.common.encryption.keys import FileKeys
-from services.common.encryption.sealing import Sealer
 from services.common.records import Entry
 from services.common.storage.documents import DaprDocuments
 from services.common.storage.encrypted_documents import EncryptedDocuments
@@ -97,7 +97,7 @@ class Shelf:
             dapr_api_token=SecretStr(tokens.sidecar),
         )
         documents = DaprDocuments(Sidecar(config), config.state_store)
-        self._store = OrderStore(EncryptedDocuments(documents, Sealer(FileKeys(stack.keys_file), "current")))
+        self._store = OrderStore(EncryptedDocuments(documents, Encryptor(FileKeys(stack.keys_file), "current")))
 
     def fill(self, like: str, orders: int) -> list[str]:
         """Store copies of a completed order on all lists. Return their ids."""

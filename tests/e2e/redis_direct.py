@@ -30,7 +30,7 @@ class Redis:
         self._socket.sendall(b"".join(lines))
         return _answer(self._answers)
 
-    def sealed_record(self, app: str, name: str) -> bytes:
+    def encrypted_record(self, app: str, name: str) -> bytes:
         """Return the encrypted record of an app in the database of records."""
         return b64decode(json.loads(self("HGET", f"{app}||{name}", "data")), validate=True)
 

@@ -181,7 +181,7 @@ def test_new_key_is_used_without_a_restart_and_the_old_key_still_decrypts(system
         order_id = patron.orders({SKU: 1})
         patron.delivers(order_id)
         with Redis(system.stack.ports.redis, RECORDS) as redis:
-            record = redis.sealed_record("orderprocessing", f"order/{order_id}")
+            record = redis.encrypted_record("orderprocessing", f"order/{order_id}")
         return new.encode() in record[:64]
 
     assert eventually(uses_it)
@@ -243,7 +243,7 @@ def test_reads_fail_with_an_explanation_without_the_keys(system: System, patron:
         for service, path in (("orderprocessing", f"/orders/{order_id}"), ("billing", f"/ledger?orderId={order_id}")):
             eventually(lambda service=service, path=path: refusal(system.shop, service, path) == (503, "unreadable"))
             assert not system.shop.is_ready(service)
-            assert "is sealed with the key" in stack.log_of(service).read_text()
+            assert "is encrypted with the key" in stack.log_of(service).read_text()
     finally:
         with stack.without("orderprocessing", "billing"):
             right.replace(stack.keys_file)

@@ -9,8 +9,8 @@ from dapr.ext.workflow import DaprWorkflowClient
 
 from launcher.paths import ROOT
 from services.common.encryption import key_file
+from services.common.encryption.encryptor import USE_CURRENT, Encryptor
 from services.common.encryption.keys import FileKeys
-from services.common.encryption.sealing import USE_CURRENT, Sealer
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import _INNER_CLIENT, _join
@@ -73,10 +73,10 @@ def test_keys_can_come_from_a_secret_store_of_the_sidecar(tmp_path: Path, collec
         order_id = shopper.orders({shopper.goods(a=2): 1})
         shopper.delivers(order_id)
         assert f'"{shopper.customer_id}"'.encode() not in redis_files(stack.state_dir)
-        sealer = Sealer(FileKeys(tmp_path / "keys.json"))
+        encryptor = Encryptor(FileKeys(tmp_path / "keys.json"))
         with Redis(stack.ports.redis, 1) as redis:
             name = f"order/{order_id}"
-            record = sealer.open(redis.sealed_record("orderprocessing", name), name)
+            record = encryptor.decrypt(redis.encrypted_record("orderprocessing", name), name)
         assert json.loads(record)["customer_id"] == shopper.customer_id
 
 
@@ -103,7 +103,7 @@ def rerun(system: System, order_id: str) -> list[str]:
     # The SDK reads the API token of the sidecar only from here.
     settings.DAPR_API_TOKEN = system.stack.tokens("orderprocessing").sidecar
     client = DaprWorkflowClient(host="127.0.0.1", port=str(port))
-    _join(client, Codec(Sealer(FileKeys(system.stack.keys_file), USE_CURRENT)))
+    _join(client, Codec(Encryptor(FileKeys(system.stack.keys_file), USE_CURRENT)))
     inner = getattr(client, _INNER_CLIENT)
     steps = [event for event in inner.get_instance_history(f"order-{order_id}") if event.HasField("taskScheduled")]
     again = client.rerun_workflow_from_event(f"order-{order_id}", steps[1].eventId, new_instance_id=f"again-{order_id}")

@@ -1,9 +1,9 @@
-"""Who may call what: a rule for each endpoint, and the door that holds every request to it.
+"""Authorization: a rule for each endpoint, and the authenticator that checks every request against it.
 
-Three kinds of callers: a person, who shows an API key; another service, whom the sidecar names; the sidecar itself,
-which delivers events. What comes through the sidecar is known by the token that the two share; only then is the name of
-the caller believed, and only the console is believed in whose name it calls. Without keys, which is for loopback only,
-a person need not say who he is; without a token nobody need.
+There are three kinds of callers: a person, who sends an API key; another service, which the sidecar names; and the
+sidecar itself, which delivers events. A request comes from the sidecar if it carries the token that both share. Only
+then are the caller's app id and, for the console, the person in whose name it calls trusted. Without API keys, which is
+allowed on loopback only, persons are anonymous. Without a token every caller is allowed.
 """
 
 import hmac
@@ -16,15 +16,15 @@ from services.common.auth.api_keys import ApiKey, ApiKeys
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.hosts import host_name, is_loopback
-from services.common.identity import Person, Role, named_in
-from services.common.web.origins import fetched_by_other_site, only_reads_or_from_here
+from services.common.identity import Person, Role, person_from_headers
+from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
 from services.common.web.problems import Problem
 
 CONSOLE = "web"
-"""Who calls in the name of a person: it has asked for his key itself."""
+"""The app id of the console, which checks API keys itself and calls in the name of a person."""
 CALLER_HEADER = "dapr-caller-app-id"
 DELIVERIES = "/internal/"
-"""Where paths begin on which the sidecar delivers events."""
+"""The prefix of paths to which the sidecar delivers events."""
 
 _BEARER = 'Bearer realm="oms"'
 _SIDECAR = 'DaprApiToken realm="oms"'
@@ -32,7 +32,7 @@ _SIDECAR = 'DaprApiToken realm="oms"'
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call an endpoint: persons with one of the roles, services by their app id, the sidecar, or everybody."""
+    """The callers that an endpoint allows: persons by role, services by app id, the sidecar, or everybody."""
 
     roles: frozenset[Role] = frozenset()
     apps: frozenset[str] = frozenset()
@@ -48,12 +48,12 @@ SIDECAR = Rule(sidecar=True)
 
 
 def people(*roles: Role, apps: tuple[str, ...] = ()) -> Rule:
-    """Return the rule for persons with one of these roles, for the operator, and for some services."""
+    """Return the rule that allows persons with one of these roles, the operator, and the given services."""
     return Rule(frozenset({*roles, Role.OPERATOR}), frozenset(apps))
 
 
 def services(*apps: str) -> Rule:
-    """Return the rule for an endpoint that only other services call."""
+    """Return the rule that allows only the given services."""
     return Rule(apps=frozenset(apps))
 
 
@@ -68,14 +68,15 @@ COMMON: Rules = {
     "PUT /chaos": people(),
     "POST /chaos/crash": people(),
 }
-"""What every service has."""
+"""Rules of the endpoints that every service has."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: by the sidecar a service or, without `app`, the sidecar itself; else a person, or nobody knows who.
+    """The caller of a request.
 
-    `key` is what a person has shown here.
+    With `by_sidecar` it is the service `app`, or the sidecar itself without an `app`. Otherwise it is a person, or
+    anonymous. `key` is the API key that the person sent.
     """
 
     by_sidecar: bool = False
@@ -85,52 +86,52 @@ class Caller:
 
 
 class Authenticator:
-    """Knows callers: by the token of the sidecar, and persons by their keys. Without both it is open.
+    """Authenticates callers: the sidecar by its token, persons by their API keys. Without both it allows everyone.
 
-    `hosts` are names of this machine, besides those of loopback, by which whoever needs no key may ask.
+    `hosts` are the host names, besides those of loopback, under which anonymous requests are accepted.
     """
 
     def __init__(self, token: str | None = None, keys: ApiKeys | None = None, hosts: Collection[str] = ()) -> None:
         self._token, self._keys, self._hosts = token, keys, hosts
 
     def allows_anonymous(self, caller: Caller) -> bool:
-        """Tell whether the caller may be anybody at the machine, and so a page in his browser too."""
+        """Return whether no key is needed, so that a page of another site in a local browser could be the caller."""
         return self._keys is None and not caller.by_sidecar
 
     def trusts_host(self, host: str) -> bool:
-        """Tell whether a page of this host, perhaps with a port, is one of this machine."""
+        """Return whether the host, with or without a port, is a name of this machine."""
         name = host_name(host)
         return is_loopback(name) or name in self._hosts
 
     def caller(self, header: Callable[[str], str | None]) -> Caller:
-        """Return who calls, by the headers of the request. Raises the 401 for a wrong token and for a wrong key.
+        """Return the caller, according to the headers of the request.
 
-        Raises TransientError while nobody knows the keys.
+        Raises the 401 for a wrong token or key, and TransientError while the API keys are unavailable.
         """
         if self._token is None:
             return Caller(app=header(CALLER_HEADER))
-        shown = header(TOKEN_HEADER)
-        if shown is None:
+        token = header(TOKEN_HEADER)
+        if token is None:
             key = self._key(header("Authorization"))
             return Caller(person=key.person if key else None, key=key)
-        if not hmac.compare_digest(shown.encode(), self._token.encode()):
-            raise _unknown("this is not the token of this service's sidecar", _SIDECAR)
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            raise _unauthenticated("this is not the token of this service's sidecar", _SIDECAR)
         app = header(CALLER_HEADER)
         try:
-            return Caller(by_sidecar=True, app=app, person=named_in(header) if app == CONSOLE else None)
+            return Caller(by_sidecar=True, app=app, person=person_from_headers(header) if app == CONSOLE else None)
         except ValueError as error:
-            raise _forbidden("there is no such role") from error
+            raise _forbidden("the role in the request does not exist") from error
 
     def knows(self, key: ApiKey) -> bool:
-        """Tell whether a key that was shown before is still there."""
+        """Return whether a key that was accepted before still exists."""
         return self._keys is not None and self._keys.has(key)
 
     def keys_available(self) -> bool:
-        """Tell whether persons can be told from each other now, as far as they need to be."""
+        """Return whether the API keys can be checked now, or none are needed."""
         return self._keys is None or self._keys.available()
 
     def authorize(self, caller: Caller, rule: Rule) -> None:
-        """Let the caller in. Raises the 401 for who has not shown who he is, and the 403 for who may not."""
+        """Check the caller against the rule. Raises the 401 without an identity and the 403 without permission."""
         if rule.everybody or self._token is None:
             return
         if not caller.by_sidecar:
@@ -139,82 +140,82 @@ class Authenticator:
             _authorize_role(caller.person.role, rule)
         elif caller.app is None:
             if not rule.sidecar:
-                raise _forbidden("the sidecar itself has nothing to ask here")
+                raise _forbidden("the sidecar itself may not call this endpoint")
         elif caller.app not in rule.apps and not (caller.app == CONSOLE and self._keys is None and rule.roles):
-            raise _forbidden("this service may not ask for that")
+            raise _forbidden("this service may not call this endpoint")
 
     def _authorize_person(self, caller: Caller, rule: Rule) -> None:
         if not rule.roles:
-            raise _unknown("only other services may ask for that, through their sidecars", _SIDECAR)
+            raise _unauthenticated("only other services may call this endpoint, through their sidecars", _SIDECAR)
         if self._keys is None:
             return
         if caller.person is None:
-            raise _unknown("send an API key, as Authorization: Bearer", _BEARER)
+            raise _unauthenticated("send an API key, as Authorization: Bearer", _BEARER)
         _authorize_role(caller.person.role, rule)
 
     def _key(self, authorization: str | None) -> ApiKey | None:
         if self._keys is None or authorization is None:
             return None
         scheme, _, key = authorization.partition(" ")
-        found = self._keys.find(key.strip()) if scheme.lower() == "bearer" else None
-        if found is None:
-            raise _unknown("this API key is not known", f'{_BEARER}, error="invalid_token"')
-        return found
+        known = self._keys.find(key.strip()) if scheme.lower() == "bearer" else None
+        if known is None:
+            raise _unauthenticated("this API key is unknown", f'{_BEARER}, error="invalid_token"')
+        return known
 
 
 NO_AUTHENTICATION = Authenticator()
-"""For tests, and for services that were started without a token."""
+"""Allows everyone: for tests, and for services without a token."""
 
 
 def create_authenticator(config: ServiceConfig, keys: ApiKeys | None) -> Authenticator:
-    """Return the door that a service is configured to have; `keys` are those of persons, None where none are used."""
+    """Return the authenticator of a service; `keys` are the API keys of persons, None where none are used."""
     token = config.app_api_token.get_secret_value() if config.app_api_token else None
     return Authenticator(token, keys, config.trusted_hosts)
 
 
 def guard(app: Flask, rules: Rules, authenticator: Authenticator) -> None:
-    """Hold every request to the rule of its endpoint; what has no rule is for nobody."""
+    """Check every request against the rule of its endpoint; an endpoint without a rule is forbidden to everyone."""
     known = {**COMMON, **rules}
 
     @app.before_request
     def _authorize() -> None:
-        # What does not exist is answered 404, or 405, by whoever finds that out.
+        # Flask itself answers 404 or 405 for an unknown path or method.
         if request.url_rule is None or request.method == "OPTIONS":
             return
         method = "GET" if request.method == "HEAD" else request.method
         rule = known.get(f"{method} {request.url_rule.rule}")
         if rule is None:
-            raise _forbidden("nobody may ask for that: it has no rule")
+            raise _forbidden("this endpoint has no access rule")
         if rule.everybody:
             return
         g.authenticator, g.caller = authenticator, authenticator.caller(request.headers.get)
         if authenticator.allows_anonymous(g.caller):
-            _refuse_foreign_pages(authenticator)
+            _reject_cross_site(authenticator)
         authenticator.authorize(g.caller, rule)
 
 
-def _refuse_foreign_pages(authenticator: Authenticator) -> None:
-    """Keep pages of other sites, which a person at this machine has open, from asking in his place."""
+def _reject_cross_site(authenticator: Authenticator) -> None:
+    """Reject requests that a page of another site sends from a browser on this machine. Raises the 400 and the 403."""
     if not authenticator.trusts_host(request.host):
-        raise Problem(400, "untrustedHost", "this service does not go by this name; TRUSTED_HOSTS says its names")
-    if not only_reads_or_from_here() or fetched_by_other_site():
-        raise Problem(403, "crossOrigin", "pages of other sites may not ask for that")
+        raise Problem(400, "untrustedHost", "this host name is not trusted; add it to TRUSTED_HOSTS")
+    if not is_safe_or_same_site() or is_cross_site_fetch():
+        raise Problem(403, "crossOrigin", "pages of other sites may not send this request")
 
 
 def calling_app() -> str | None:
-    """Return the app id of the service that makes the current request, None for anybody else."""
+    """Return the app id of the service that sends the current request, None for any other caller."""
     caller: Caller | None = g.get("caller")
     return caller.app if caller else None
 
 
 def person() -> Person | None:
-    """Return the person who makes the current request, None where no keys are used and for services."""
+    """Return the person who sends the current request, None for services and where no keys are used."""
     caller: Caller | None = g.get("caller")
     return caller.person if caller else None
 
 
 def key_removed() -> Callable[[], bool]:
-    """Return what tells, also after the current request, whether the key that was shown with it is gone."""
+    """Return a function that says, also after the current request, whether its API key was removed."""
     caller: Caller | None = g.get("caller")
     key = caller.key if caller else None
     if key is None:
@@ -225,16 +226,16 @@ def key_removed() -> Callable[[], bool]:
 
 def only_customer() -> str | None:
     """Return the customer to whose orders the current request is limited, None where it is not limited."""
-    somebody = person()
-    return somebody.name if somebody and somebody.role is Role.CUSTOMER else None
+    caller = person()
+    return caller.name if caller and caller.role is Role.CUSTOMER else None
 
 
 def _authorize_role(role: Role, rule: Rule) -> None:
     if role not in rule.roles:
-        raise _forbidden(f"this is not for the role {role}")
+        raise _forbidden(f"the role {role} may not call this endpoint")
 
 
-def _unknown(detail: str, challenge: str) -> Problem:
+def _unauthenticated(detail: str, challenge: str) -> Problem:
     return Problem(401, "notAuthenticated", detail, challenge=challenge)
 
 

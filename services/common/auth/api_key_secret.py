@@ -1,4 +1,4 @@
-"""API keys in a secret of a Dapr secret store: looked up in the background, so that no request waits for the store."""
+"""API keys in a secret of a Dapr secret store, refreshed in the background so that no request waits for the store."""
 
 import threading
 import time
@@ -12,68 +12,68 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
-_PAUSE, _FIRST_PAUSE = 2.0, 0.5
-"""Seconds between two looks, and while there has not been one that succeeded."""
-_LAST = 300.0
-"""For so many seconds keys are good that cannot be looked up again; longer, and one that was taken away in the
-meantime would go on opening doors for whoever keeps the store from answering."""
+_REFRESH_SECONDS, _FIRST_REFRESH_SECONDS = 2.0, 0.5
+"""Seconds between two refreshes, and before the first one succeeds."""
+_MAX_AGE = 300.0
+"""Seconds for which keys stay valid while the store is unreachable. The limit keeps a removed key from working for as
+long as an attacker blocks the store."""
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """The keys as they were at a moment of the monotonic clock."""
+class _Snapshot:
+    """The keys, and the monotonic time when they were read."""
 
     keys: list[ApiKey]
     at: float
 
 
 class KeySecret(ApiKeys):
-    """The keys of a secret, whose one entry, whatever it is called, has the text of a file of API keys."""
+    """API keys in a secret. Its only entry, of any name, holds the text of an API key file."""
 
     def __init__(self, secrets: Secrets, store: str, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._secrets, self._store, self._name, self._clock = secrets, store, name, clock
-        self._seen: _Seen | None = None
-        self._told = ""
+        self._snapshot: _Snapshot | None = None
+        self._logged_cause = ""
 
     def current(self) -> list[ApiKey]:
-        """Return the keys as they were at the last look that succeeded, if that is not long ago."""
-        seen = self._seen
-        if seen is None or self._clock() - seen.at > _LAST:
-            raise TransientError("nobody knows the API keys: the secret store does not give them")
-        return seen.keys
+        """Return the keys of the last successful refresh. Raises TransientError if that is too long ago."""
+        snapshot = self._snapshot
+        if snapshot is None or self._clock() - snapshot.at > _MAX_AGE:
+            raise TransientError("the API keys are unavailable: the secret store does not return them")
+        return snapshot.keys
 
     def available(self) -> bool:
-        """Tell whether the keys are known."""
-        seen = self._seen
-        return seen is not None and self._clock() - seen.at <= _LAST
+        """Return whether the keys are known."""
+        snapshot = self._snapshot
+        return snapshot is not None and self._clock() - snapshot.at <= _MAX_AGE
 
-    def look(self) -> bool:
-        """Look the keys up now; tell whether that succeeded. If not, the last ones stay, for five minutes at most."""
+    def refresh(self) -> bool:
+        """Read the keys and return whether that succeeded; otherwise the last ones stay valid for five minutes."""
         at = self._clock()
         try:
-            self._seen = _Seen(self._read(), at)
+            self._snapshot = _Snapshot(self._read(), at)
         except (ApiKeysError, TransientError) as error:
-            if str(error) != self._told:
-                log.warning("the API keys cannot be looked up", extra={"cause": str(error)})
-            self._told = str(error)
+            if str(error) != self._logged_cause:
+                log.warning("could not read the API keys", extra={"cause": str(error)})
+            self._logged_cause = str(error)
             return False
-        self._told = ""
+        self._logged_cause = ""
         return True
 
-    def follow(self) -> None:
-        """Look the keys up every two seconds from now on, in the background."""
-        threading.Thread(target=self._follow, name="api-keys", daemon=True).start()
+    def start_refreshing(self) -> None:
+        """Refresh the keys every two seconds from now on, in the background."""
+        threading.Thread(target=self._refresh_forever, name="api-keys", daemon=True).start()
 
-    def _follow(self) -> None:
+    def _refresh_forever(self) -> None:
         while True:
             try:
-                self.look()
+                self.refresh()
             except Exception:
-                log.exception("looking the API keys up failed")
-            time.sleep(_FIRST_PAUSE if self._seen is None else _PAUSE)
+                log.exception("refreshing the API keys failed")
+            time.sleep(_FIRST_REFRESH_SECONDS if self._snapshot is None else _REFRESH_SECONDS)
 
     def _read(self) -> list[ApiKey]:
         entries = list(self._secrets.secret(self._store, self._name).values())
         if len(entries) != 1:
-            raise ApiKeysError(f"the secret {self._name!r} has {len(entries)} entries, and is to have one")
+            raise ApiKeysError(f"the secret {self._name!r} has {len(entries)} entries instead of one")
         return parse(entries[0], f"the secret {self._name!r}")

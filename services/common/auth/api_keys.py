@@ -1,6 +1,6 @@
-"""API keys: 256 random bits each, of which only the SHA-256 is kept, in a file or in a secret of a secret store.
+"""API keys: 256 random bits each. Only their SHA-256 is stored, in a file or in a secret of a secret store.
 
-A password would need a slow hash; a key that nobody chose cannot be guessed, however fast the hash is.
+A password needs a slow hash; a random key cannot be guessed, however fast the hash is.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ _DIGEST = r"^[0-9a-f]{64}$"
 
 
 class ApiKeysError(Exception):
-    """The keys cannot be read or changed; the sentence says why."""
+    """The keys cannot be read or changed; the message says why."""
 
 
 class ApiKey(BaseModel):
-    """What is kept of a key: never the key itself."""
+    """The stored data of a key, never the key itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -44,39 +44,39 @@ class ApiKey(BaseModel):
 
     @property
     def person(self) -> Person:
-        """Return whose key it is."""
+        """Return the owner of the key."""
         return Person(self.name, self.role)
 
 
-class _Book(BaseModel):
+class _KeyFileContent(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     keys: list[ApiKey] = Field(default_factory=list)
 
 
 class ApiKeys(ABC):
-    """The keys that somebody may show, wherever they are kept. Threads may share it."""
+    """The accepted keys, independent of where they are stored. Thread-safe."""
 
     @abstractmethod
     def current(self) -> list[ApiKey]:
-        """Return the keys as they are now. Raises TransientError while nobody knows them."""
+        """Return the current keys. Raises TransientError while they are unavailable."""
 
     def available(self) -> bool:
-        """Tell whether the keys are known."""
+        """Return whether the keys are known."""
         return True
 
     def find(self, key: str) -> ApiKey | None:
-        """Return what is known of a key that somebody showed, None for one that there is not; raises as `current`."""
-        # How long the comparison takes tells something about the digest at most, and nothing about the key.
-        shown = digest(key)
-        return next((one for one in self.current() if one.sha256 == shown), None)
+        """Return the stored data of a key, or None for an unknown one; raises as `current`."""
+        # The duration of the comparison reveals something about the digest at most, and nothing about the key.
+        sha256 = digest(key)
+        return next((known for known in self.current() if known.sha256 == sha256), None)
 
     def get(self, key_id: str) -> ApiKey | None:
-        """Return the key with this id, None when it is gone; raises as `current`."""
-        return next((one for one in self.current() if one.id == key_id), None)
+        """Return the key with this id, or None; raises as `current`."""
+        return next((known for known in self.current() if known.id == key_id), None)
 
     def has(self, key: ApiKey) -> bool:
-        """Tell whether a key is still there, as it was; also False while nobody knows the keys."""
+        """Return whether a key still exists unchanged; False while the keys are unavailable."""
         try:
             return self.get(key.id) == key
         except TransientError:
@@ -84,7 +84,7 @@ class ApiKeys(ABC):
 
 
 class KeyFile(ApiKeys):
-    """The keys of a file; a change of the file is seen at the next look."""
+    """The keys of a file; a change of the file takes effect with the next request."""
 
     def __init__(self, path: Path) -> None:
         """Read the file. Raises ApiKeysError."""
@@ -94,15 +94,15 @@ class KeyFile(ApiKeys):
         self._keys = read_keys(path)
 
     def current(self) -> list[ApiKey]:
-        """Return the keys as the file has them, or had them when it was in order last."""
+        """Return the keys of the file, or those of its last valid version."""
         try:
             stamp = self._stamp()
             if stamp != self._seen:
                 with self._guard:
                     self._keys, self._seen = read_keys(self._path), stamp
         except ApiKeysError as error:
-            # A typing error must not lock everybody out, nor bring back a key that was taken away before.
-            log.error("the API keys stay as they were", extra={"cause": str(error)})
+            # A typing error must neither lock everybody out nor bring back a removed key.
+            log.error("could not read the API keys, the last ones stay in use", extra={"cause": str(error)})
             self._seen = stamp
         return self._keys
 
@@ -122,59 +122,61 @@ def read_keys(path: Path) -> list[ApiKey]:
         raise ApiKeysError(f"the keys in {path} cannot be read: {error.strerror}") from error
 
 
-def parse(text: str | bytes, place: str) -> list[ApiKey]:
-    """Return the keys that the text of a file holds. Raises ApiKeysError, which names `place`, and what is wrong."""
+def parse(text: str | bytes, source: str) -> list[ApiKey]:
+    """Return the keys in the text of a file. Raises ApiKeysError, which names `source` and every wrong field."""
     try:
-        return _Book.model_validate_json(text).keys
+        return _KeyFileContent.model_validate_json(text).keys
     except ValidationError as error:
-        places = ", ".join(".".join(map(str, one["loc"])) or "the file" for one in error.errors())
-        raise ApiKeysError(f"{place} is not a file of API keys: wrong is {places}") from error
+        fields = ", ".join(".".join(map(str, item["loc"])) or "the file" for item in error.errors())
+        raise ApiKeysError(f"{source} is not a valid API key file: check {fields}") from error
 
 
 def add_key(path: Path, name: str, role: Role) -> tuple[str, ApiKey]:
-    """Make a key and write its digest into the file, which is made if need be; return the key, shown only now.
+    """Create a key and add its digest to the file, which is created if missing; return the key, which is not stored.
 
     Raises ApiKeysError.
     """
     key = _PREFIX + secrets.token_urlsafe(32)
     try:
-        kept = ApiKey(id=secrets.token_hex(4), name=name, role=role, sha256=digest(key), created_at=rfc3339(utc_now()))
+        stored = ApiKey(
+            id=secrets.token_hex(4), name=name, role=role, sha256=digest(key), created_at=rfc3339(utc_now())
+        )
     except ValidationError as error:
         raise ApiKeysError(f"the name {reason(error.errors()[0])}") from error
-    with _alone_with(path):
-        _write(path, [*(read_keys(path) if path.exists() else []), kept])
-    return key, kept
+    with _locked(path):
+        _write(path, [*(read_keys(path) if path.exists() else []), stored])
+    return key, stored
 
 
 def remove_key(path: Path, key_id: str) -> ApiKey:
-    """Take a key away; it is refused from the next request on. Raises ApiKeysError where there is none of this id."""
-    with _alone_with(path):
-        known = read_keys(path)
-        gone = next((one for one in known if one.id == key_id), None)
-        if gone is None:
+    """Remove a key; the next request with it is rejected. Raises ApiKeysError for an unknown id."""
+    with _locked(path):
+        keys = read_keys(path)
+        removed = next((key for key in keys if key.id == key_id), None)
+        if removed is None:
             raise ApiKeysError(f"there is no key {key_id} in {path}")
-        _write(path, [one for one in known if one.id != key_id])
-    return gone
+        _write(path, [key for key in keys if key.id != key_id])
+    return removed
 
 
 def digest(key: str) -> str:
-    """Return what is kept of a key."""
+    """Return the SHA-256 of a key, in hexadecimal."""
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 @contextmanager
-def _alone_with(path: Path) -> Iterator[None]:
-    with ExitStack() as held:
+def _locked(path: Path) -> Iterator[None]:
+    with ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(private_file.alone_with(path))
+            stack.enter_context(private_file.exclusive_lock(path))
         except OSError as error:
             raise ApiKeysError(f"{path.parent} cannot be opened: {error.strerror}") from error
         yield
 
 
 def _write(path: Path, keys: list[ApiKey]) -> None:
-    text = json.dumps({"keys": [one.model_dump(mode="json") for one in keys]}, indent=2, ensure_ascii=False)
+    text = json.dumps({"keys": [key.model_dump(mode="json") for key in keys]}, indent=2, ensure_ascii=False)
     try:
         private_file.write(path, text + "\n")
     except OSError as error:

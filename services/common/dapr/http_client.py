@@ -1,7 +1,7 @@
-"""HTTP to the sidecar by libcurl, over connections that are kept, one for each thread.
+"""An HTTP client for the sidecar on libcurl, with one persistent connection for each thread.
 
-A call takes half of the CPU time that it takes with the standard library's client, and a sixth of what it takes with
-`requests` or gRPC; an order makes some eighty of them (docs/performance.md).
+A call takes half the CPU time of the standard library's client and a sixth of that of `requests` or gRPC. An order
+needs about eighty calls (docs/performance.md).
 """
 
 import io
@@ -16,18 +16,18 @@ import pycurl
 
 _CONNECT_TIMEOUT_MS = 2_000
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
-"""What a path may hold beside letters and digits; callers have escaped what their parts of it must not."""
-_UNASKED = ("Expect", "Accept", "Content-Type")
-"""Headers that libcurl would send of its own accord."""
-_ENDS_A_LINE = frozenset(b"\r\n\0")
+"""Characters of a path, besides letters and digits, that are not escaped here; callers escape their own segments."""
+_DEFAULT_HEADERS = ("Expect", "Accept", "Content-Type")
+"""Headers that libcurl sends by default, and that are suppressed here."""
+_LINE_BREAKS = frozenset(b"\r\n\0")
 
 
 class ConnectionFailedError(Exception):
-    """Nobody answered, or not in time: whether the request was carried out is not known."""
+    """No response arrived in time; the request may or may not have been executed."""
 
 
-class Answer(NamedTuple):
-    """What was answered, whole."""
+class HttpResponse(NamedTuple):
+    """A complete HTTP response."""
 
     status: int
     head: bytes
@@ -35,27 +35,29 @@ class Answer(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether it was a success."""
+        """Whether the status is a success."""
         return 200 <= self.status < 300
 
     @property
     def headers(self) -> Message:
-        """The headers by name; few callers look at any."""
+        """The headers by name, parsed on demand because few callers read them."""
         _, _, lines = self.head.partition(b"\r\n")
         return BytesHeaderParser().parsebytes(lines)
 
 
 class Connections:
-    """The connections of this process to a port of this machine. Threads may share it."""
+    """The connections of this process to a local port. Thread-safe."""
 
     def __init__(self, port: int) -> None:
         self._address = f"http://127.0.0.1:{port}"
         self._threads = threading.local()
 
-    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
-        """Return the answer to a request, which may take `timeout` seconds in all.
+    def send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> HttpResponse:
+        """Send a request and return the response, within `timeout` seconds in all.
 
-        Raises ConnectionFailedError, and ValueError for a header that would be more than one.
+        Raises ConnectionFailedError, and ValueError for a header with a line break.
         """
         connection, head = self._connection(), _Head()
         connection.setopt(pycurl.URL, self._address + quote(path, safe=_SAFE))
@@ -68,20 +70,20 @@ class Connections:
         connection.setopt(pycurl.TIMEOUT_MS, max(int(timeout * 1000), 1))
         connection.setopt(pycurl.HEADERFUNCTION, head.add)
         try:
-            answer = connection.perform_rb()
+            body = connection.perform_rb()
         except pycurl.error as error:
             raise ConnectionFailedError(connection.errstr()) from error
-        return Answer(connection.getinfo(pycurl.RESPONSE_CODE), head.getvalue(), answer)
+        return HttpResponse(connection.getinfo(pycurl.RESPONSE_CODE), head.getvalue(), body)
 
     def _connection(self) -> pycurl.Curl:
         if not hasattr(self._threads, "connection"):
-            self._threads.connection = _made()
-        kept: pycurl.Curl = self._threads.connection
-        return kept
+            self._threads.connection = _new_connection()
+        connection: pycurl.Curl = self._threads.connection
+        return connection
 
 
 class _Head(io.BytesIO):
-    """The lines before the answer's body, without those of answers that only announce another one."""
+    """The status line and headers of the final response; those of interim responses are dropped."""
 
     def add(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):
@@ -90,9 +92,9 @@ class _Head(io.BytesIO):
         self.write(line)
 
 
-def _made() -> pycurl.Curl:
+def _new_connection() -> pycurl.Curl:
     connection = pycurl.Curl()
-    # Its signals would end the whole process, and no proxy knows this machine's own ports.
+    # libcurl's signals would end the process, and no proxy can reach local ports.
     connection.setopt(pycurl.NOSIGNAL, 1)
     connection.setopt(pycurl.PROXY, "")
     connection.setopt(pycurl.PATH_AS_IS, 1)
@@ -102,9 +104,9 @@ def _made() -> pycurl.Curl:
 
 
 def _lines(headers: Mapping[str, str]) -> list[bytes]:
-    # A name with nothing behind its colon keeps a header from being sent; a semicolon sends it empty.
+    # In libcurl, "name:" suppresses a header and "name;" sends it empty.
     lines = [(f"{name}: {value}" if value else f"{name};").encode("latin-1") for name, value in headers.items()]
-    if any(_ENDS_A_LINE.intersection(line) for line in lines):
-        raise ValueError("a header may not hold another line")
-    sent = {name.title() for name in headers}
-    return lines + [f"{name}:".encode() for name in _UNASKED if name not in sent]
+    if any(_LINE_BREAKS.intersection(line) for line in lines):
+        raise ValueError("a header must not contain a line break")
+    own = {name.title() for name in headers}
+    return lines + [f"{name}:".encode() for name in _DEFAULT_HEADERS if name not in own]

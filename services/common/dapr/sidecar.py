@@ -1,4 +1,4 @@
-"""The one client of the Dapr sidecar: calls of other services, state, events, secrets, health; with a deadline each."""
+"""The client of the Dapr sidecar: service invocation, state, events, secrets, health. Every call has a deadline."""
 
 import json
 import re
@@ -8,17 +8,17 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from services.common import identity, tracing
 from services.common.config import ServiceConfig
-from services.common.dapr.http_client import Answer, ConnectionFailedError, Connections
+from services.common.dapr.http_client import ConnectionFailedError, Connections, HttpResponse
 
-_LOOK_TIMEOUT = 2.0
+_HEALTH_TIMEOUT = 2.0
 TOKEN_HEADER = "dapr-api-token"  # noqa: S105 - the name of a header
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class TransientError(Exception):
-    """A call that may succeed later: nobody answered, or the answer was "not now", with this status and body.
+    """A call that may succeed later: there was no response, or one with a transient `status` and its `body`.
 
-    `service` is whom the call was for, where that is known.
+    `service` is the called service, where that is known.
     """
 
     service: str | None = None
@@ -29,7 +29,7 @@ class TransientError(Exception):
 
 
 class RefusedError(Exception):
-    """A call that was understood and refused; the same call again gets the same answer."""
+    """A call that was rejected permanently: repeating it gives the same response."""
 
     def __init__(self, service: str, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{service} answered {status}: {body.get('detail') or body}")
@@ -37,7 +37,7 @@ class RefusedError(Exception):
 
 
 class Sidecar:
-    """The sidecar of this process. Connects when first used; threads may share it."""
+    """The sidecar of this process. Connects on first use; thread-safe."""
 
     def __init__(self, config: ServiceConfig) -> None:
         self._connections = Connections(config.dapr_http_port)
@@ -46,101 +46,105 @@ class Sidecar:
         self._token = {TOKEN_HEADER: token.get_secret_value()} if token else {}
 
     def healthy(self) -> bool:
-        """Tell whether the sidecar is up and its components are initialised."""
+        """Return whether the sidecar is up and its components are initialised."""
         try:
-            return self._look("v1.0/healthz/outbound").ok
+            return self._check("v1.0/healthz/outbound").ok
         except TransientError:
             return False
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the sidecar says of itself. Raises TransientError when it does not answer."""
-        return _json("sidecar", self.ask("GET", "v1.0/metadata"))
+        """Return the sidecar's metadata. Raises TransientError."""
+        return _json("sidecar", self.request("GET", "v1.0/metadata"))
 
-    def schedules(self) -> bool:
-        """Tell whether the scheduler answers the sidecar, which is asked for a job that does not exist.
+    def scheduler_available(self) -> bool:
+        """Return whether the sidecar can reach the scheduler, by a request for a job that does not exist.
 
-        The sidecar's own metadata says that it is connected also when the scheduler is away (Dapr 1.18).
+        The sidecar's metadata reports a connection even while the scheduler is down (Dapr 1.18).
         """
         try:
-            return b"not found" in self._look("v1.0-alpha1/jobs/none").body
+            return b"not found" in self._check("v1.0-alpha1/jobs/none").body
         except TransientError:
             return False
 
     def shut_down(self) -> None:
-        """Ask the sidecar to end, so that its supervisor starts it anew. Raises TransientError."""
-        self.ask("POST", "v1.0/shutdown")
+        """Stop the sidecar, so that its supervisor restarts it. Raises TransientError."""
+        self.request("POST", "v1.0/shutdown")
 
     def invoke(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Call `path` of another service and return its JSON object; an array comes as its `items`.
+        """Call `path` of another service and return its JSON object; an array is returned as `items` of an object.
 
-        Raises TransientError when it may work later and RefusedError when it will not.
+        Raises TransientError and RefusedError.
         """
         return _json(service, self._call(service, method, path, body, headers))
 
     def page(self, service: str, path: str) -> tuple[list[dict[str, Any]], str | None]:
-        """Return a page of another service's list, and the cursor of the next one if any; raises as `invoke`."""
+        """Return a page of another service's list and the cursor of the next page, or None; raises as `invoke`."""
         answer = self._call(service, "GET", path)
         items: list[dict[str, Any]] = _json(service, answer).get("items", [])
-        following = re.search(r'<([^>]*)>; *rel="next"', answer.headers.get("Link", ""))
-        query = parse_qs(urlsplit(following.group(1)).query) if following else {}
+        next_link = re.search(r'<([^>]*)>; *rel="next"', answer.headers.get("Link", ""))
+        query = parse_qs(urlsplit(next_link.group(1)).query) if next_link else {}
         return items, next(iter(query.get("cursor", [])), None)
 
     def publish(self, pubsub: str, topic: str, events: Sequence[dict[str, Any]]) -> None:
-        """Publish CloudEvents, all or an error: after an error some may have been published.
+        """Publish CloudEvents. After an error some of them may have been published.
 
-        Raises TransientError; publish again then, with the same event ids.
+        Raises TransientError; publish the same events again then, with the same ids.
         """
         trace = tracing.outgoing_headers()
         entries = [
             {"entryId": str(number), "event": event | trace, "contentType": "application/cloudevents+json"}
             for number, event in enumerate(events)
         ]
-        answer = self.ask("POST", f"v1.0/publish/bulk/{pubsub}/{topic}", entries)
+        answer = self.request("POST", f"v1.0/publish/bulk/{pubsub}/{topic}", entries)
         if not answer.ok:
             raise TransientError(f"publishing to {topic} failed: {answer.status}", answer.status, _object(answer))
 
     def secret(self, store: str, name: str) -> dict[str, str]:
         """Return the entries of a secret in one of the sidecar's secret stores. Raises TransientError."""
-        answer = self.ask("GET", f"v1.0/secrets/{store}/{quote(name, safe='')}")
+        answer = self.request("GET", f"v1.0/secrets/{store}/{quote(name, safe='')}")
         if not answer.ok:
             raise TransientError(f"reading the secret {name!r} failed: {answer.status}", answer.status)
         return _object(answer)
 
-    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Return the answer to a request to the sidecar itself, whatever it is. Raises TransientError for none."""
+    def request(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> HttpResponse:
+        """Send a request to the sidecar itself and return the response, of any status. Raises TransientError."""
         data = None if body is None else json.dumps(body).encode()
-        sent = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
+        all_headers = {**self._token, **tracing.outgoing_headers(), **(headers or {})}
         if data is not None:
-            sent["Content-Type"] = "application/json"
-        return self._send(method, path, data, sent, self._timeout)
+            all_headers["Content-Type"] = "application/json"
+        return self._send(method, path, data, all_headers, self._timeout)
 
-    def _look(self, path: str) -> Answer:
-        return self._send("GET", path, None, self._token, _LOOK_TIMEOUT)
+    def _check(self, path: str) -> HttpResponse:
+        return self._send("GET", path, None, self._token, _HEALTH_TIMEOUT)
 
-    def _send(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float) -> Answer:
+    def _send(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout: float
+    ) -> HttpResponse:
         try:
             return self._connections.send(method, f"/{path}", data, headers, timeout)
         except ConnectionFailedError as error:
-            raise TransientError(f"no answer: {error}") from error
+            raise TransientError(f"no response: {error}") from error
 
     def _call(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        sent = {**identity.outgoing_headers(), **(headers or {})}
-        return self.ask(method, method_path(service, path), body, sent)
+    ) -> HttpResponse:
+        all_headers = {**identity.outgoing_headers(), **(headers or {})}
+        return self.request(method, method_path(service, path), body, all_headers)
 
 
 def method_path(service: str, path: str) -> str:
-    """Return where the sidecar takes calls of another service's `path`."""
+    """Return the sidecar's path for calling `path` of another service."""
     return f"v1.0/invoke/{service}/method/{path.lstrip('/')}"
 
 
-def _json(service: str, answer: Answer) -> dict[str, Any]:
+def _json(service: str, answer: HttpResponse) -> dict[str, Any]:
     if answer.status in _TRANSIENT_STATUSES:
         raise TransientError(f"{service} answered {answer.status}", answer.status, _object(answer))
-    # Nobody here answers without content, but Dapr 1.18 does, with 200, for a call that may have reached nobody.
+    # No service of ours responds without content. Dapr 1.18 does, with 200, for a call that may not have arrived.
     try:
         body = json.loads(answer.body)
     except ValueError as error:
@@ -150,8 +154,8 @@ def _json(service: str, answer: Answer) -> dict[str, Any]:
     return body if isinstance(body, dict) else {"items": body}
 
 
-def _object(answer: Answer) -> dict[str, Any]:
-    """Return an answer's JSON object, empty if it has none."""
+def _object(answer: HttpResponse) -> dict[str, Any]:
+    """Return the JSON object of a response, empty if it has none."""
     try:
         body = json.loads(answer.body)
     except ValueError:

@@ -1,8 +1,8 @@
-"""The file of keys: made at the first start on a developer's machine, read by the services, rotated by `oms`.
+"""The encryption key file: created at the first start on a developer's machine, read by the services, rotated by `oms`.
 
-A JSON object of strings: `current` names the key to write with, `names` hides the names of records, every other entry
-is a key id with its key; keys are 32 bytes in base64. Standard library only, as the launcher runs before anything is
-installed.
+It is a JSON object of strings: `current` is the id of the key to encrypt with, `names` is the key for digests of record
+names, and every other entry maps a key id to its key. Keys are 32 bytes in base64. The module uses the standard library
+only, because the launcher runs before any package is installed.
 """
 
 import base64
@@ -22,7 +22,7 @@ DEFAULT_KEYS_FILE = "ENCRYPTION_DEFAULT_KEYS_FILE"
 
 
 class KeysError(Exception):
-    """There are no keys, or not those that are needed; the message says which, and never what is in them."""
+    """The keys are missing or unusable; the message says why and never contains a key."""
 
 
 def read(path: Path) -> dict[str, str]:
@@ -31,22 +31,22 @@ def read(path: Path) -> dict[str, str]:
         mode = stat.S_IMODE(path.stat().st_mode)
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise KeysError(f"the file of keys {path} cannot be read: {error.__class__.__name__}") from error
+        raise KeysError(f"the key file {path} cannot be read: {error.__class__.__name__}") from error
     if mode & 0o077:
-        raise KeysError(f"the file of keys {path} is open to other users (mode {mode:o}): chmod 600 it")
+        raise KeysError(f"the key file {path} is open to other users (mode {mode:o}): chmod 600 it")
     try:
         entries = json.loads(text)
     except ValueError as error:
-        raise KeysError(f"the file of keys {path} is not JSON") from error
+        raise KeysError(f"the key file {path} is not JSON") from error
     if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
-        raise KeysError(f"the file of keys {path} is not a JSON object of strings")
+        raise KeysError(f"the key file {path} is not a JSON object of strings")
     return entries
 
 
 def settings(environ: Mapping[str, str], default: Path) -> dict[str, str]:
-    """Return the encryption settings of a system that has a file of keys by default: `environ` takes precedence.
+    """Return the encryption settings of a system with the default key file; `environ` takes precedence.
 
-    An empty ENCRYPTION_KEY_ID turns encryption off, but what is encrypted already can still be read.
+    An empty ENCRYPTION_KEY_ID turns encryption off; encrypted data stays readable.
     """
     key_id = environ.get(KEY_ID, CURRENT)
     if environ.get(SECRET_STORE):
@@ -56,9 +56,9 @@ def settings(environ: Mapping[str, str], default: Path) -> dict[str, str]:
 
 
 def ensure(path: Path) -> bool:
-    """Make the file with a first key, unless it is there; tell whether it was made."""
+    """Create the file with a first key unless it exists; return whether it was created."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with private_file.alone_with(path):
+    with private_file.exclusive_lock(path):
         if path.exists():
             return False
         first = _new_id()
@@ -67,21 +67,21 @@ def ensure(path: Path) -> bool:
 
 
 def rotate(path: Path) -> str:
-    """Add a key and make it the current one; return its id. The old ones stay, to read what they sealed."""
+    """Add a key and make it the current one; return its id. Old keys stay, to decrypt existing data."""
     try:
-        with private_file.alone_with(path):
+        with private_file.exclusive_lock(path):
             entries = read(path)
-            # A key that is replaced takes what it has sealed with it.
+            # Replacing a key would make the data encrypted with it unreadable.
             while (new := _new_id()) in entries:
                 pass
             _write(path, entries | {CURRENT: new, new: _new_key()})
     except OSError as error:
-        raise KeysError(f"the file of keys {path} cannot be written: {error.__class__.__name__}") from error
+        raise KeysError(f"the key file {path} cannot be written: {error.__class__.__name__}") from error
     return new
 
 
 def _new_id() -> str:
-    # Never the id of another key, so that one that is missing is not taken for one that does not fit.
+    # Ids are unique, so that a missing key is reported as missing and not as a wrong key.
     return f"{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(3)}"
 
 
@@ -90,5 +90,5 @@ def _new_key() -> str:
 
 
 def _write(path: Path, entries: dict[str, str]) -> None:
-    # On disk before it counts: whoever seals with a key that is then lost has lost the data.
+    # The key must be on disk before it is used: data encrypted with a lost key is lost.
     private_file.write(path, json.dumps(entries, indent=1))

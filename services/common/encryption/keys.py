@@ -1,4 +1,4 @@
-"""Where keys come from: the port, and its two sides, a local file and a Dapr secret store."""
+"""Key providers: a port with two adapters, for a local file and for a Dapr secret store."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 @dataclass(frozen=True)
 class Keys:
-    """All keys: `current` is the id of the one to write with, `names` hides the names of records and never changes."""
+    """All keys: `current` is the id of the key to encrypt with; `names`, for digests of record names, never changes."""
 
     current: str
     names: bytes
@@ -24,14 +24,14 @@ class Keys:
 
 
 class KeyProvider(Protocol):
-    """A place that keys are kept in."""
+    """A source of keys."""
 
     def keys(self) -> Keys:
-        """Return the keys as they are there now. Raises KeysError, and TransientError while the place is away."""
+        """Return the current keys. Raises KeysError, and TransientError while the source is unreachable."""
 
 
 class Secrets(Protocol):
-    """The part of the sidecar that is needed here."""
+    """The part of the sidecar that this module needs."""
 
     def secret(self, store: str, name: str) -> dict[str, str]:
         """Return a secret's entries. Raises TransientError."""
@@ -49,7 +49,7 @@ class FileKeys:
 
 
 class SecretKeys:
-    """Keys in one secret of a Dapr secret store, which has the same entries as the file."""
+    """Keys in a secret of a Dapr secret store with the same entries as the file."""
 
     def __init__(self, secrets: Secrets, store: str, name: str) -> None:
         self._secrets, self._store, self._name = secrets, store, name
@@ -60,23 +60,23 @@ class SecretKeys:
 
 
 def parse(entries: Mapping[str, str]) -> Keys:
-    """Return the keys that the entries hold. Raises KeysError, which tells ids and never keys."""
-    for needed in (CURRENT, NAMES):
-        if needed not in entries:
-            raise KeysError(f"the keys have no entry {needed!r}")
+    """Return the keys in the entries. Raises KeysError, which contains ids and never keys."""
+    for required in (CURRENT, NAMES):
+        if required not in entries:
+            raise KeysError(f"the keys have no entry {required!r}")
     by_id = {name: _key(name, text) for name, text in entries.items() if name not in (CURRENT, NAMES)}
     if entries[CURRENT] not in by_id:
-        raise KeysError(f"the current key is to be {entries[CURRENT]!r}, which is not among the keys")
+        raise KeysError(f"the current key is {entries[CURRENT]!r}, which is not among the keys")
     return Keys(entries[CURRENT], _key(NAMES, entries[NAMES]), by_id)
 
 
 def _key(name: str, text: str) -> bytes:
     if not _ID.fullmatch(name):
-        raise KeysError(f"{name!r} is no key id: up to 32 letters, digits, dots, '_' and '-'")
+        raise KeysError(f"{name!r} is not a valid key id: use up to 32 letters, digits, dots, '_' and '-'")
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise KeysError(f"the key {name!r} is not base64") from error
     if len(key) != KEY_BYTES:
-        raise KeysError(f"the key {name!r} has {len(key)} bytes and not {KEY_BYTES}")
+        raise KeysError(f"the key {name!r} has {len(key)} bytes instead of {KEY_BYTES}")
     return key

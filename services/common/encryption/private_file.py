@@ -1,6 +1,6 @@
-"""Writes files for their owner's eyes only.
+"""Writes files that only their owner can read.
 
-Standard library only, as the launcher uses it before anything is installed.
+Standard library only, because the launcher uses it before any package is installed.
 """
 
 import fcntl
@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 @contextmanager
-def alone_with(path: Path) -> Iterator[None]:
-    """Keep others who ask for it from changing the file at the same time: one of the changes would be lost.
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file's folder, so that no concurrent change of the file is lost.
 
-    Raises OSError where the folder is not there.
+    Raises OSError if the folder does not exist.
     """
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -26,7 +26,7 @@ def alone_with(path: Path) -> Iterator[None]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file whole or not at all, on disk when this returns, readable by its owner only. Raises OSError."""
+    """Write the file atomically and sync it to disk, readable by its owner only. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:

@@ -1,8 +1,8 @@
-"""Chaos on demand, for demonstrations: calls that fail, processes that die. Off unless the configuration allows it.
+"""Fault injection for demonstrations: failing calls and crashing processes. Off unless the configuration allows it.
 
-What fails here is what fails in the field: a call is refused, it acts and its answer is lost, or it is carried out when
-whoever asked has given it up; a write is done and its answer lost; a process ends in the middle of anything. All of it
-may be tried again, so orders must end as if nothing had happened.
+The faults are those of real systems: a call fails, a call succeeds but its response is lost, a call is executed after
+its caller has given up, a write succeeds but its response is lost, a process crashes at any moment. All of them can be
+retried, so every order must end as it would without faults.
 """
 
 import os
@@ -29,12 +29,12 @@ R = TypeVar("R")
 
 _KEY = "settings"
 _PERIOD = 1.0
-_LATE = (0.3, 5.0)
-"""Seconds after which a late call is carried out."""
-_MOST_LATE = 100
-"""So many calls wait to be carried out late; beyond that a call is not carried out at all."""
-_SAFE = 5.0
-"""Seconds at the start in which a process does not die: it must get as far as being up, now and then."""
+_LATE_SECONDS = (0.3, 5.0)
+"""Seconds, from and to, after which a late call is executed."""
+_MAX_LATE_CALLS = 100
+"""How many late calls may wait; further ones are never executed."""
+_GRACE_SECONDS = 5.0
+"""Seconds after the start in which a process does not crash, so that it becomes ready now and then."""
 
 
 def _number(value: Any) -> Any:
@@ -42,9 +42,9 @@ def _number(value: Any) -> Any:
 
 
 class ChaosSettings(Request):
-    """How much chaos there is: shares of calls that fail and of writes whose answer is lost, and deaths; 0 is none."""
+    """The share of failing calls, the share of writes with a lost response, and crashes per minute; 0 is none."""
 
-    # A switch with a typing error must not look as if it had been turned; records have the fields' own names.
+    # A misspelled field must be an error, not be ignored. Records use the field names.
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     failures: Annotated[float, BeforeValidator(_number), Field(ge=0, le=0.5)] = 0.0
@@ -56,101 +56,101 @@ OFF = ChaosSettings()
 
 
 class Fault(Enum):
-    """What happens to a call: it never gets there, its answer is lost, or it is carried out when nobody waits."""
+    """The fault of a call: it is not executed, its response is lost, or it is executed too late."""
 
-    BEFORE = "failed before anything was done"
-    AFTER = "done, and the answer lost"
-    LATE = "failed, and done later"
+    BEFORE = "failed before it was executed"
+    AFTER = "executed, and the response was lost"
+    LATE = "failed, and is executed later"
 
 
-_SHARES = ((Fault.BEFORE, 0.2), (Fault.AFTER, 0.5), (Fault.LATE, 1.0))
-"""How much of what fails is of this kind or one before it: a fifth, three tenths, a half."""
+_CUMULATIVE_SHARES = ((Fault.BEFORE, 0.2), (Fault.AFTER, 0.5), (Fault.LATE, 1.0))
+"""The cumulative share of each fault among all faults: 20 %, 30 %, 50 %."""
 
 
 class FaultInjector:
-    """The chaos in one process. Its settings are kept, so that they outlive a crash and reach every replica."""
+    """Injects faults in one process. Its settings are stored, so that they survive a crash and reach every replica."""
 
-    def __init__(self, documents: Documents, dice: random.Random) -> None:
+    def __init__(self, documents: Documents, source: random.Random) -> None:
         self._records = Records(documents, "chaos", ChaosSettings)
-        self._dice = dice
+        self._random = source
         self._guard = threading.Lock()
-        # One at a time asks the store: what was read before a change must not come into force after it.
-        self._store = threading.Lock()
-        self._waiting = threading.Semaphore(_MOST_LATE)
+        # Serializes access to the store: settings read before a change must not be applied after it.
+        self._store_guard = threading.Lock()
+        self._late_slots = threading.Semaphore(_MAX_LATE_CALLS)
         self._settings = OFF
 
     @property
     def settings(self) -> ChaosSettings:
-        """What is in force in this process."""
+        """The settings that this process applies."""
         return self._settings
 
     def change(self, settings: ChaosSettings) -> None:
-        """Put settings into force, here at once and in other replicas within seconds. Raises TransientError."""
-        with self._store:
+        """Store and apply settings, here at once and in other replicas within seconds. Raises TransientError."""
+        with self._store_guard:
             self._records.update(_KEY, lambda before: before if before == settings else settings)
             self._use(settings)
 
     def refresh(self) -> None:
-        """Take over what was decided elsewhere, or before a crash; what cannot be read changes nothing."""
+        """Apply the stored settings; keep the current ones if the store cannot be read."""
         try:
-            with self._store:
+            with self._store_guard:
                 self._use(self._records.get(_KEY) or OFF)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that looks is to look again
-            log.debug("chaos stays as it is", extra={"cause": str(error)})
+        except Exception as error:  # noqa: BLE001 - the thread that refreshes must go on
+            log.debug("could not read the fault settings", extra={"cause": str(error)})
 
-    def blow(self) -> Fault | None:
-        """Decide what happens to the next call."""
-        failures, thrown = self._settings.failures, self._throw()
-        return next((blow for blow, share in _SHARES if thrown < share * failures), None)
+    def next_fault(self) -> Fault | None:
+        """Return the fault of the next call, or None."""
+        failures, drawn = self._settings.failures, self._draw()
+        return next((fault for fault, share in _CUMULATIVE_SHARES if drawn < share * failures), None)
 
     def loses_write(self) -> bool:
-        """Decide whether the answer to the next write is lost."""
-        return self._throw() < self._settings.lost_writes
+        """Return whether the response to the next write is lost."""
+        return self._draw() < self._settings.lost_writes
 
-    def around(self, work: Callable[[], R]) -> R:
-        """Run `work`, or fail before it, after it, or without it, when it is run later. Raises TransientError."""
-        blow = self.blow()
-        if blow is Fault.AFTER:
+    def call(self, work: Callable[[], R]) -> R:
+        """Run `work` with or without a fault. Raises TransientError for a fault."""
+        fault = self.next_fault()
+        if fault is Fault.AFTER:
             work()
-        elif blow is Fault.LATE:
-            self.later(work)
-        if blow is not None:
-            raise TransientError(f"chaos: {blow.value}")
+        elif fault is Fault.LATE:
+            self.run_late(work)
+        if fault is not None:
+            raise TransientError(f"fault injection: {fault.value}")
         return work()
 
-    def later(self, work: Callable[[], object]) -> None:
-        """Run `work` in a while; nobody hears how it ends."""
-        if not self._waiting.acquire(blocking=False):
+    def run_late(self, work: Callable[[], object]) -> None:
+        """Run `work` after a random delay; its result is dropped."""
+        if not self._late_slots.acquire(blocking=False):
             return
         with self._guard:
-            delay = self._dice.uniform(*_LATE)
-        timer = threading.Timer(delay, self._unheard, (work,))
+            delay = self._random.uniform(*_LATE_SECONDS)
+        timer = threading.Timer(delay, self._run_ignoring_errors, (work,))
         timer.daemon = True
         timer.start()
 
-    def live(self, pause: Callable[[float], None], die: Callable[[], None]) -> None:
-        """Pass about a second: read the settings, and die at some moment of it if that is this second's lot."""
+    def tick(self, pause: Callable[[float], None], die: Callable[[], None]) -> None:
+        """Refresh the settings, then wait one second, or crash at a random moment of it."""
         self.refresh()
         rate = self._settings.crashes_per_minute / 60
-        # Dying does not depend on how long one has lived, so a second at a time is as good as all at once.
+        # An exponential distribution has no memory, so drawing for one second at a time changes nothing.
         with self._guard:
-            moment = self._dice.expovariate(rate) if rate else _PERIOD
+            moment = self._random.expovariate(rate) if rate else _PERIOD
         pause(min(moment, _PERIOD))
         if moment < _PERIOD and self._settings.crashes_per_minute:
-            log.warning("chaos: the process dies")
+            log.warning("fault injection: the process crashes")
             die()
 
-    def _unheard(self, work: Callable[[], object]) -> None:
+    def _run_ignoring_errors(self, work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - whoever asked has long been told that it failed
-            log.info("chaos: what was done late did not succeed", extra={"cause": repr(error)})
+        except Exception as error:  # noqa: BLE001 - the caller has already received a failure
+            log.info("fault injection: a late call failed", extra={"cause": repr(error)})
         finally:
-            self._waiting.release()
+            self._late_slots.release()
 
-    def _throw(self) -> float:
+    def _draw(self) -> float:
         with self._guard:
-            return self._dice.random()
+            return self._random.random()
 
     def _use(self, settings: ChaosSettings) -> None:
         with self._guard:
@@ -158,28 +158,28 @@ class FaultInjector:
         if settings == before:
             return
         if settings == OFF:
-            log.info("chaos is switched off")
+            log.info("fault injection is off")
         else:
-            log.warning("chaos is switched on", extra=settings.to_json())
+            log.warning("fault injection is on", extra=settings.to_json())
 
 
 def die() -> None:
-    """End the process as a crash does: at once, with nothing put in order."""
+    """End the process as a crash does: at once and without cleanup."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def enable(config: ServiceConfig, documents: Documents, die: Callable[[], None] = die) -> FaultInjector | None:
-    """Return the chaos of this process, under way, if the configuration allows any, else None."""
+    """Start fault injection in this process and return it, or None where the configuration does not allow it."""
     if not config.chaos_enabled:
         return None
-    log.warning("chaos is enabled: PUT /chaos can switch it on")
-    chaos = FaultInjector(documents, random.Random())  # noqa: S311 - dice for a demonstration, no secret
+    log.warning("fault injection is enabled: PUT /chaos turns it on")
+    chaos = FaultInjector(documents, random.Random())  # noqa: S311 - not for security
 
-    def live() -> None:
+    def run() -> None:
         chaos.refresh()
-        time.sleep(_SAFE)
+        time.sleep(_GRACE_SECONDS)
         while True:
-            chaos.live(time.sleep, die)
+            chaos.tick(time.sleep, die)
 
-    threading.Thread(target=live, name="chaos", daemon=True).start()
+    threading.Thread(target=run, name="chaos", daemon=True).start()
     return chaos

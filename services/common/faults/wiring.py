@@ -1,4 +1,4 @@
-"""Where chaos meets a service: its switch, the calls that come in, and the writes that go out."""
+"""Connects the fault injector to a service: its endpoints, incoming calls, and writes to the store."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +19,13 @@ log = get_logger(__name__)
 
 _PATH = "/chaos"
 _CRASH = "/chaos/crash"
-_LAST_WORDS = 0.2
-"""Seconds between the answer to who wants a crash and the crash."""
-_IS_LATE = "oms.chaos.late"
+_CRASH_DELAY = 0.2
+"""Seconds between the response to a crash request and the crash."""
+_RUNS_LATE = "oms.chaos.late"
 
 
 class FaultyDocuments:
-    """Documents whose writes are done and then fail now and then, except for a person who waits for the answer."""
+    """Documents whose writes sometimes lose their response, except in requests of persons."""
 
     def __init__(self, documents: Documents, chaos: FaultInjector) -> None:
         self._documents, self._chaos = documents, chaos
@@ -39,21 +39,21 @@ class FaultyDocuments:
         return self._documents.load_many(keys)
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
-        """Write the document, and perhaps fail. Raises ConflictError and TransientError."""
+        """Write the document and perhaps lose the response. Raises ConflictError and TransientError."""
         self._documents.save(key, data, etag, ttl)
         if (not has_request_context() or _is_call()) and self._chaos.loses_write():
-            raise TransientError(f"chaos: {Fault.AFTER.value}")
+            raise TransientError(f"fault injection: {Fault.AFTER.value}")
 
 
 def with_faults(documents: Documents, chaos: FaultInjector | None) -> Documents:
-    """Return the documents as chaos has them; without chaos the same."""
+    """Return the documents with injected faults; without an injector the same documents."""
     return documents if chaos is None else FaultyDocuments(documents, chaos)
 
 
 def register(
     app: Flask, chaos: FaultInjector | None, *, fail_calls: bool = True, die: Callable[[], None] = die
 ) -> None:
-    """Give the application its switch, and let calls by other services fail if `fail_calls`; without chaos nothing."""
+    """Add the endpoints, and with `fail_calls` inject faults into calls by services; do nothing without an injector."""
     if chaos is None:
         return
 
@@ -69,10 +69,10 @@ def register(
 
     @app.post(_CRASH)
     def _crash() -> tuple[Response, int]:
-        # A page of another site that the person has open can send a form here, but no JSON.
+        # A page of another site can send a form, but no JSON.
         read_object()
-        log.warning("chaos: the process is to die")
-        timer = threading.Timer(_LAST_WORDS, die)
+        log.warning("fault injection: a crash was requested")
+        timer = threading.Timer(_CRASH_DELAY, die)
         timer.daemon = True
         timer.start()
         return jsonify(status="dying"), 202
@@ -84,39 +84,39 @@ def register(
 def _fail_calls(app: Flask, chaos: FaultInjector) -> None:
     @app.before_request
     def _before() -> None:
-        g.blow = chaos.blow() if _is_call() and _IS_LATE not in request.environ else None
-        if g.blow is Fault.LATE:
-            _carry_out_later(app, chaos)
-        if g.blow in {Fault.BEFORE, Fault.LATE}:
-            raise _problem(g.blow)
+        g.fault = chaos.next_fault() if _is_call() and _RUNS_LATE not in request.environ else None
+        if g.fault is Fault.LATE:
+            _execute_later(app, chaos)
+        if g.fault in {Fault.BEFORE, Fault.LATE}:
+            raise _problem(g.fault)
 
     @app.after_request
-    def _after(answer: Response) -> Response:
-        blow = g.get("blow")
-        if blow is not Fault.AFTER:
-            return answer
-        answer.close()
-        return problems.respond(_problem(blow))
+    def _after(response: Response) -> Response:
+        fault = g.get("fault")
+        if fault is not Fault.AFTER:
+            return response
+        response.close()
+        return problems.respond(_problem(fault))
 
 
-def _carry_out_later(app: Flask, chaos: FaultInjector) -> None:
+def _execute_later(app: Flask, chaos: FaultInjector) -> None:
     request.max_content_length = None
     body = request.get_data()
-    environ = request.environ | {_IS_LATE: True, "wsgi.input": BytesIO(body)}
+    environ = request.environ | {_RUNS_LATE: True, "wsgi.input": BytesIO(body)}
 
-    def carry_out() -> None:
+    def execute() -> None:
         with app.request_context(environ):
             app.full_dispatch_request().close()
 
-    chaos.later(carry_out)
+    chaos.run_late(execute)
 
 
 def _is_call() -> bool:
-    """Tell whether another service asks, or the sidecar delivers an event; people's own requests are left alone."""
+    """Return whether the request is a call by another service or an event delivery; requests of persons never fail."""
     if request.path.startswith(DELIVERIES):
         return True
     return request.path not in {_PATH, _CRASH} and calling_app() not in {None, CONSOLE}
 
 
-def _problem(blow: Fault) -> Problem:
-    return Problem(503, "chaos", blow.value, retry_after=1)
+def _problem(fault: Fault) -> Problem:
+    return Problem(503, "chaos", fault.value, retry_after=1)

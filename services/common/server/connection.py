@@ -1,4 +1,4 @@
-"""One connection of the HTTP server: how long it may take, and when it gives way to another."""
+"""One connection of the HTTP server: its timeouts, and when it can be closed to admit another."""
 
 import json
 import select
@@ -14,36 +14,36 @@ from services.common.server.request_parser import RequestParser
 from services.common.web.problems import PROBLEM_JSON, Problem
 
 _LINGER = 0.5
-"""A kept connection must be silent for these seconds: a request that is on its way would get no answer."""
+"""Seconds of silence before a keep-alive connection may be closed, so that no request in transit is lost."""
 _FIRST_LINGER = 1.0
-"""The same for a connection that has not said anything yet, which nobody opens for nothing."""
+"""The same for a connection without a request so far, whose first request is probably in transit."""
 _STALLED = 5.0
-"""When all connections are taken, one gives way whose request has been arriving for these seconds, or whose client has
-read nothing for so long."""
-_MOST_AT_ONCE = 4
-"""Requests that one connection may send without waiting for answers; no client of ours sends two."""
-_HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR | select.POLLNVAL
+"""Seconds after which a connection whose request is still arriving, or whose client reads nothing, may be closed at the
+connection limit."""
+_MAX_PIPELINED = 4
+"""Requests that a connection may pipeline; our clients never pipeline."""
+_DISCONNECTED = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 def client_disconnected(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return what tells whether the client of a request has hung up; always False where the server cannot know."""
-    gone: Callable[[], bool] = environ.get("waitress.client_disconnected", lambda: False)
-    return gone
+    """Return a function that says whether the client has disconnected; always False where the server cannot know."""
+    disconnected: Callable[[], bool] = environ.get("waitress.client_disconnected", lambda: False)
+    return disconnected
 
 
 class _Task(WSGITask):  # type: ignore[misc]
-    """One request; where the server needs the connection's place, the answer tells the client that it ends."""
+    """One request. Where the server needs the connection slot, the response has `Connection: close`."""
 
     def build_response_header(self) -> bytes:
-        # Of several requests that came at once, the last answer is the one that ends the connection.
+        # Of several pipelined requests, only the last response closes the connection.
         if self.channel.must_end and len(self.channel.requests) <= 1:
             self.request.headers["CONNECTION"] = "close"
         header: bytes = super().build_response_header()
         return header
 
 
-class _Refusal(ErrorTask):  # type: ignore[misc]
-    """The answer to what never becomes a request, in the form of every other error."""
+class _ParseError(ErrorTask):  # type: ignore[misc]
+    """The response to an unparsable request, as problem details like every other error."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -56,13 +56,13 @@ class _Refusal(ErrorTask):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection. All times are monotonic."""
+    """One connection. All times are monotonic, in seconds."""
 
     task_class = _Task
-    error_task_class = _Refusal
+    error_task_class = _ParseError
     parser_class = RequestParser
     counted = True
-    """Whether it takes one of the places that there are."""
+    """Whether it counts towards the connection limit."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._quiet_since = time.monotonic()
@@ -73,24 +73,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def must_end(self) -> bool:
-        """Whether the connection is to end with the answer that is being made."""
-        return self.counted and bool(self.server.stopping or self.server.others_wait)
+        """Whether to close the connection after the current response."""
+        return self.counted and bool(self.server.stopping or self.server.clients_wait)
 
     def received(self, data: bytes) -> bool:
-        """Take in what the client has sent."""
-        taken: bool = super().received(data)
+        """Process data from the client."""
+        accepted: bool = super().received(data)
         with self.requests_lock:
             if self.request is not None and self._arriving_since is None:
                 self._arriving_since = time.monotonic()
-            # Blank lines are neither a request nor a part of one.
+            # Blank lines are not part of a request.
             if self.request is not None or self.requests:
                 self._quiet_since = time.monotonic()
-        if len(self.requests) > _MOST_AT_ONCE:
-            self.handle_close()  # answers that nobody reads would pile up
-        return taken
+        if len(self.requests) > _MAX_PIPELINED:
+            self.handle_close()  # unread responses would accumulate
+        return accepted
 
     def service(self) -> None:
-        """Answer one request, in a thread of the server."""
+        """Handle one request, in a server thread."""
         super().service()
         with self.requests_lock:
             self._quiet_since = time.monotonic()
@@ -98,19 +98,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._fresh = False
 
     def check_client_disconnected(self) -> bool:
-        """Tell whether the client has hung up, even where the server reads nothing from the connection at present."""
-        end = self.socket
-        if not self.connected or end is None:
+        """Return whether the client has disconnected, even while the server reads nothing from the connection."""
+        client = self.socket
+        if not self.connected or client is None:
             return True
         poll = select.poll()
         try:
-            poll.register(end, _HUNG_UP)
+            poll.register(client, _DISCONNECTED)
         except ValueError:  # closed a moment ago
             return True
         return bool(poll.poll(0))
 
     def _flush_outbufs_below_high_watermark(self) -> None:
-        """Hold no thread until a slow client has read: what it was answered waits in a file, until it is cut off."""
+        """Do not block the thread until a slow client has read: the response waits in a file until the timeout."""
 
     def _flush_some(self, do_close: bool = True) -> bool:
         flushed: bool = super()._flush_some(do_close)
@@ -119,9 +119,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return flushed
 
     def is_too_slow(self, now: float) -> bool:
-        """Tell whether the client takes too long to send a request, the first one or another, or to read its answer."""
+        """Return whether the client takes too long to send a request or to read a response."""
         if self.requests or self.total_outbufs_len:
-            # The next request is not read before this one is answered: that is not the client's fault.
+            # The next request is read only after this response, so the client is not to blame for the delay.
             self._arriving_since = self._arriving_since and now
             self._quiet_since = now
         if self.total_outbufs_len and self._unread_since is None:
@@ -133,10 +133,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         )
         return any(since is not None and now - since > timeout for since, timeout in limits)
 
-    def rank_to_give_way(self, now: float) -> tuple[bool, float] | None:
-        """Return by what it is sorted among those that may give way to others, lowest first; None if it may not.
+    def eviction_rank(self, now: float) -> tuple[bool, float] | None:
+        """Return the sort key for closing connections at the limit, lowest first; None if it must not be closed.
 
-        Idle connections come first, the one that has been idle longest before all others; then those that stall.
+        Idle connections come first, those idle longest before the others; stalled connections follow.
         """
         if not self.counted or self.requests:
             return None
@@ -151,16 +151,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         linger = _FIRST_LINGER if self._fresh else _LINGER
         return (False, self._quiet_since) if now - self._quiet_since >= linger else None
 
-    def is_over(self, now: float, stopping_since: float) -> bool:
-        """Tell whether the connection has been silent for so long that nobody is about to ask something on it."""
-        # Nothing asked, nothing half received, nothing to send.
+    def is_finished(self, now: float, stopping_since: float) -> bool:
+        """Return whether the connection is idle and has been silent long enough to close it during shutdown."""
+        # It must have no request, no partial request and nothing to send.
         if self.requests or self.request is not None or self.total_outbufs_len or self.close_when_flushed:
             return False
         linger = _FIRST_LINGER if self.last_activity == self.creation_time else _LINGER
-        return now - max(self.last_activity, stopping_since) >= linger and not self.has_something_to_read()
+        return now - max(self.last_activity, stopping_since) >= linger and not self.has_unread_data()
 
-    def has_something_to_read(self) -> bool:
-        """Tell whether the client has sent something that was not read yet."""
+    def has_unread_data(self) -> bool:
+        """Return whether the client has sent data that was not read yet."""
         try:
             return bool(self.socket.recv(1, socket.MSG_PEEK))
         except OSError:

@@ -1,4 +1,4 @@
-"""The HTTP server of a service, and its orderly end: what was asked is answered, what is new is refused."""
+"""The HTTP server of a service and its graceful shutdown: it drains in-flight requests and rejects new connections."""
 
 import ctypes
 import logging
@@ -25,23 +25,23 @@ from services.common.server.throttle import throttle
 
 log = get_logger(__name__)
 
-_STOP_BOUND = 10.0
-"""After these seconds the process ends, whatever is still under way."""
-_LEAST_FOR_THE_REST = 1.0
-"""What is left for the rest of the process, in seconds, even when requests took all the time."""
-_HANDSHAKE = 0.01
-_HANDSHAKES = 0.2
-_TICK = 0.05
+_SHUTDOWN_TIMEOUT = 10.0
+"""Seconds after which the process ends, even with requests in flight."""
+_MIN_FINISH_SECONDS = 1.0
+"""Seconds for the rest of the process, even when draining took the whole shutdown timeout."""
+_HANDSHAKE_SECONDS = 0.01
+_HANDSHAKE_TIMEOUT = 0.2
+_DRAIN_POLL_SECONDS = 0.05
 _MAX_BODY = 16 * 1024 * 1024
 MAX_HEADERS = 64 * 1024
-_LOOK_AT_SLOW = 1.0
-_LOOK_FOR_ROOM = 0.1
-"""When no connection can give way to another, the server looks again after these seconds."""
-_SAY_AGAIN = 10.0
-"""After these seconds it is logged again that there is no room."""
-_DEAF = 30.0
-"""A process that could accept no connection for these seconds answers supervision no more, to be started again."""
-_AT_STOP = "oms.at_stop"
+_SLOW_CHECK_SECONDS = 1.0
+_RETRY_ACCEPT_SECONDS = 0.1
+"""Seconds after which the server tries again to accept, when no connection can be closed for another."""
+_LOG_AGAIN_SECONDS = 10.0
+"""Seconds between two log messages about missing capacity."""
+_UNREACHABLE_SECONDS = 30.0
+"""Seconds without an accepted connection, after which the liveness probe fails so that the process is restarted."""
+_ON_SHUTDOWN = "oms.on_shutdown"
 
 _SO_ATTACH_FILTER = 26
 _DROP_SYN = (
@@ -54,15 +54,15 @@ _DROP_SYN = (
 """A classic BPF program: operation, jumps if true and if false, operand."""
 
 
-def at_stop(app: Flask, action: Callable[[], None]) -> None:
-    """Have `action` called as soon as the process is told to stop; it must not wait for anything."""
-    app.extensions.setdefault(_AT_STOP, []).append(action)
+def on_shutdown(app: Flask, action: Callable[[], None]) -> None:
+    """Register an action that runs as soon as shutdown begins; it must not block."""
+    app.extensions.setdefault(_ON_SHUTDOWN, []).append(action)
 
 
 def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | None = None) -> NoReturn:
-    """Run the application until SIGTERM or SIGINT, answer what was asked until then, and end the process with 0.
+    """Run the application until SIGTERM or SIGINT, drain in-flight requests, and end the process with status 0.
 
-    `finish` stops the rest of the process when the last answer is out; it gets the seconds that it may take.
+    `finish` stops the rest of the process after the last response; its argument is its timeout in seconds.
     """
     server = GracefulServer(
         app,
@@ -75,7 +75,7 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
             max_request_body_size=_MAX_BODY,
             max_request_header_size=MAX_HEADERS,
             clear_untrusted_proxy_headers=True,
-            # So that a connection is looked at while its request is served, and a stream learns that nobody listens.
+            # Reads from a connection while its request is handled, so that a stream notices a disconnected client.
             channel_request_lookahead=1,
             ident=None,
         ),
@@ -89,14 +89,14 @@ def serve(app: Flask, config: ServiceConfig, finish: Callable[[float], None] | N
         signal.signal(number, lambda _number, _frame: server.stop())
     server.print_listen("Serving on http://{}:{}")
     server.run()
-    ends = time.monotonic() + _STOP_BOUND
+    deadline = time.monotonic() + _SHUTDOWN_TIMEOUT
     log.info("stopping")
-    server.drain(app.extensions.get(_AT_STOP, []), ends)
-    _finish(finish, max(ends - time.monotonic(), _LEAST_FOR_THE_REST))
+    server.drain(app.extensions.get(_ON_SHUTDOWN, []), deadline)
+    _finish(finish, max(deadline - time.monotonic(), _MIN_FINISH_SECONDS))
     log.info("stopped")
     logging.shutdown()
     sys.stdout.flush()
-    # The workflow SDK's threads would keep an ordinary exit waiting for seconds, with nothing left to do.
+    # An ordinary exit would wait seconds for idle threads of the workflow SDK.
     os._exit(0)
 
 
@@ -105,57 +105,59 @@ def _finish(finish: Callable[[float], None] | None, seconds: float) -> None:
         if finish is not None:
             finish(seconds)
     except Exception:
-        log.exception("stopping went wrong; the process ends all the same")
+        log.exception("an error occurred while stopping; the process ends anyway")
 
 
 class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
-    """Waitress, ended in order: its own way to end drops the requests that wait for a thread.
+    """waitress with a graceful shutdown: its own drops the requests that wait for a thread.
 
-    When all places for connections are taken, those that only hold theirs give way to new ones.
+    At the connection limit, idle and stalled connections are closed to admit new ones.
     """
 
     channel_class = Channel
     stopping = False
     request_timeout, answer_timeout, idle_timeout = 20.0, 60.0, 120.0
     _probe: Channel | None = None
-    _looked_at_slow = 0.0
-    _no_room_until = 0.0
-    _deaf_since: float | None = None
-    _said_at = float("-inf")
+    _checked_slow_at = 0.0
+    _accept_paused_until = 0.0
+    _unreachable_since: float | None = None
+    _logged_at = float("-inf")
 
     def stop(self) -> None:
-        """Make `run` return; may be called by a signal handler, and again."""
+        """Make `run` return. Safe in a signal handler, and may be called again."""
         self.stopping = True
         self.pull_trigger()
 
     def run(self) -> None:
         """Serve until `stop` is called."""
         while not self.stopping:
-            timeout = _LOOK_FOR_ROOM if self.is_full or self._no_room_until else self.adj.asyncore_loop_timeout
-            # Not select(), which cannot watch more than a thousand connections.
+            timeout = (
+                _RETRY_ACCEPT_SECONDS if self.is_full or self._accept_paused_until else self.adj.asyncore_loop_timeout
+            )
+            # select() cannot watch more than 1,024 connections.
             wasyncore.poll2(timeout, self._map)
             self._drop_slow(time.monotonic())
 
     def serve_probe(self, descriptor: int) -> None:
-        """Answer supervision over an open socket of its own, which takes no client's place and is never cut off."""
+        """Serve the supervisor's probe over a socket of its own, which is exempt from limits and timeouts."""
         try:
-            end = socket.socket(fileno=descriptor)
+            probe = socket.socket(fileno=descriptor)
         except OSError as error:
-            log.error("PROBE_FD is no open socket", extra={"cause": str(error)})
+            log.error("PROBE_FD is not an open socket", extra={"cause": str(error)})
             return
-        end.set_inheritable(False)
-        self._probe = self.channel_class(self, end, ("127.0.0.1", 0), self.adj, map=self._map)
+        probe.set_inheritable(False)
+        self._probe = self.channel_class(self, probe, ("127.0.0.1", 0), self.adj, map=self._map)
         self._probe.counted = False
 
     @property
     def is_full(self) -> bool:
-        """Whether clients have as many connections as they may have."""
+        """Whether the connection limit is reached."""
         probes = 1 if self._probe is not None and self._probe.connected else 0
         return bool(len(self.active_channels) - probes >= self.adj.connection_limit)
 
     @property
-    def others_wait(self) -> bool:
-        """Whether clients wait in the kernel because all places are taken."""
+    def clients_wait(self) -> bool:
+        """Whether the limit is reached and clients wait in the accept queue."""
         if not self.is_full:
             return False
         waiting = select.poll()
@@ -163,112 +165,114 @@ class GracefulServer(TcpWSGIServer):  # type: ignore[misc]
         return bool(waiting.poll(0))
 
     def readable(self) -> bool:
-        """Tell whether to accept a connection when one comes."""
-        if not self.accepting or time.monotonic() < self._no_room_until:
+        """Return whether to accept the next connection."""
+        if not self.accepting or time.monotonic() < self._accept_paused_until:
             return False
-        self._no_room_until = 0.0
-        if self.is_full and self._next_to_give_way() is None:
-            self._pause("all connections are taken" if self.others_wait else "")
+        self._accept_paused_until = 0.0
+        if self.is_full and self._next_to_evict() is None:
+            self._pause("the connection limit is reached" if self.clients_wait else "")
             return False
         return True
 
     def handle_accept(self) -> None:
-        """Accept a connection, in the place of another one where all places are taken."""
-        # What the kernel has accepted before the end is served, however much it is.
-        if self.is_full and not self.stopping and not self._make_room():
+        """Accept a connection; at the limit, close another one first."""
+        # During shutdown, every connection in the accept queue is served, beyond the limit too.
+        if self.is_full and not self.stopping and not self._evict():
             return
         try:
-            end, address = self.socket.accept()
+            client, address = self.socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:  # no descriptor or no memory is left
-            self._make_room()
-            self._pause(f"a connection cannot be accepted: {error.strerror}")
-            self._is_deaf(time.monotonic())
+            self._evict()
+            self._pause(f"could not accept a connection: {error.strerror}")
+            self._fail_probe_when_unreachable(time.monotonic())
             return
-        self._deaf_since = None
+        self._unreachable_since = None
         try:
-            self.set_socket_options(end)
-        except OSError:  # macOS: the client has gone already
-            end.close()
+            self.set_socket_options(client)
+        except OSError:  # macOS: the client has already disconnected
+            client.close()
             return
-        self.channel_class(self, end, address, self.adj, map=self._map)
+        self.channel_class(self, client, address, self.adj, map=self._map)
 
-    def _next_to_give_way(self) -> Channel | None:
+    def _next_to_evict(self) -> Channel | None:
         now = time.monotonic()
-        ranked = [(rank, one) for one in list(self.active_channels.values()) if (rank := one.rank_to_give_way(now))]
-        ranked.sort(key=lambda each: each[0])
-        return next((one for (stalls, _), one in ranked if stalls or not one.has_something_to_read()), None)
+        channels = list(self.active_channels.values())
+        ranked = [(rank, channel) for channel in channels if (rank := channel.eviction_rank(now))]
+        ranked.sort(key=lambda pair: pair[0])
+        return next((channel for (stalls, _), channel in ranked if stalls or not channel.has_unread_data()), None)
 
-    def _make_room(self) -> bool:
-        found = self._next_to_give_way()
-        if found is not None:
-            found.handle_close()
-        return found is not None
+    def _evict(self) -> bool:
+        """Close a connection to admit another; return whether one could be closed."""
+        channel = self._next_to_evict()
+        if channel is not None:
+            channel.handle_close()
+        return channel is not None
 
-    def _pause(self, why: str) -> None:
-        """Accept nothing for a moment; log why, not too often, if that is not empty."""
+    def _pause(self, cause: str) -> None:
+        """Pause accepting for a moment; log the cause, at most every few seconds, unless it is empty."""
         now = time.monotonic()
-        self._no_room_until = now + _LOOK_FOR_ROOM
-        if why and now - self._said_at > _SAY_AGAIN:
-            self._said_at = now
-            log.warning("no room for more connections", extra={"cause": why})
+        self._accept_paused_until = now + _RETRY_ACCEPT_SECONDS
+        if cause and now - self._logged_at > _LOG_AGAIN_SECONDS:
+            self._logged_at = now
+            log.warning("no capacity for more connections", extra={"cause": cause})
 
-    def _is_deaf(self, now: float) -> None:
-        self._deaf_since = self._deaf_since or now
-        if self._probe is not None and self._probe.connected and now - self._deaf_since > _DEAF:
-            log.error("no connection could be accepted for too long; supervision is answered no more")
+    def _fail_probe_when_unreachable(self, now: float) -> None:
+        self._unreachable_since = self._unreachable_since or now
+        if self._probe is not None and self._probe.connected and now - self._unreachable_since > _UNREACHABLE_SECONDS:
+            log.error("no connection could be accepted for too long; the liveness probe fails from now on")
             self._probe.handle_close()
 
     def _drop_slow(self, now: float) -> None:
-        """Close connections that are too slow: each takes one of the places that there are."""
-        if now - self._looked_at_slow < _LOOK_AT_SLOW:
+        """Close connections that are too slow, because each counts towards the connection limit."""
+        if now - self._checked_slow_at < _SLOW_CHECK_SECONDS:
             return
-        self._looked_at_slow = now
+        self._checked_slow_at = now
         for channel in list(self.active_channels.values()):
             if channel.counted and channel.is_too_slow(now):
-                log.info("a connection was too slow")
+                log.info("closed a slow connection")
                 channel.handle_close()
 
-    def drain(self, at_stop: list[Callable[[], None]], ends: float) -> None:
-        """Refuse new connections, then serve those that there are until each is over; at most until `ends`, monotonic.
+    def drain(self, on_shutdown: list[Callable[[], None]], deadline: float) -> None:
+        """Reject new connections and serve the open ones until they are finished, at most until a monotonic deadline.
 
-        Connections that the kernel has accepted already are served too.
+        Connections in the accept queue are served too.
         """
         since = time.time()
-        self._close_door()
-        for action in at_stop:
+        self._close_listener()
+        for action in on_shutdown:
             action()
-        while self.active_channels and time.monotonic() < ends:
-            wasyncore.poll2(_TICK, self._map)
+        while self.active_channels and time.monotonic() < deadline:
+            wasyncore.poll2(_DRAIN_POLL_SECONDS, self._map)
             for channel in list(self.active_channels.values()):
-                if channel.is_over(time.time(), since):
+                if channel.is_finished(time.time(), since):
                     channel.handle_close()
         if self.active_channels:
-            log.warning("connections were cut off", extra={"connections": len(self.active_channels)})
+            log.warning("closed connections at the shutdown timeout", extra={"connections": len(self.active_channels)})
 
-    def _close_door(self) -> None:
-        _ignore_newcomers(self.socket)
+    def _close_listener(self) -> None:
+        _drop_new_connections(self.socket)
         waiting = select.poll()
         waiting.register(self.socket, select.POLLIN)
-        until = time.monotonic() + _HANDSHAKES
-        # The kernel would reset what it has accepted and we have not; the wait is for handshakes under way.
-        while time.monotonic() < until and waiting.poll(_HANDSHAKE * 1000):
+        deadline = time.monotonic() + _HANDSHAKE_TIMEOUT
+        # Closing the socket resets connections in the accept queue, so accept them first; the wait is for handshakes.
+        while time.monotonic() < deadline and waiting.poll(_HANDSHAKE_SECONDS * 1000):
             self.handle_accept()
         wasyncore.dispatcher.close(self)
 
 
-def _ignore_newcomers(listening: socket.socket) -> None:
-    """Make the kernel drop attempts to connect, until the socket is closed: they are repeated then, and refused.
+def _drop_new_connections(listening: socket.socket) -> None:
+    """Make the kernel drop SYN packets until the socket is closed; clients repeat them and are then refused.
 
-    Between the last look at the queue and the closing of the socket a connection could still get into the queue, to
-    be reset with it: many milliseconds under load, when other threads hold Python's lock.
+    Otherwise a connection could enter the accept queue between the last accept and the close, and be reset. Under load
+    that gap lasts many milliseconds, while other threads hold Python's lock.
     """
     if sys.platform != "linux":
-        return  # elsewhere that gap stays
+        return  # the gap remains on other platforms
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN))
     described = struct.pack("HL", len(_DROP_SYN), ctypes.addressof(program))
     try:
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
     except OSError as error:
-        log.info("the kernel filters no connections", extra={"cause": str(error)})
+        log.info("could not attach a filter to the listening socket", extra={"cause": str(error)})

@@ -1,8 +1,8 @@
-"""Refuses, at the door of a service, who sends too much at once, so that what was accepted goes on.
+"""Rate limiting and load shedding: rejects requests of clients that send too much, so that accepted orders go on.
 
-What comes through the sidecar is never refused here: calls of other services for orders that run, deliveries of events.
-Requests that were turned away before they got here, as those with a wrong key, are counted apart from the others: a
-stranger's flood is refused, and those who have a key at the same address, behind a proxy say, lose nothing by it.
+Requests through the sidecar are never rejected here: calls of other services for running orders, and event deliveries.
+Requests that were already rejected, for example for a wrong API key, are counted separately. So a flood of them is
+limited without affecting clients with a valid key at the same address, for example behind a proxy.
 """
 
 import math
@@ -17,32 +17,32 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from services.common.auth.access import DELIVERIES, Caller
 from services.common.config import ServiceConfig
-from services.common.web.problems import Problem, too_much
+from services.common.web.problems import Problem, too_many_requests
 
-_WINDOW = 10
-"""Seconds over which the rate is counted: a short burst is no flood."""
-_FOR_SUPERVISION = frozenset({"/healthz", "/readyz"})
+_WINDOW_SECONDS = 10
+"""The window of the rate limit; it allows short bursts."""
+_PROBE_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 class _Rate:
-    """Counts requests of each client, by the names that it is given."""
+    """Counts the requests of each client."""
 
     def __init__(self, limit: int) -> None:
-        # A moment's memory: what a restart forgets of it does no harm.
+        # In memory only: losing the counts in a restart does no harm.
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        self._item = RateLimitItemPerSecond(limit * _WINDOW, _WINDOW)
+        self._item = RateLimitItemPerSecond(limit * _WINDOW_SECONDS, _WINDOW_SECONDS)
         self._limit = limit
 
     def count(self, *client: str) -> None:
-        """Count a request. Raises the 429 for one too many."""
+        """Count a request. Raises the 429 above the limit."""
         if not self._limiter.hit(self._item, *client):
             seconds = self._limiter.get_window_stats(self._item, *client).reset_time - time.time()
-            again = min(max(math.ceil(seconds), 1), _WINDOW)
-            raise too_much("rate", f"more than {self._limit} requests a second", again)
+            retry_after = min(max(math.ceil(seconds), 1), _WINDOW_SECONDS)
+            raise too_many_requests("rate", f"more than {self._limit} requests a second", retry_after)
 
 
 class _InFlightRequests:
-    """Counts the requests that are being answered."""
+    """Counts the requests that are being handled."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -54,43 +54,43 @@ class _InFlightRequests:
 
 
 def throttle(app: Flask, config: ServiceConfig, waiting: Callable[[], int] = lambda: 0) -> None:
-    """Have the application refuse, with 429, clients that send too much, and any client while too much is under way.
+    """Make the application respond with 429 to clients above the rate limit, and to all while it is overloaded.
 
-    `waiting` tells how many requests wait for a thread. Counts are this process's own.
+    `waiting` returns the number of requests that wait for a thread. Each process counts its own requests.
     """
-    rate, crowd = _Rate(config.rate_limit), _InFlightRequests()
+    rate, in_flight = _Rate(config.rate_limit), _InFlightRequests()
 
     @app.before_request
     def _enter() -> None:
-        g.let_in = True
-        if request.path in _FOR_SUPERVISION or _comes_through_sidecar():
+        g.passed_access_check = True
+        if request.path in _PROBE_PATHS or _comes_through_sidecar():
             return
         rate.count(request.remote_addr or "")
-        if crowd.size + waiting() >= config.request_limit:
-            raise too_much("busy", "too many requests are under way")
-        g.in_crowd = True
-        crowd.change(1)
+        if in_flight.size + waiting() >= config.request_limit:
+            raise too_many_requests("busy", "too many requests are in flight")
+        g.in_flight = True
+        in_flight.change(1)
 
     @app.teardown_request
     def _leave(_error: BaseException | None) -> None:
-        if g.pop("in_crowd", False):
-            crowd.change(-1)
+        if g.pop("in_flight", False):
+            in_flight.change(-1)
 
-    _throttle_turned_away(app, rate)
+    _throttle_rejected(app, rate)
 
 
-def _throttle_turned_away(app: Flask, rate: _Rate) -> None:
-    """Have the 429 take the place of the answer where a client sends too much that others turn away before."""
+def _throttle_rejected(app: Flask, rate: _Rate) -> None:
+    """Replace the response with a 429 for clients that send too many requests that earlier checks reject."""
 
     @app.after_request
-    def _count(answer: Response) -> Response:
-        if "let_in" in g or _is_call_of_service():
-            return answer
+    def _count(response: Response) -> Response:
+        if "passed_access_check" in g or _is_call_of_service():
+            return response
         try:
-            rate.count(request.remote_addr or "", "turned away")
+            rate.count(request.remote_addr or "", "rejected")
         except Problem as problem:
             return app.make_response(app.handle_user_exception(problem))
-        return answer
+        return response
 
 
 def _comes_through_sidecar() -> bool:
@@ -98,6 +98,6 @@ def _comes_through_sidecar() -> bool:
 
 
 def _is_call_of_service() -> bool:
-    # Who calls was found out before; where there is a token, by the token.
+    # The access check has identified the caller before, by the token where there is one.
     caller: Caller | None = g.get("caller")
     return caller is not None and (caller.by_sidecar or caller.app is not None)

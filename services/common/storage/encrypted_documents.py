@@ -1,123 +1,125 @@
-"""Documents that lie sealed in the state store, and whose names tell nothing of a customer or of goods."""
+"""Documents that are encrypted in the state store, under names that reveal no customers and no goods."""
 
 import threading
 from collections.abc import Mapping, Sequence
 
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import Sealer, UnreadableError
+from services.common.encryption.encryptor import Encryptor, UnreadableError
 from services.common.logs import get_logger
 from services.common.storage.documents import ConflictError, Documents, Stored
 from services.common.storage.lru_cache import LruCache
 
 log = get_logger(__name__)
 
-_OPEN_KINDS = frozenset(
+_PUBLIC_KINDS = frozenset(
     {
         *("booking", "catalogue", "chaos", "check", "dead-feed", "dead-letter", "feed", "idempotency", "invoice"),
         *("ledger", "order", "order-feed", "orders", "reservation", "sealing", "settings", "shipments"),
     }
 )
-"""Kinds of keys made of the ids of orders, of digests, or of nothing that anybody chose. All others are hidden."""
+"""Kinds whose keys are not confidential: made of order ids, digests or constants. All other keys are digests."""
 
 _PROOF = "sealing/proof"
-"""A document that only the keys that the store was begun with can open."""
+"""A document that only the keys with which the store was initialised can decrypt."""
 
-_FOUND_BARE = "bare:"
-"""Marks the version of a document that was found under its bare name, from before anything was hidden."""
+_PLAIN_NAME = "bare:"
+"""Prefix of the version of a document under its plain name, written before encryption was turned on."""
 
 
 class EncryptedDocuments:
-    """Documents that are sealed on their way out and opened on their way in.
+    """Encrypts documents on write and decrypts them on read.
 
-    A hidden name is a digest by a key; what lies under its bare name, from before encryption was on, stays there and is
-    sealed with its next change. Methods raise UnreadableError, a TransientError, for what cannot be opened.
+    A confidential name is replaced by a keyed digest. A document that was written under its plain name, before
+    encryption was turned on, stays there and is encrypted with its next change. Methods raise UnreadableError, a
+    TransientError, for documents that cannot be decrypted.
     """
 
-    def __init__(self, documents: Documents, sealer: Sealer) -> None:
-        self._documents, self._sealer = documents, sealer
-        self._proving = threading.Lock()
-        self._proved = False
-        self._told = ""
-        self._never_bare = LruCache[bool](50_000)
+    def __init__(self, documents: Documents, encryptor: Encryptor) -> None:
+        self._documents, self._encryptor = documents, encryptor
+        self._verifying = threading.Lock()
+        self._verified = False
+        self._logged_cause = ""
+        self._no_plain_name = LruCache[bool](50_000)
 
     def load(self, key: str) -> Stored | None:
         """Return the document, or None if there is none."""
-        self.prove()
+        self.verify_keys()
         name = self._name(key)
-        found = self._documents.load(name)
-        if found is not None:
-            return self._opened(found, name)
-        return self._bare([key]).get(key) if name != key else None
+        stored = self._documents.load(name)
+        if stored is not None:
+            return self._decrypt(stored, name)
+        return self._load_by_plain_name([key]).get(key) if name != key else None
 
     def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
         """Return those of the documents that exist."""
-        self.prove()
+        self.verify_keys()
         names = {key: self._name(key) for key in keys}
-        found = self._documents.load_many(list(names.values()))
-        documents = {key: self._opened(found[name], name) for key, name in names.items() if name in found}
-        return documents | self._bare([key for key, name in names.items() if name not in found and name != key])
+        stored = self._documents.load_many(list(names.values()))
+        documents = {key: self._decrypt(stored[name], name) for key, name in names.items() if name in stored}
+        missing = [key for key, name in names.items() if name not in stored and name != key]
+        return documents | self._load_by_plain_name(missing)
 
     def save(self, key: str, data: bytes, etag: str | None, ttl: int | None = None) -> None:
-        """Write the document if its version is still `etag`; with None, if there is none yet. Raises ConflictError."""
-        self.prove()
-        name = place = self._name(key)
-        if etag is not None and etag.startswith(_FOUND_BARE):
-            place, etag = key, etag.removeprefix(_FOUND_BARE)
-        elif etag is None and name != key and self._bare([key]):
+        """Write the document if its version is still `etag`; with None, if it does not exist. Raises ConflictError."""
+        self.verify_keys()
+        name = stored_name = self._name(key)
+        if etag is not None and etag.startswith(_PLAIN_NAME):
+            stored_name, etag = key, etag.removeprefix(_PLAIN_NAME)
+        elif etag is None and name != key and self._load_by_plain_name([key]):
             raise ConflictError(name)
-        self._documents.save(place, self._sealer.seal(data, name), etag, ttl)
+        self._documents.save(stored_name, self._encryptor.encrypt(data, name), etag, ttl)
 
-    def prove(self) -> None:
-        """Make sure that the keys are those that the store was begun with, once. Raises UnreadableError.
+    def verify_keys(self) -> None:
+        """Check once that the keys are those with which the store was initialised. Raises UnreadableError.
 
-        With others nothing could be opened; but where names are hidden, nothing would be found, and be taken for new.
+        With other keys, documents under digests would not be found and would be mistaken for new ones.
         """
-        if self._proved:
+        if self._verified:
             return
-        with self._proving:
-            # Of several replicas that begin at once only one leaves the proof, and the others find it.
-            if not (self._prove() or self._prove()):
-                raise TransientError("the store does not keep the proof of its keys")
-            self._proved = True
+        with self._verifying:
+            # Of several replicas that start at once, one writes the proof, and the others read it.
+            if not (self._check_proof() or self._check_proof()):
+                raise TransientError("the store does not keep the proof document of its keys")
+            self._verified = True
 
-    def _prove(self) -> bool:
-        # What the keys make of this name shows them by itself: also another key of the same id is noticed.
-        expected = self._sealer.hidden(_PROOF)
+    def _check_proof(self) -> bool:
+        # The digest of this name depends on the key, so another key with the same id is detected too.
+        expected = self._encryptor.name_digest(_PROOF)
         proof = self._documents.load(_PROOF)
         if proof is not None:
-            if self._sealer.open(proof.data, _PROOF) != (expected or "").encode():
-                raise UnreadableError("the names in this store were hidden with another key than the one here")
-        elif expected is not None and self._sealer.seals:
+            if self._encryptor.decrypt(proof.data, _PROOF) != (expected or "").encode():
+                raise UnreadableError("the record names in this store were made with another key")
+        elif expected is not None and self._encryptor.encrypts:
             try:
-                self._documents.save(_PROOF, self._sealer.seal(expected.encode(), _PROOF), None)
+                self._documents.save(_PROOF, self._encryptor.encrypt(expected.encode(), _PROOF), None)
             except ConflictError:
                 return False
         return True
 
     def readable(self) -> bool:
-        """Tell whether what is stored can be read with the keys that are here; log it if not."""
+        """Return whether stored data can be decrypted with the available keys; log the cause if not."""
         try:
-            self.prove()
+            self.verify_keys()
         except UnreadableError as error:
-            if str(error) != self._told:
-                log.error("nothing that is stored can be read", extra={"cause": str(error)})
-            self._told = str(error)
+            if str(error) != self._logged_cause:
+                log.error("stored data cannot be decrypted", extra={"cause": str(error)})
+            self._logged_cause = str(error)
             return False
         return True
 
-    def _bare(self, keys: Sequence[str]) -> dict[str, Stored]:
-        """Return those of the documents that lie under their bare names; none comes there any more."""
-        unsure = [key for key in keys if not self._never_bare.get(key)]
-        found = self._documents.load_many(unsure) if unsure and self._sealer.accepts_unsealed else {}
-        for key in unsure:
-            if key not in found:
-                self._never_bare.put(key, True)
-        return {key: self._opened(one, self._name(key), _FOUND_BARE) for key, one in found.items()}
+    def _load_by_plain_name(self, keys: Sequence[str]) -> dict[str, Stored]:
+        """Return those of the documents that exist under their plain names; no new ones are written there."""
+        unchecked = [key for key in keys if not self._no_plain_name.get(key)]
+        stored = self._documents.load_many(unchecked) if unchecked and self._encryptor.accepts_unencrypted else {}
+        for key in unchecked:
+            if key not in stored:
+                self._no_plain_name.put(key, True)
+        return {key: self._decrypt(document, self._name(key), _PLAIN_NAME) for key, document in stored.items()}
 
-    def _opened(self, found: Stored, name: str, mark: str = "") -> Stored:
-        return Stored(self._sealer.open(found.data, name), mark + found.etag, name)
+    def _decrypt(self, stored: Stored, name: str, etag_prefix: str = "") -> Stored:
+        return Stored(self._encryptor.decrypt(stored.data, name), etag_prefix + stored.etag, name)
 
     def _name(self, key: str) -> str:
         kind = key.partition("/")[0]
-        digest = None if kind in _OPEN_KINDS else self._sealer.hidden(key)
+        digest = None if kind in _PUBLIC_KINDS else self._encryptor.name_digest(key)
         return key if digest is None else f"{kind}/{digest}"

@@ -1,14 +1,13 @@
-"""Exactly once on a document that many operations share, without a transaction and without growing for ever.
+"""Exactly-once updates of a document that many operations share, without transactions and in bounded space.
 
-An operation (a reservation, a charge) has a record of its own. In this order, each step repeatable:
-1. its record says that it is under way;
-2. the shared document is changed and, by the same write, marked with the operation's key;
-3. its record says that it is done, and from then on the mark may go with any later write.
+An operation (a reservation, a charge) has a record of its own. It runs these steps in order; each can be repeated:
+1. its record is written as pending;
+2. the shared document is changed and, by the same write, gets a marker with the operation's key;
+3. its record is written as done; from then on any later write may remove the marker.
 
-A repeat after a crash finds the mark. A late duplicate, in any process, finds the mark or the done record:
-the shared document is read first, then the record, then the shared document is written under the version that
-was read. Had the mark come since, the write would conflict; had it come and gone before, the record would be
-done.
+A retry after a crash finds the marker. A late duplicate, in any process, finds the marker or the done record: it reads
+the shared document first, then the record, and then writes the document under the version it has read. If the marker
+was added in the meantime, the write conflicts; if it was added and removed before, the record is done.
 """
 
 import threading
@@ -23,17 +22,17 @@ from services.common.records import Effect, MarkedDocument, OperationMarker
 from services.common.storage.documents import Records
 from services.common.storage.group_commit import GroupCommit
 
-_UNKNOWN_FOR = timedelta(seconds=60)
-"""A mark this old that the process knows nothing of is looked up: it may be from before a restart."""
-_LOOK_UPS = 20
-"""How many such marks one write looks up at most."""
-_MOST_REMEMBERED = 50_000
+_LOOK_UP_AFTER = timedelta(seconds=60)
+"""The age from which an unknown marker is looked up, because it may be from before a restart."""
+_MAX_LOOK_UPS = 20
+"""How many markers one write looks up."""
+_MAX_REMEMBERED = 50_000
 
 
 D = TypeVar("D", bound=MarkedDocument)
 
 Change = Callable[[D], tuple[D, Effect]]
-"""Changes the document and tells what it did; pure, and total: it shares its write with other operations."""
+"""Returns the changed document and the effect. It must be pure and must not raise: operations share a write."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,16 @@ class _Operation(Generic[D]):
     change: Change[D]
 
 
-class _Turn(Generic[D]):
+class _Writer(Generic[D]):
     def __init__(self, write: Callable[[Sequence[_Operation[D]]], Sequence[Effect | None]]) -> None:
         self.group_commit: GroupCommit[_Operation[D], Effect | None] = GroupCommit(write)
         self.users = 0
 
 
 class ExactlyOnceUpdater(Generic[D]):
-    """Changes shared documents of one kind, in group commits.
+    """Changes shared documents of one kind, in group commits. Each key changes a document at most once.
 
-    `settled` is given operations' keys and returns those whose records say that they are done; `fresh` makes
-    the document with an id where there is none yet. A key changes each document at most once.
+    `settled` takes keys of operations and returns those whose records are done. `fresh` creates a document by its id.
     """
 
     def __init__(
@@ -64,83 +62,83 @@ class ExactlyOnceUpdater(Generic[D]):
     ) -> None:
         self._records, self._settled, self._fresh, self._clock = records, settled, fresh, clock
         self._guard = threading.Lock()
-        self._turns: dict[str, _Turn[D]] = {}
+        self._writers: dict[str, _Writer[D]] = {}
         self._forgotten: dict[tuple[str, str], None] = {}
 
     def apply(self, document_id: str, key: str | None, change: Change[D]) -> Effect | None:
-        """Change the document unless the key's operation already has; return what was done, then or now.
+        """Apply the operation unless it was applied before; return its effect, then or now.
 
-        None means that the operation is settled: its record knows the rest. Without a key every call counts.
+        None means that the operation is done, as its record says. Without a key every call is applied.
         Raises TransientError.
         """
         with self._guard:
-            turn = self._turns.setdefault(document_id, _Turn(partial(self._write, document_id)))
-            turn.users += 1
+            writer = self._writers.setdefault(document_id, _Writer(partial(self._write, document_id)))
+            writer.users += 1
         try:
-            return turn.group_commit.submit(_Operation(key, change))
+            return writer.group_commit.submit(_Operation(key, change))
         finally:
             with self._guard:
-                turn.users -= 1
-                if not turn.users:
-                    del self._turns[document_id]
+                writer.users -= 1
+                if not writer.users:
+                    del self._writers[document_id]
 
     def forget(self, document_id: str, key: str) -> None:
-        """Let the mark go with the next write; only after the operation's record says that it is done."""
+        """Remove the marker with the next write. Call it only after the operation's record is done."""
         with self._guard:
             self._forgotten[document_id, key] = None
-            if len(self._forgotten) > _MOST_REMEMBERED:
-                del self._forgotten[next(iter(self._forgotten))]  # it will be looked up instead
+            if len(self._forgotten) > _MAX_REMEMBERED:
+                del self._forgotten[next(iter(self._forgotten))]  # the marker is looked up later instead
 
     def _write(self, document_id: str, operations: Sequence[_Operation[D]]) -> Sequence[Effect | None]:
         results: list[Effect | None] = []
-        gone: set[str] = set()
+        removed: set[str] = set()
 
         def change(before: D | None) -> D:
             document = self._fresh(document_id) if before is None else before
             now = self._clock()
             forgotten = {key for key in document.marks if (document_id, key) in self._forgotten}
             old = _old(document, forgotten, now)
-            unmarked = {one.key for one in operations if one.key is not None} - document.marks.keys()
-            asked = [*unmarked, *old]
-            settled = set(self._settled(asked)) if asked else set()
+            unmarked = {operation.key for operation in operations if operation.key is not None} - document.marks.keys()
+            to_look_up = [*unmarked, *old]
+            settled = set(self._settled(to_look_up)) if to_look_up else set()
             after, results[:] = _applied(document, operations, settled, rfc3339(now))
             if after is document:
                 return document
-            gone.clear()
-            gone.update(forgotten | (settled & document.marks.keys()))
-            # What is old and still under way is asked about again only after as long a time.
-            fresh = {
+            removed.clear()
+            removed.update(forgotten | (settled & document.marks.keys()))
+            # An old marker of a pending operation is looked up again only after the same time.
+            postponed = {
                 key: mark.model_copy(update={"at": rfc3339(now)}) for key, mark in after.marks.items() if key in old
             }
-            marks = {key: mark for key, mark in (after.marks | fresh).items() if key not in gone}
+            marks = {key: mark for key, mark in (after.marks | postponed).items() if key not in removed}
             return after.model_copy(update={"marks": marks})
 
         self._records.update(document_id, change)
         with self._guard:
-            for key in gone:
+            for key in removed:
                 self._forgotten.pop((document_id, key), None)
         return results
 
 
 def _old(document: MarkedDocument, known: Collection[str], now: datetime) -> list[str]:
-    limit = rfc3339(now - _UNKNOWN_FOR)
-    return [key for key, mark in document.marks.items() if mark.at < limit and key not in known][:_LOOK_UPS]
+    limit = rfc3339(now - _LOOK_UP_AFTER)
+    return [key for key, mark in document.marks.items() if mark.at < limit and key not in known][:_MAX_LOOK_UPS]
 
 
 def _applied(
     document: D, operations: Sequence[_Operation[D]], settled: Collection[str], now: str
 ) -> tuple[D, list[Effect | None]]:
-    """Return the document after the operations, the very same if they change nothing, and what each did."""
+    """Return the document after the operations, the same object if nothing changed, and the effect of each."""
     results: list[Effect | None] = []
-    for one in operations:
-        if one.key in document.marks:
-            results.append(document.marks[one.key].did)
-        elif one.key in settled:
+    for operation in operations:
+        if operation.key in document.marks:
+            results.append(document.marks[operation.key].did)
+        elif operation.key in settled:
             results.append(None)
         else:
-            document, did = one.change(document)
-            results.append(did)
-            if one.key is not None:
-                marks = document.marks | {one.key: OperationMarker(at=now, did=did)}
+            document, effect = operation.change(document)
+            results.append(effect)
+            if operation.key is not None:
+                marks = document.marks | {operation.key: OperationMarker(at=now, did=effect)}
                 document = document.model_copy(update={"marks": marks})
     return document, results

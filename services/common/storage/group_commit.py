@@ -1,4 +1,4 @@
-"""Group commit: what several threads want written at once goes out in one write."""
+"""Group commit: one write applies the pending operations of several threads."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -16,28 +16,28 @@ class _Ticket(Generic[Op, R]):
 
 
 class GroupCommit(Generic[Op, R]):
-    """Hands operations to `apply` in batches: whoever gets the turn applies all that wait.
+    """Passes operations to `apply` in batches: the thread that gets the lock applies all waiting operations.
 
-    `apply` answers with one result for each operation, in their order. Nothing waits for a batch to fill:
-    a lone operation is applied at once.
+    `apply` returns one result for each operation, in their order. No operation waits for a batch to fill: a single one
+    is applied at once.
     """
 
     def __init__(self, apply: Callable[[Sequence[Op]], Sequence[R]]) -> None:
         self._apply = apply
         self._guard = threading.Lock()
-        self._turn = threading.Lock()
+        self._applying = threading.Lock()
         self._waiting: list[_Ticket[Op, R]] = []
 
     def submit(self, operation: Op) -> R:
-        """Return the result of the operation once it is applied, or raise what `apply` raised."""
+        """Apply the operation and return its result, or raise the error of `apply`."""
         return self.submit_all([operation])[0]
 
     def submit_all(self, operations: Sequence[Op]) -> list[R]:
-        """Return the results of the operations, which are applied together, or raise what `apply` raised."""
+        """Apply the operations together and return their results, or raise the error of `apply`."""
         tickets = [_Ticket[Op, R](operation) for operation in operations]
         with self._guard:
             self._waiting.extend(tickets)
-        with self._turn:
+        with self._applying:
             if any(not ticket.result and ticket.error is None for ticket in tickets):
                 self._apply_waiting()
         for ticket in tickets:
@@ -52,6 +52,6 @@ class GroupCommit(Generic[Op, R]):
             results = self._apply([ticket.operation for ticket in batch])
             for ticket, result in zip(batch, results, strict=True):
                 ticket.result = [result]
-        except BaseException as error:  # noqa: BLE001 - each waiting thread raises it itself
+        except BaseException as error:  # noqa: BLE001 - each waiting thread raises it
             for ticket in batch:
                 ticket.error = error

@@ -1,11 +1,12 @@
-"""An index in the state store: newest first, flat in cost however much it holds, without a key all writers fight for.
+"""An index in the state store: newest first, at a constant cost per call, without a key that all writers contend for.
 
-Entries lie in pages of a fixed size; pages follow each other in a shard; a shard's head names its last page and the
-pages that still hold open entries. An entry's id chooses its shard, so that a put repeated after a crash, by any
-process, finds what the first try left. Writers in one process share writes (group commit); readers merge the shards.
+Entries are stored in pages of a fixed size, and pages in shards. The head of a shard has the number of its last page
+and the pages with open entries. The id of an entry determines its shard, so that a put that is repeated after a crash,
+by any process, finds the entry of the first attempt. Writers in one process share writes (group commit); readers merge
+the shards.
 
 Keys: `<name>/<shard>` is a head, `<name>/<shard>/<page>` a page. A page is written before its head, and both are
-derived from what is read just before, so any write may be repeated after a crash.
+derived from the state that was just read, so any write may be repeated after a crash.
 """
 
 from collections.abc import Sequence
@@ -22,25 +23,25 @@ from services.common.storage.group_commit import GroupCommit
 
 SHARDS = 4
 PAGE_SIZE = 20
-"""So few, as each line that is added writes its page anew; pages from before may hold up to `LONGEST_PAGE`."""
+"""Entries of a page. It is small, because each added entry rewrites its page; old pages have up to `LONGEST_PAGE`."""
 LONGEST_PAGE = 50
 _MAX_ATTEMPTS = 20
 _CLOSED_SECONDS = 60
 _LOOK_BACK = 5
-"""How many pages before the last are searched for what a try before a crash may have appended."""
-_MOST_BACK = 150
-"""The same where the caller says since when there may have been a try."""
-_STEP = 10
+"""How many pages before the last are searched for an entry that an attempt before a crash has appended."""
+_MAX_LOOK_BACK = 150
+"""The same where the caller gives the time of the first attempt."""
+_READ_AHEAD = 10
 _PAGES_DECODED = 20
-"""How many pages of a shard are kept as they were read or written last."""
+"""How many parsed pages of a shard are cached."""
 WHAT = "a part of an index"
-"""What a page or a head is called that cannot be read."""
+"""The name of an unreadable page or head in errors."""
 
 
 class ShardHead(BaseModel):
-    """The state of a shard: its last page, how many open entries each page has that has any, and what was closed.
+    """The state of a shard: its last page, the number of open entries by page, and counts of closed entries.
 
-    `closed` counts, by the status that entries were closed with and by Unix second, for the last minute.
+    `closed` counts entries by the status they were closed with and by Unix second, for the last minute.
     """
 
     last: int = 0
@@ -80,29 +81,29 @@ class Index:
     """The writing side of an index; `index_reader.IndexReader` is the reading side."""
 
     def __init__(self, documents: Documents, name: str, clock: Clock = utc_now) -> None:
-        self._lanes = [_Shard(documents, name, shard, clock) for shard in range(SHARDS)]
+        self._shards = [_Shard(documents, name, shard, clock) for shard in range(SHARDS)]
 
     def put(self, entry: Entry, entry_location: EntryLocation | None = None, since: str | None = None) -> EntryLocation:
-        """Append the entry, or with its place replace an older revision of it; return where it lies.
+        """Append the entry, or with its location replace an older revision of it; return its location.
 
-        Repeating a put changes nothing; one that may be repeated long after its first try tells by `since` (as
-        `Entry.at`) before which time there was none. Raises TransientError.
+        Repeating a put changes nothing. A put that may be repeated long after its first attempt passes in `since` (a
+        time as `Entry.at`) the earliest possible time of that attempt. Raises TransientError.
         """
         shard = entry_location.shard if entry_location else _shard_of(entry)
-        return self._lanes[shard].group_commit.submit(_Put(entry, entry_location, since))
+        return self._shards[shard].group_commit.submit(_Put(entry, entry_location, since))
 
     def append_all(self, entries: Sequence[Entry], since: str) -> None:
-        """Append the entries together, in as few writes as can be; `since` as in `put`. Raises TransientError."""
-        by_lane: dict[int, list[_Put]] = {}
+        """Append the entries in as few writes as possible; `since` is as in `put`. Raises TransientError."""
+        by_shard: dict[int, list[_Put]] = {}
         for entry in entries:
-            by_lane.setdefault(_shard_of(entry), []).append(_Put(entry, None, since))
-        for shard, puts in by_lane.items():
-            self._lanes[shard].group_commit.submit_all(puts)
+            by_shard.setdefault(_shard_of(entry), []).append(_Put(entry, None, since))
+        for shard, puts in by_shard.items():
+            self._shards[shard].group_commit.submit_all(puts)
 
     def drop(self, entry: Entry) -> None:
-        """Blank an entry that was read here, so that readers pass over it and its id may be put again."""
+        """Blank an entry that was read from this index, so that readers skip it and its id may be put again."""
         if entry.entry_location is not None:
-            self._lanes[entry.entry_location.shard].group_commit.submit(_Put(entry, entry.entry_location, drop=True))
+            self._shards[entry.entry_location.shard].group_commit.submit(_Put(entry, entry.entry_location, drop=True))
 
 
 def _shard_of(entry: Entry) -> int:
@@ -111,9 +112,9 @@ def _shard_of(entry: Entry) -> int:
 
 class _Shard:
     def __init__(self, documents: Documents, name: str, shard: int, clock: Clock) -> None:
-        self._documents, self._name, self._lane, self._clock = documents, name, shard, clock
+        self._documents, self._name, self._number, self._clock = documents, name, shard, clock
         self._pages = Decoder(Page, _PAGES_DECODED, WHAT)
-        # Of a customer's list the rest of the name is made of who he is.
+        # The rest of the name may contain a customer id.
         self._kind = name.partition("/")[0]
         self._last_seen = 0
         self.group_commit: GroupCommit[_Put, EntryLocation] = GroupCommit(self._apply)
@@ -121,46 +122,46 @@ class _Shard:
     def _apply(self, puts: Sequence[_Put]) -> Sequence[EntryLocation]:
         for _ in range(_MAX_ATTEMPTS):
             head, stored = self._read(puts)
-            pages = {number: self._page(number, found) for number, found in stored.items()}
-            batch = _Batch(self._lane, int(self._clock().timestamp()), head, stored, pages)
-            places = [batch.apply(put) for put in puts]
+            pages = {number: self._page(number, document) for number, document in stored.items()}
+            batch = _Batch(self._number, int(self._clock().timestamp()), head, stored, pages)
+            locations = [batch.apply(put) for put in puts]
             try:
                 self._write(batch)
             except ConflictError:
                 continue
             self._last_seen = batch.head.last
-            return places
-        raise TransientError(f"an index of {self._kind} is being written by too many at once")
+            return locations
+        raise TransientError(f"too many concurrent writes to an index of {self._kind}")
 
     def _read(self, puts: Sequence[_Put]) -> tuple[Stored | None, dict[int, Stored | None]]:
-        """Read the head, the pages that the batch names, and the last pages with room for what it appends."""
-        named = {put.entry_location.page for put in puts if put.entry_location}
+        """Read the head, the pages of the batch's locations, and the last pages with room for appended entries."""
+        located = {put.entry_location.page for put in puts if put.entry_location}
         appends = sum(put.entry_location is None for put in puts)
         last = self._last_seen
         for _ in range(_MAX_ATTEMPTS):
-            fresh = range(max(last - _LOOK_BACK, 0), last + 2 + appends // PAGE_SIZE) if appends else range(0)
-            pages = sorted(named | set(fresh))
-            found = self._documents.load_many([head_key(self._name, self._lane), *map(self._page_key, pages)])
-            head = found.get(head_key(self._name, self._lane))
-            stored = {page: found.get(self._page_key(page)) for page in pages}
-            # A crash may have left pages that the head does not name yet; they count.
-            actual = max([head.read_as(ShardHead, WHAT).last if head else 0, *(p for p in fresh if stored[p])])
+            recent = range(max(last - _LOOK_BACK, 0), last + 2 + appends // PAGE_SIZE) if appends else range(0)
+            pages = sorted(located | set(recent))
+            documents = self._documents.load_many([head_key(self._name, self._number), *map(self._page_key, pages)])
+            head = documents.get(head_key(self._name, self._number))
+            stored = {page: documents.get(self._page_key(page)) for page in pages}
+            # A crash may have left pages after the last page of the head; they count too.
+            actual = max([head.read_as(ShardHead, WHAT).last if head else 0, *(p for p in recent if stored[p])])
             if actual == last or not appends:
-                return head, stored | self._older(fresh, stored, puts)
+                return head, stored | self._older(recent, stored, puts)
             last = actual
-        raise TransientError(f"an index of {self._kind} grows faster than it can be read")
+        raise TransientError(f"an index of {self._kind} grows faster than it is read")
 
-    def _older(self, fresh: range, stored: dict[int, Stored | None], puts: Sequence[_Put]) -> dict[int, Stored | None]:
-        """Read further back, for as long as a page may hold what one of the puts has appended before."""
+    def _older(self, recent: range, stored: dict[int, Stored | None], puts: Sequence[_Put]) -> dict[int, Stored | None]:
+        """Read older pages, as long as a page may contain an entry that an earlier attempt of a put has appended."""
         since = min((put.since for put in puts if put.since and put.entry_location is None), default=None)
         older: dict[int, Stored | None] = {}
-        oldest = stored[fresh[0]] if since and fresh else None
-        while since and oldest and (first := min(older, default=fresh[0])) > 0 and len(older) < _MOST_BACK:
+        oldest = stored[recent[0]] if since and recent else None
+        while since and oldest and (first := min(older, default=recent[0])) > 0 and len(older) < _MAX_LOOK_BACK:
             if max((entry.at for entry in self._pages.read(self._page_key(first), oldest).entries), default="") < since:
                 break
-            pages = range(max(first - _STEP, 0), first)
-            found = self._documents.load_many([self._page_key(page) for page in pages])
-            older |= {page: found.get(self._page_key(page)) for page in pages}
+            pages = range(max(first - _READ_AHEAD, 0), first)
+            documents = self._documents.load_many([self._page_key(page) for page in pages])
+            older |= {page: documents.get(self._page_key(page)) for page in pages}
             oldest = older[pages[0]]
         return older
 
@@ -172,20 +173,20 @@ class _Shard:
             self._pages.remember(self._page_key(number), data, page)
         if batch.head != batch.head_before or batch.stored_head is None:
             stored = batch.stored_head
-            key = head_key(self._name, self._lane)
+            key = head_key(self._name, self._number)
             self._documents.save(key, batch.head.model_dump_json().encode(), stored.etag if stored else None)
 
-    def _page(self, number: int, found: Stored | None) -> Page:
-        """Return a page that may be changed."""
-        entries = self._pages.read(self._page_key(number), found).entries if found else []
+    def _page(self, number: int, stored: Stored | None) -> Page:
+        """Return a mutable copy of a page."""
+        entries = self._pages.read(self._page_key(number), stored).entries if stored else []
         return Page.model_construct(entries=[*entries])
 
     def _page_key(self, page: int) -> str:
-        return page_key(self._name, self._lane, page)
+        return page_key(self._name, self._number, page)
 
 
 class _Batch:
-    """Applies puts to what was read; pure."""
+    """Applies puts to the pages and the head that were read; pure."""
 
     def __init__(
         self,
@@ -198,7 +199,7 @@ class _Batch:
         self.shard, self.now, self.stored_head, self.stored, self.pages = shard, now, stored_head, stored, pages
         self.head_before = stored_head.read_as(ShardHead, WHAT) if stored_head else ShardHead()
         self.head = self.head_before.model_copy(deep=True)
-        self.head.last = max([self.head.last, *(number for number, found in stored.items() if found)])
+        self.head.last = max([self.head.last, *(number for number, document in stored.items() if document)])
         self.dirty: set[int] = set()
 
     def apply(self, put: _Put) -> EntryLocation:
@@ -215,8 +216,8 @@ class _Batch:
                 self._count_closed(str(put.entry.data.get("status")))
             page.entries[position] = put.entry
             self.dirty.add(number)
-        # Counted anew at each touch: a crash between page and head is mended by the repeated put.
-        count = sum(kept.open for kept in page.entries)
+        # Recounted with each put, so that a repeated put corrects the head after a crash between page and head.
+        count = sum(entry.open for entry in page.entries)
         self.head.open.pop(number, None)
         if count:
             self.head.open[number] = count
@@ -225,7 +226,7 @@ class _Batch:
     def _blank(self, number: int, position: int | None) -> None:
         if position is not None:
             entries = self.pages[number].entries
-            # The line stays, as cursors count lines.
+            # An empty entry remains, because cursors count entries.
             entries[position] = Entry(id="", at=entries[position].at)
             self.dirty.add(number)
 
@@ -236,7 +237,7 @@ class _Batch:
     def _number_for(self, entry: Entry) -> int:
         for number in sorted(self.pages, reverse=True):
             if self.pages[number].find(entry.id) is not None:
-                return number  # appended before, by a try whose caller never heard of it
+                return number  # an earlier attempt appended it, but its response was lost
         while len(self.pages[self.head.last].entries) >= PAGE_SIZE:
             self.head.last += 1
         return self.head.last

@@ -1,4 +1,4 @@
-"""The reading side of an index: pages of entries, newest first, and what was added since."""
+"""The reading side of an index: pages of entries, newest first, and entries added since a cursor."""
 
 import base64
 import json
@@ -10,25 +10,25 @@ from services.common.storage.documents import Decoder, Documents, Stored
 from services.common.storage.index import LONGEST_PAGE, PAGE_SIZE, SHARDS, WHAT, Page, ShardHead, head_key, page_key
 
 _EXTRA_PAGES = 100
-"""How many pages beyond the answer's own size one request may search through for matches."""
+"""How many pages beyond the size of its result one call may search for matches."""
 
 _PAGES_DECODED = 100
-"""How many pages are kept as they were read last: nearly all of those that a list shows have not changed since."""
+"""How many parsed pages are cached: most pages of a list do not change between two calls."""
 
 
 @dataclass
 class _Shard:
-    """How far one shard is read: `pages` are still to come, `buffer` is read and not handed out (oldest first)."""
+    """The reading position in a shard: `pages` are unread, `buffer` is read and not returned yet (oldest first)."""
 
     number: int
     pages: Sequence[int]
-    skip: int | None = None  # of the first of `pages`, only this many entries count
+    skip: int | None = None  # of the first page, only this many entries count
     page: int = -1
     buffer: list[Entry] = field(default_factory=list)
     fetched: dict[int, list[Entry]] = field(default_factory=dict)
 
     def advance(self) -> None:
-        """Move on to the next pages that are fetched, to the first that is not empty."""
+        """Move to the next fetched page that is not empty."""
         while not self.buffer and self.pages and self.pages[0] in self.fetched:
             self.page, self.pages = self.pages[0], self.pages[1:]
             self.buffer = self.fetched.pop(self.page)[: self.skip]
@@ -44,7 +44,7 @@ class _Shard:
 
 @dataclass(frozen=True)
 class _Added:
-    """An entry that `follow` found, by what it is sorted, and the position behind it in its shard."""
+    """An entry that `follow` returns, its sort key, and the position after it in its shard."""
 
     order: str
     shard: int
@@ -53,7 +53,7 @@ class _Added:
 
 
 class IndexReader:
-    """Reads an index; the cost of a call depends on what it returns, not on what the index holds."""
+    """Reads an index; the cost of a call depends on the size of its result, not on the size of the index."""
 
     def __init__(self, documents: Documents, name: str) -> None:
         self._documents, self._name = documents, name
@@ -66,32 +66,32 @@ class IndexReader:
         only_open: bool = False,
         match: Callable[[Entry], bool] = lambda _entry: True,
     ) -> Slice:
-        """Return up to `limit` entries that match, newest first.
+        """Return up to `limit` matching entries, newest first.
 
-        With few matches the answer may be short, even empty, and still have a cursor: one call searches a bounded
-        number of pages. Raises BadCursorError and TransientError.
+        A call searches a bounded number of pages. So with few matches the result may be short or even empty and still
+        have a cursor. Raises BadCursorError and TransientError.
         """
         shards = self._start(cursor, only_open)
         budget = limit // PAGE_SIZE + SHARDS + _EXTRA_PAGES
-        found: list[Entry] = []
-        while len(found) < limit:
+        entries: list[Entry] = []
+        while len(entries) < limit:
             for shard in shards:
                 shard.advance()
             while budget > 0 and any(shard.pages and not shard.buffer for shard in shards):
-                budget -= self._fill(shards, limit - len(found), budget)
+                budget -= self._fill(shards, limit - len(entries), budget)
             ready = [shard for shard in shards if shard.buffer]
             if not ready or any(shard.pages and not shard.buffer for shard in shards):
                 break
             newest = max(ready, key=lambda shard: shard.buffer[-1].at)
             entry = newest.buffer.pop()
             if entry.id and (entry.open or not only_open) and match(entry):
-                found.append(entry)
-        reached = {shard.number: shard.position() for shard in shards}
-        positions = [reached.get(shard) for shard in range(SHARDS)]
-        return Slice(found, _encode(positions) if any(positions) else None)
+                entries.append(entry)
+        positions_by_shard = {shard.number: shard.position() for shard in shards}
+        positions = [positions_by_shard.get(shard) for shard in range(SHARDS)]
+        return Slice(entries, _encode(positions) if any(positions) else None)
 
     def open_pages(self, limit: int) -> Iterator[list[Entry]]:
-        """Go through all open entries, newest first, `limit` of them at a time. Raises TransientError."""
+        """Iterate over all open entries, newest first, in pages of `limit`. Raises TransientError."""
         cursor: str | None = None
         while True:
             page = self.read(limit, cursor, only_open=True)
@@ -101,22 +101,22 @@ class IndexReader:
                 return
 
     def open_count(self) -> int:
-        """Return how many entries are open. Raises TransientError."""
+        """Return the number of open entries. Raises TransientError."""
         return sum(sum(head.open.values()) for head in self._heads().values())
 
     def closed_since(self, status: str, second: int) -> int:
-        """Return how many entries were closed with `status` after the Unix second, of the last minute at most."""
+        """Return the number of entries closed with `status` after the Unix second, within the last minute."""
         counts = (head.closed.get(status, {}) for head in self._heads().values())
         return sum(n for count in counts for at, n in count.items() if at > second)
 
     def end(self) -> str:
-        """Return the cursor for `follow` that stands behind the newest entry."""
+        """Return the cursor for `follow` after the newest entry."""
         return _encode([[*self._end_of(shard, head)] for shard, head in self._heads_of_all()])
 
     def follow(self, cursor: str) -> Slice:
-        """Return what was added behind `cursor`, oldest first, and the cursor behind that.
+        """Return the entries added after `cursor`, oldest first, and the cursor after them.
 
-        Raises BadCursorError, also for a cursor ahead of the index (the store was emptied since), and TransientError.
+        Raises TransientError, and BadCursorError for an invalid cursor or one beyond the end (the store was emptied).
         """
         positions = [position or [0, 0] for position in _decode(cursor)]
         heads = self._heads()
@@ -135,12 +135,12 @@ class IndexReader:
                 entries = pages.get((shard, number), [])
                 seen = positions[shard][1] if number == positions[shard][0] else 0
                 for count, entry in enumerate(entries[seen:], seen + 1):
-                    # A shard's own order is kept, or a cursor between two of its entries would skip one.
+                    # The order within a shard is kept, or a cursor between two of its entries would skip one.
                     latest = max(latest, entry.at)
                     added.append(_Added(latest, shard, [number, count], entry))
                 reached[shard] = [number, max(seen, len(entries))]
-        added.sort(key=lambda one: one.order)
-        return Slice([one.entry for one in added], _encode([*reached]), _behind_each(positions, added))
+        added.sort(key=lambda item: item.order)
+        return Slice([item.entry for item in added], _encode([*reached]), _cursors(positions, added))
 
     def _start(self, cursor: str | None, only_open: bool) -> list[_Shard]:
         resumed = _decode(cursor) if cursor else None
@@ -150,14 +150,14 @@ class IndexReader:
             if position is None:
                 continue
             page, skip = position
-            pages = sorted((one for one in head.open if one <= page), reverse=True)
+            pages = sorted((number for number in head.open if number <= page), reverse=True)
             shard = _Shard(number, pages if only_open else range(min(page, head.last), -1, -1))
             shard.skip = skip if shard.pages and shard.pages[0] == page else None
             shards.append(shard)
         return shards
 
     def _fill(self, shards: list[_Shard], missing: int, budget: int) -> int:
-        """Give every shard entries at hand, reading pages where it has none; return how many were read."""
+        """Read the next pages of every shard with an empty buffer; return the number of pages read."""
         empty = [shard for shard in shards if shard.pages and not shard.buffer]
         if not empty or budget <= 0:
             return 0
@@ -170,15 +170,15 @@ class IndexReader:
         return len(wanted)
 
     def _pages(self, wanted: list[tuple[int, int]]) -> dict[tuple[int, int], list[Entry]]:
-        found = self._documents.load_many([page_key(self._name, *one) for one in wanted])
-        stored = {one: found.get(page_key(self._name, *one)) for one in wanted}
-        return {one: self._entries(one, hit) if hit else [] for one, hit in stored.items()}
+        documents = self._documents.load_many([page_key(self._name, *page) for page in wanted])
+        stored = {page: documents.get(page_key(self._name, *page)) for page in wanted}
+        return {page: self._entries(page, document) if document else [] for page, document in stored.items()}
 
-    def _entries(self, of: tuple[int, int], stored: Stored) -> list[Entry]:
-        entries = self._decoder.read(page_key(self._name, *of), stored).entries
+    def _entries(self, page: tuple[int, int], stored: Stored) -> list[Entry]:
+        entries = self._decoder.read(page_key(self._name, *page), stored).entries
         if entries and entries[-1].entry_location is None:
             for entry in entries:
-                entry.entry_location = EntryLocation(shard=of[0], page=of[1])
+                entry.entry_location = EntryLocation(shard=page[0], page=page[1])
         return entries
 
     def _heads_of_all(self) -> list[tuple[int, ShardHead]]:
@@ -186,18 +186,18 @@ class IndexReader:
         return [(shard, heads.get(shard, ShardHead())) for shard in range(SHARDS)]
 
     def _heads(self) -> dict[int, ShardHead]:
-        found = self._documents.load_many([head_key(self._name, shard) for shard in range(SHARDS)])
-        hits = {shard: found.get(head_key(self._name, shard)) for shard in range(SHARDS)}
-        return {shard: hit.read_as(ShardHead, WHAT) for shard, hit in hits.items() if hit}
+        documents = self._documents.load_many([head_key(self._name, shard) for shard in range(SHARDS)])
+        stored = {shard: documents.get(head_key(self._name, shard)) for shard in range(SHARDS)}
+        return {shard: document.read_as(ShardHead, WHAT) for shard, document in stored.items() if document}
 
     def _end_of(self, shard: int, head: ShardHead) -> tuple[int, int]:
         return head.last, len(self._pages([(shard, head.last)])[shard, head.last])
 
 
-def _behind_each(start: list[list[int]], added: list[_Added]) -> list[str]:
+def _cursors(start: list[list[int]], added: list[_Added]) -> list[str]:
     positions, cursors = list(start), []
-    for one in added:
-        positions[one.shard] = one.position
+    for item in added:
+        positions[item.shard] = item.position
         cursors.append(_encode([*positions]))
     return cursors
 
@@ -211,7 +211,7 @@ def _decode(cursor: str) -> list[list[int] | None]:
         positions = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(positions, list) or len(positions) != SHARDS:
             raise BadCursorError
-        return [None if one is None else _position(one) for one in positions]
+        return [None if position is None else _position(position) for position in positions]
     except (ValueError, TypeError, RecursionError) as error:
         raise BadCursorError from error
 

@@ -1,4 +1,4 @@
-"""A bounded memory of what was used last; forgetting costs time, never truth."""
+"""A bounded in-memory cache that evicts the least recently used entry."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -8,7 +8,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[V]):
-    """Keeps the values of the `size` keys that were used last. Threads may share it."""
+    """Keeps the values of the `size` most recently used keys. Thread-safe."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
@@ -16,14 +16,14 @@ class LruCache(Generic[V]):
         self._guard = Lock()
 
     def get(self, key: str) -> V | None:
-        """Return the value, or None if it is not remembered."""
+        """Return the value, or None if it is not in the cache."""
         with self._guard:
             if key in self._values:
                 self._values.move_to_end(key)
             return self._values.get(key)
 
     def put(self, key: str, value: V) -> V:
-        """Remember the value and return it."""
+        """Store the value and return it."""
         with self._guard:
             self._values[key] = value
             self._values.move_to_end(key)
@@ -32,6 +32,6 @@ class LruCache(Generic[V]):
         return value
 
     def drop(self, key: str) -> None:
-        """Forget the value of a key."""
+        """Remove the value of a key."""
         with self._guard:
             self._values.pop(key, None)

@@ -1,4 +1,4 @@
-"""What every service's Flask application has: health, errors, request parsing, tracing."""
+"""The base of every service's Flask application: health checks, errors, request parsing, tracing."""
 
 import json
 import re
@@ -13,25 +13,25 @@ from werkzeug.urls import iri_to_uri
 
 from services.common import logs, tracing
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.json_models import Request, reason
 from services.common.records import Slice
 from services.common.web import problems
-from services.common.web.origins import only_reads_or_from_here
+from services.common.web.origins import is_safe_or_same_site
 from services.common.web.problems import Problem, invalid, unavailable
 
 MAX_BODY = 256 * 1024
 _JSON = re.compile(r"application/([\w.-]+\+)?json", re.IGNORECASE)
 _UNDECLARED_JSON = frozenset({"", "text/plain"})
-"""Content types with which clients send JSON without saying so: none, and the default of `fetch` for a string."""
+"""Content types under which clients send JSON without declaring it: none, and the default of `fetch` for a string."""
 
 T = TypeVar("T", bound=Request)
 
 
 def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
-    """Return an application that answers `/healthz`, and `/readyz` by what `ready` says, and makes errors problems."""
+    """Return an application with `/healthz`, `/readyz` according to `ready`, and errors as problem details."""
     app = Flask(name, static_folder=None, template_folder=None)
-    # An id that begins with a slash is of nothing; without this the answer would be a redirect to another id.
+    # An id that begins with a slash does not exist; by default Flask would redirect to another id.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     problems.register(app)
@@ -40,14 +40,14 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
 
     @app.errorhandler(TransientError)
     def _transient(error: TransientError) -> Response:
-        log.warning("answered 503", extra={"cause": str(error)})
-        return problems.respond(unavailable("something this needs is not reachable right now"))
+        log.warning("responded with 503", extra={"cause": str(error)})
+        return problems.respond(unavailable("a required dependency is not reachable right now"))
 
     @app.errorhandler(UnreadableError)
     def _unreadable(error: UnreadableError) -> Response:
-        log.error("what is stored cannot be read", extra={"cause": str(error)})
+        log.error("stored data cannot be decrypted", extra={"cause": str(error)})
         return problems.respond(
-            Problem(503, "unreadable", "what is stored cannot be read: its key is not here, or it was changed")
+            Problem(503, "unreadable", "stored data cannot be decrypted: its key is missing, or it was changed")
         )
 
     @app.get("/healthz")
@@ -58,7 +58,7 @@ def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
     def _ready() -> Response:
         if ready():
             return jsonify(status="ready")
-        raise unavailable("not connected to the sidecar yet, or what is stored cannot be read: the log says which")
+        raise unavailable("not connected to the sidecar yet, or stored data cannot be decrypted; see the log")
 
     return app
 
@@ -70,17 +70,17 @@ def read_object() -> dict[str, Any]:
 
 
 def _require_json() -> None:
-    """Raise the 415 unless the content type is one of JSON, or one that may be JSON and no foreign page sent it.
+    """Raise the 415 unless the content type is JSON, or undeclared in a request that no page of another site sends.
 
     A browser sends application/json to another site only after a preflight request, but text/plain or no type without
-    one. So from a page of another site the header is required, whatever else protects the endpoint.
+    one. So requests of pages of other sites need the header, in addition to every other protection of the endpoint.
     """
     if _JSON.fullmatch(request.mimetype):
         return
     if request.mimetype not in _UNDECLARED_JSON:
         raise _unsupported("the body must be JSON; send it with the header Content-Type: application/json")
-    if not only_reads_or_from_here():
-        raise _unsupported("from a page of another site JSON needs the header Content-Type: application/json")
+    if not is_safe_or_same_site():
+        raise _unsupported("requests from pages of other sites need the header Content-Type: application/json")
 
 
 def _unsupported(detail: str) -> Problem:
@@ -88,11 +88,11 @@ def _unsupported(detail: str) -> Problem:
 
 
 def object_from(data: bytes) -> dict[str, Any]:
-    """Return the JSON object that the bytes are. Raises the problem 400."""
+    """Parse the bytes as a JSON object. Raises the problem 400."""
     try:
-        # Numbers with a point stay exact; NaN and Infinity are not JSON.
-        # Read from bytes it might be UTF-16 too, which nobody who looks at requests on their way reckons with.
-        body = json.loads(data.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
+        # Decimal numbers stay exact; NaN and Infinity are not JSON.
+        # From bytes, json.loads would also accept UTF-16, which proxies that inspect requests do not expect.
+        body = json.loads(data.decode(), parse_float=Decimal, parse_constant=_reject_constant)
     except (ValueError, RecursionError, ArithmeticError) as error:
         raise Problem(400, "malformedJson", "the body is not JSON") from error
     if not isinstance(body, dict):
@@ -101,26 +101,26 @@ def object_from(data: bytes) -> dict[str, Any]:
 
 
 def read_body(kind: type[T]) -> T:
-    """Return the request's body as `kind`. Raises the problems 400, 413, 415, and 422 with every wrong field."""
+    """Parse the request's body as `kind`. Raises the problems 400, 413, 415, and 422 with every wrong field."""
     return parse(kind, read_object())
 
 
 def read_optional_object() -> dict[str, Any]:
-    """Return the request's JSON object, or an empty one when there is no body. Raises like `read_object`."""
+    """Return the request's JSON object, or an empty one without a body; raises as `read_object`."""
     return read_object() if request.get_data() else {}
 
 
 def parse(kind: type[T], body: dict[str, Any]) -> T:
-    """Turn a JSON object into `kind`. Raises the 422 that names every wrong field."""
+    """Validate a JSON object as `kind`. Raises the 422 with every wrong field."""
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        found = [(".".join(str(part) for part in item["loc"]) or "body", reason(item)) for item in error.errors()]
-        raise invalid(*found) from error
+        errors = [(".".join(str(part) for part in item["loc"]) or "body", reason(item)) for item in error.errors()]
+        raise invalid(*errors) from error
 
 
 def read_limit(default: int = 100, most: int = 1000) -> int:
-    """Return the query's `limit`. Raises the 422 for anything but a whole number from 1 to `most`."""
+    """Return the query parameter `limit`. Raises the 422 for anything but an integer from 1 to `most`."""
     text = request.args.get("limit", str(default))
     if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
         raise invalid(("limit", f"must be a whole number from 1 to {most}"))
@@ -128,20 +128,20 @@ def read_limit(default: int = 100, most: int = 1000) -> int:
 
 
 def paginated(items: list[dict[str, Any]], page: Slice) -> Response:
-    """Answer a list, with the RFC 8288 link to the next page where there is one."""
-    answer = jsonify(items)
+    """Return the response with a page of a list and an RFC 8288 link to the next page."""
+    response = jsonify(items)
     if page.cursor:
-        kept = [(key, value) for key, value in request.args.items(multi=True) if key != "cursor"]
-        query = urlencode([*kept, ("cursor", page.cursor)])
-        answer.headers["Link"] = f'<{iri_to_uri(request.base_url)}?{query}>; rel="next"'
-    return answer
+        parameters = [(key, value) for key, value in request.args.items(multi=True) if key != "cursor"]
+        query = urlencode([*parameters, ("cursor", page.cursor)])
+        response.headers["Link"] = f'<{iri_to_uri(request.base_url)}?{query}>; rel="next"'
+    return response
 
 
 def content_policy(*more: str) -> str:
-    """Return the Content-Security-Policy of a page: everything from here, nobody's frame; `more` is what it needs."""
-    end = "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    return "; ".join(["default-src 'self'", *more, end])
+    """Return the Content-Security-Policy of a page: own resources only, no framing, and the directives in `more`."""
+    fixed = "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    return "; ".join(["default-src 'self'", *more, fixed])
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")

@@ -1,31 +1,31 @@
-"""By which name, and from which page, a browser asks: pages of other sites must not ask in their reader's place."""
+"""Cross-site request checks: pages of other sites must not send requests in the name of a browser's user."""
 
 from flask import request
 
-_ONLY_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def asked_from_here() -> bool:
-    """Tell whether a page of this service asks, or a person, as far as the browser says so."""
+def is_same_site() -> bool:
+    """Return whether the browser says that the request comes from this origin or directly from a person."""
     return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}
 
 
-def only_reads_or_from_here() -> bool:
-    """Tell whether the current request changes nothing, or comes from no page but this service's own."""
+def is_safe_or_same_site() -> bool:
+    """Return whether the current request has a safe method or does not come from a page of another site."""
     host = _host_of_page()
     same = host is None or host == request.host
-    return request.method in _ONLY_READING or (asked_from_here() and same)
+    return request.method in _SAFE_METHODS or (is_same_site() and same)
 
 
-def fetched_by_other_site() -> bool:
-    """Tell whether a page of another site fetches something by a script or as a part of itself; links may lead here."""
-    return not asked_from_here() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+def is_cross_site_fetch() -> bool:
+    """Return whether a page of another site fetches by a script or embeds a resource; following a link is allowed."""
+    return not is_same_site() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
 
 
 def _host_of_page() -> str | None:
-    """Return the host of the page that sends the request, "" for one without a host, None where nothing names a page.
+    """Return the host of the page that sends the request, "" for an opaque origin, None where no page is named.
 
-    Some old browsers send forms of other sites with neither `Origin` nor `Sec-Fetch-Site`, but with `Referer`.
+    Some old browsers send forms to other sites with neither `Origin` nor `Sec-Fetch-Site`, but with `Referer`.
     """
     headers = request.headers
     if "Origin" in headers:

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, one form for every service."""
+"""Errors as RFC 9457 problem details, in one format for all services."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,10 +38,10 @@ _TITLES = {
 
 
 class Problem(Exception):
-    """An answer other than success.
+    """An error response.
 
     `code` is stable and for programs, `detail` is for people; `errors` lists every wrong field as
-    `{"field", "detail"}`; `challenge` says how to show who one is.
+    `{"field", "detail"}`; `challenge` is the WWW-Authenticate header.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ _STATUSES: Mapping[type[DomainError], int] = {
 
 
 def problem_of(error: DomainError) -> Problem:
-    """Return the HTTP answer for what a rule of the domain refuses."""
+    """Return the problem for a domain error."""
     fields = error.fields if isinstance(error, InvalidError) else []
     retry_after = error.retry_after if isinstance(error, OverloadedError) else None
     return Problem(
@@ -92,42 +92,42 @@ def problem_of(error: DomainError) -> Problem:
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:
-    """Return the 422 that names every wrong field, given as (field, what is wrong)."""
+    """Return the 422 that lists every wrong field, given as (field, detail)."""
     return problem_of(invalid_fields(errors))
 
 
 def not_found(what: str, key: str) -> Problem:
-    """Return the 404 for a thing that does not exist."""
+    """Return the 404 for a resource that does not exist."""
     return problem_of(NotFoundError(what, key))
 
 
 def conflict(code: str, detail: str) -> Problem:
-    """Return the 409 for a move that the current state does not allow."""
+    """Return the 409 for a transition that the current state does not allow."""
     return Problem(409, code, detail)
 
 
 def unavailable(detail: str) -> Problem:
-    """Return the 503 for something that works again after a while."""
+    """Return the 503 for something that is temporarily unavailable."""
     return Problem(503, "unavailable", detail, retry_after=1)
 
 
-def too_much(code: str, detail: str, retry_after: int = 1) -> Problem:
-    """Return the 429 for something that is welcome in `retry_after` seconds."""
+def too_many_requests(code: str, detail: str, retry_after: int = 1) -> Problem:
+    """Return the 429; the client may repeat the request in `retry_after` seconds."""
     return Problem(429, code, detail, retry_after=retry_after)
 
 
 def respond(problem: Problem) -> Response:
-    """Turn a problem into its HTTP answer."""
-    answer = Response(json.dumps(problem.body()), problem.status, content_type=PROBLEM_JSON)
+    """Return the HTTP response for a problem."""
+    response = Response(json.dumps(problem.body()), problem.status, content_type=PROBLEM_JSON)
     if problem.retry_after is not None:
-        answer.headers["Retry-After"] = str(problem.retry_after)
+        response.headers["Retry-After"] = str(problem.retry_after)
     if problem.challenge is not None:
-        answer.headers["WWW-Authenticate"] = problem.challenge
-    return answer
+        response.headers["WWW-Authenticate"] = problem.challenge
+    return response
 
 
 def register(app: Flask) -> None:
-    """Make every error of `app` a problem; no stack trace leaves the service."""
+    """Register error handlers that return problem details; no stack trace leaves the service."""
 
     @app.errorhandler(Problem)
     def _problem(error: Problem) -> Response:
@@ -140,20 +140,20 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
-        answer = respond(Problem(status, f"http{status}", error.description or error.name))
+        response = respond(Problem(status, f"http{status}", error.description or error.name))
         allowed = error.get_headers() if status == 405 else []
-        answer.headers.extend([(name, value) for name, value in allowed if name == "Allow"])
-        return answer
+        response.headers.extend([(name, value) for name, value in allowed if name == "Allow"])
+        return response
 
     @app.after_request
-    def _precondition(answer: Response) -> Response:
-        # Werkzeug answers a condition on a file that does not hold without raising anything.
-        if answer.status_code != 412 or answer.mimetype == PROBLEM_JSON:
-            return answer
-        answer.close()
-        return respond(Problem(412, "http412", "the file is not, or not any more, as the request expects it"))
+    def _precondition(response: Response) -> Response:
+        # For a failed precondition on a file, Werkzeug returns a 412 without raising.
+        if response.status_code != 412 or response.mimetype == PROBLEM_JSON:
+            return response
+        response.close()
+        return respond(Problem(412, "http412", "the file does not match the precondition of the request"))
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("unexpected error", exc_info=error)
-        return respond(Problem(500, "internal", "an unexpected error; the log of the service has the details"))
+        return respond(Problem(500, "internal", "an unexpected error; see the service's log"))

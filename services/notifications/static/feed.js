@@ -1,12 +1,12 @@
-// The feed page: the newest events, what comes after them, older ones on demand, and dead letters.
-// Everything that came from elsewhere is put into the page as text, never as markup.
+// The feed page: the newest events, live updates, older events on demand, and dead letters.
+// All data is inserted as text, never as markup.
 
 const PAGE_SIZE = 100;
-const MOST_ROWS = 1000;
+const MAX_ROWS = 1000;
 const REOPEN_AFTER = 3000;
 const DEAD_LETTERS_EVERY = 15000;
 
-const TROUBLE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
+const FAILURE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
 const WAITING = /(customerActionRequired|approvalRequired)/;
 
 const byId = (id) => document.getElementById(id);
@@ -18,39 +18,39 @@ function address(path, parameters) {
   return `${path}?${query}`.replace(/\?$/, "");
 }
 
-/** Fetches a list; gives its items and the address of the next page, or throws with a sentence for people. */
+/** Fetches a list; returns its items and the URL of the next page, or throws an error with a message for people. */
 async function fetchList(url) {
-  const answer = await fetch(url, { headers: { Accept: "application/json" } });
-  if (!answer.ok) {
-    const problem = await answer.json().catch(() => ({}));
-    const error = new Error(problem.detail ?? `the server answered ${answer.status}`);
-    throw Object.assign(error, { status: answer.status });
+  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    const error = new Error(problem.detail ?? `the server responded with ${response.status}`);
+    throw Object.assign(error, { status: response.status });
   }
-  const link = /<([^>]+)>;\s*rel="next"/.exec(answer.headers.get("Link") ?? "");
+  const link = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "");
   const next = link && new URL(link[1], location.href);
-  return { items: await answer.json(), next: next ? next.pathname + next.search : null };
+  return { items: await response.json(), next: next ? next.pathname + next.search : null };
 }
 
-// --- How things read ---
+// --- Formatting ---
 
 const today = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const otherDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 function showTime(element, text) {
-  const when = new Date(text);
+  const time = new Date(text);
   element.dateTime = text;
-  if (Number.isNaN(when.getTime())) {
+  if (Number.isNaN(time.getTime())) {
     element.textContent = text;
     return;
   }
-  const sameDay = when.toDateString() === new Date().toDateString();
-  element.textContent = (sameDay ? today : otherDay).format(when);
-  element.title = full.format(when);
+  const sameDay = time.toDateString() === new Date().toDateString();
+  element.textContent = (sameDay ? today : otherDay).format(time);
+  element.title = full.format(time);
 }
 
-/** "order.customerActionRequired" reads "Order: customer action required". */
-function typeInWords(type) {
+/** Formats "order.customerActionRequired" as "Order: customer action required". */
+function formatType(type) {
   const [family, ...rest] = type.split(".");
   const words = rest.join(" ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
   return words ? `${family.charAt(0).toUpperCase()}${family.slice(1)}: ${words}` : type;
@@ -61,9 +61,9 @@ function eventRow(event) {
   const part = (name) => row.querySelector(name);
   row.dataset.id = event.id;
   row.dataset.family = event.type.split(".")[0];
-  row.dataset.tone = WAITING.test(event.type) ? "waiting" : TROUBLE.test(event.type) ? "trouble" : "";
+  row.dataset.tone = WAITING.test(event.type) ? "waiting" : FAILURE.test(event.type) ? "trouble" : "";
   showTime(part("time"), event.time);
-  part(".type").textContent = typeInWords(event.type);
+  part(".type").textContent = formatType(event.type);
   part(".type").title = event.type;
   part(".message").textContent = event.message;
   part(".order").textContent = event.fulfillmentId ?? event.orderId;
@@ -90,9 +90,9 @@ const note = byId("events-note");
 const shown = new Map();
 let nextEvents = null;
 
-function say(sentence) {
-  note.textContent = sentence;
-  note.hidden = !sentence;
+function showNote(message) {
+  note.textContent = message;
+  note.hidden = !message;
 }
 
 function clear() {
@@ -100,25 +100,25 @@ function clear() {
   shown.clear();
 }
 
-/** Puts an event that came live above all others, once. */
+/** Inserts a live event above all others, once. */
 function addNewest(event) {
   if (shown.has(event.id)) return;
   const row = eventRow(event);
   row.classList.add("fresh");
   shown.set(event.id, row);
   list.prepend(row);
-  say("");
-  while (list.children.length > MOST_ROWS) {
+  showNote("");
+  while (list.children.length > MAX_ROWS) {
     const last = list.lastElementChild;
-    // What is dropped can be fetched again: the way to it starts anew from the top.
-    nextEvents = address("/events", { limit: MOST_ROWS });
+    // A removed row can be fetched again, starting from the newest events.
+    nextEvents = address("/events", { limit: MAX_ROWS });
     shown.delete(last.dataset.id);
     last.remove();
   }
   older.hidden = !nextEvents;
 }
 
-/** Puts fetched events, newest first, where they belong among those shown; tells how many are new. */
+/** Inserts fetched events, newest first, between the shown ones; returns the number of new rows. */
 function addFetched(events) {
   let before = events.map((event) => shown.get(event.id)).find(Boolean) ?? null;
   let added = 0;
@@ -137,8 +137,8 @@ function addFetched(events) {
 }
 
 /**
- * Fetches the newest events; without a stream, a list that has fallen too far behind to join on starts over.
- * Tells whether it makes sense to try again: not when the order id is wrong.
+ * Fetches the newest events. Without a stream, a list without overlap with them starts over.
+ * Returns whether to try again: not for an invalid order id.
  */
 async function loadNewest(streaming) {
   try {
@@ -147,9 +147,9 @@ async function loadNewest(streaming) {
     addFetched(items);
     nextEvents = next;
     older.hidden = !next;
-    say(shown.size ? "" : orderId ? "No events of this order so far." : "No events so far.");
+    showNote(shown.size ? "" : orderId ? "No events of this order so far." : "No events so far.");
   } catch (error) {
-    say(`Events could not be fetched: ${error.message}.`);
+    showNote(`Could not load the events: ${error.message}.`);
     return error.status !== 422;
   }
   return true;
@@ -165,11 +165,11 @@ async function loadOlder() {
       added = addFetched(items);
       nextEvents = next;
     }
-    say("");
-    // The keyboard goes on where the new rows begin.
+    showNote("");
+    // Move the focus to the first new row.
     last?.nextElementSibling?.querySelector("a")?.focus();
   } catch (error) {
-    say(`Older events could not be fetched: ${error.message}.`);
+    showNote(`Could not load older events: ${error.message}.`);
   } finally {
     older.disabled = false;
     older.hidden = !nextEvents;
@@ -187,7 +187,7 @@ function showState(state, words) {
   live.textContent = words;
 }
 
-/** Opens the stream. While the browser reconnects by itself it resumes by itself; a refused one is opened anew. */
+/** Opens the stream. The browser reconnects and resumes by itself; a rejected stream is opened again here. */
 function follow() {
   const resumes = lastEventId !== null;
   let first = true;
@@ -195,7 +195,7 @@ function follow() {
   source.addEventListener("open", () => {
     showState("live", "Live");
     if (first && !resumes) {
-      // The list is fetched when the stream stands already, so that nothing falls between the two.
+      // The list is fetched after the stream is open, so that no event is missed in between.
       clear();
       loadNewest(true);
     }
@@ -235,7 +235,7 @@ async function refreshLetters() {
   count.hidden = items.length === 0;
   byId("dead-note").textContent = items.length
     ? "Messages that could not be processed are kept here."
-    : "None: every message so far could be processed.";
+    : "None. All messages so far were processed.";
 }
 
 async function loadOlderLetters() {
@@ -245,12 +245,12 @@ async function loadOlderLetters() {
   olderLetters.hidden = !next;
 }
 
-/** A failure to fetch dead letters is no reason to disturb; the next round tries again. */
-const quietly = (task) => () => task().catch((error) => console.warn(error));
+/** Ignores a failure to fetch dead letters; the next interval tries again. */
+const ignoreErrors = (task) => () => task().catch((error) => console.warn(error));
 
 older.addEventListener("click", loadOlder);
-olderLetters.addEventListener("click", quietly(loadOlderLetters));
-setInterval(quietly(refreshLetters), DEAD_LETTERS_EVERY);
-document.addEventListener("visibilitychange", quietly(refreshLetters));
-quietly(refreshLetters)();
+olderLetters.addEventListener("click", ignoreErrors(loadOlderLetters));
+setInterval(ignoreErrors(refreshLetters), DEAD_LETTERS_EVERY);
+document.addEventListener("visibilitychange", ignoreErrors(refreshLetters));
+ignoreErrors(refreshLetters)();
 follow();

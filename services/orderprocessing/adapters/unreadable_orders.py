@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.logs import about_order, get_logger
 from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.domain.order import Order

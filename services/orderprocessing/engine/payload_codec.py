@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from services.common.encryption.sealing import PAYLOAD, Sealer, UnreadableError
+from services.common.encryption.encryptor import PAYLOAD, Encryptor, UnreadableError
 from services.common.logs import get_logger
 from services.common.storage.lru_cache import LruCache
 
@@ -42,8 +42,8 @@ class _Field(Enum):
 class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     """Seals requests to the engine and opens its answers and work items. Threads may share it."""
 
-    def __init__(self, sealer: Sealer) -> None:
-        self._sealer = sealer
+    def __init__(self, encryptor: Encryptor) -> None:
+        self._encryptor = encryptor
         self._unreadable = LruCache[str](1000)
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
@@ -62,7 +62,7 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
         copy = type(message)()
         copy.CopyFrom(message)
         self._name_failures(copy)
-        _change(copy, lambda text: self._sealer.seal_text(text, PAYLOAD))
+        _change(copy, lambda text: self._encryptor.encrypt_text(text, PAYLOAD))
         return copy
 
     def opened(self, message: Any, instance: str | None = None) -> None:
@@ -71,7 +71,7 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
 
         def open_(text: str) -> str:
             try:
-                return self._sealer.open_text(text, PAYLOAD)
+                return self._encryptor.decrypt_text(text, PAYLOAD)
             except UnreadableError as error:
                 cause = f"{work}: {error}"
                 if self._unreadable.get(work) != cause:

@@ -116,7 +116,7 @@ class Worker:
         if takes_nothing_for < 1.5 * self._deaf_for:
             return False
         # Without the scheduler nothing runs either, and a new sidecar would not change that.
-        if not self._sidecar.schedules():
+        if not self._sidecar.scheduler_available():
             self._unscheduled_at = time.monotonic()
         scheduled_for = time.monotonic() - self._unscheduled_at
         return min(takes_nothing_for, scheduled_for) > 2 * self._deaf_for

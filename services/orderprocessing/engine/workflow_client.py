@@ -48,7 +48,7 @@ class Host(Protocol):
     def metadata(self) -> dict[str, Any]:
         """Return what the sidecar says of itself. Raises TransientError."""
 
-    def schedules(self) -> bool:
+    def scheduler_available(self) -> bool:
         """Tell whether the scheduler, which wakes every workflow, answers the sidecar."""
 
     def shut_down(self) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from services.common.dapr.sidecar import TransientError
-from services.common.ids import ORDER_ID_PATTERN, fits_a_path
+from services.common.ids import ORDER_ID_PATTERN, is_path_segment
 from services.common.json_models import Json
 from services.common.web.problems import not_found
 
@@ -200,6 +200,6 @@ def _order(order_id: str) -> str:
 
 def _part(text: str) -> str:
     """Return a text as one part of a path. Raises the problem 404 for what cannot be one."""
-    if not fits_a_path(text):
+    if not is_path_segment(text):
         raise not_found("thing", text)
     return quote(text, safe="")

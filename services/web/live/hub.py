@@ -98,7 +98,7 @@ class Hub:
         It ends when its listener is `gone`. The caller closes it. Raises the problem 503 when too many are open, and
         429 when too many are for `who`.
         """
-        self._places.take(who)
+        self._places.acquire(who)
         if figures:
             with self._changed:
                 self._watching += 1
@@ -109,7 +109,7 @@ class Hub:
         if figures:
             with self._changed:
                 self._watching -= 1
-        self._places.leave(who)
+        self._places.release(who)
 
     def position(self, last_id: str | None) -> int | None:
         """Return where to go on behind a message id, at the end without one, None when that is not known any more."""

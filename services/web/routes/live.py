@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from services.common.server.connection import client_disconnected
-from services.common.web.event_stream import refuse_other_sites, stream_response
+from services.common.web.event_stream import reject_cross_site, stream_response
 from services.web.auth.session_guard import key_removed, may, me
 from services.web.clients.backend import Backend
 from services.web.live.hub import Hub
@@ -18,7 +18,7 @@ def live_routes(hub: Hub, backend: Backend) -> Blueprint:
 
     @routes.get("/live")
     def live() -> Response:
-        refuse_other_sites()
+        reject_cross_site()
         order_id, sees_all = request.args.get("order"), may("operator")
         if order_id and not sees_all:
             backend.order(order_id)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
-from services.common.ids import fits_a_path
+from services.common.ids import is_path_segment
 from services.common.json_models import Json, Name, Request
 from services.common.money import minor_units
 
@@ -60,7 +60,7 @@ def _optional(text: object) -> object:
 
 
 def _addressable(sku: str) -> str:
-    if not fits_a_path(sku):
+    if not is_path_segment(sku):
         raise ValueError("must hold more than dots, and none of / ? # %")
     return sku
 

@@ -1,24 +1,24 @@
-"""Which service may ask another for what, as Dapr's access-control policy has it: by the first part of the path."""
+"""Dapr's access-control policy, derived from the rules: allowed methods by caller and first path segment."""
 
 from collections.abc import Mapping
 
 from services.common.auth.access import CONSOLE, Rules
 
 Operations = dict[str, set[str]]
-"""HTTP methods by the first part of the path."""
+"""HTTP methods by the first path segment."""
 
 
 def operations(tables: Mapping[str, Rules]) -> dict[str, Operations]:
-    """Return what each calling service may ask for; the console also asks for what persons may."""
-    found: dict[str, Operations] = {}
+    """Return the allowed operations by caller; the console may call everything that persons may."""
+    allowed_operations: dict[str, Operations] = {}
     for rules in tables.values():
         for endpoint, rule in rules.items():
             method, path = endpoint.split()
             # The feed's page is for browsers.
             callers = rule.apps | ({CONSOLE} if rule.roles and path != "/" else set())
             for caller in callers:
-                found.setdefault(caller, {}).setdefault("/" + path.split("/")[1], set()).add(method)
-    return found
+                allowed_operations.setdefault(caller, {}).setdefault("/" + path.split("/")[1], set()).add(method)
+    return allowed_operations
 
 
 def as_yaml(tables: Mapping[str, Rules]) -> str:

@@ -36,16 +36,18 @@ def make_keys(path: Path) -> dict[Role, str]:
 def make_apps(keys: Path | ApiKeys | None = None, token: str | None = TOKEN) -> dict[str, Flask]:
     """Return the applications of all services but the console, by app id; `keys` may be the path of a file."""
     secret = SecretStr(token) if token else None
-    told: dict[str, Any] = {"app_port": 1, "app_api_token": secret, "dapr_api_token": secret}
+    settings: dict[str, Any] = {"app_port": 1, "app_api_token": secret, "dapr_api_token": secret}
     documents = FakeDocuments()
-    authenticator = create_authenticator(ServiceConfig(**told), KeyFile(keys) if isinstance(keys, Path) else keys)
+    authenticator = create_authenticator(ServiceConfig(**settings), KeyFile(keys) if isinstance(keys, Path) else keys)
     apps = {
-        "inventory": inventory.create_app(inventory.InventoryConfig(**told), documents, authenticator=authenticator),
-        "billing": billing.create_app(billing.BillingConfig(**told), documents, authenticator=authenticator),
-        "fraud": fraud.create_app(fraud.FraudConfig(**told), documents, authenticator=authenticator),
-        "shipping": shipping.create_app(shipping.ShippingConfig(**told), documents, authenticator=authenticator),
+        "inventory": inventory.create_app(
+            inventory.InventoryConfig(**settings), documents, authenticator=authenticator
+        ),
+        "billing": billing.create_app(billing.BillingConfig(**settings), documents, authenticator=authenticator),
+        "fraud": fraud.create_app(fraud.FraudConfig(**settings), documents, authenticator=authenticator),
+        "shipping": shipping.create_app(shipping.ShippingConfig(**settings), documents, authenticator=authenticator),
         "notifications": notifications.create_app(
-            notifications.NotificationsConfig(**told), documents, authenticator=authenticator
+            notifications.NotificationsConfig(**settings), documents, authenticator=authenticator
         ),
         "orderprocessing": _orderprocessing(authenticator),
     }
@@ -63,18 +65,18 @@ def _orderprocessing(authenticator: Authenticator) -> Flask:
 
 
 def bearer(key: str) -> dict[str, str]:
-    """Return the header by which a person shows a key."""
+    """Return the Authorization header with an API key."""
     return {"Authorization": f"Bearer {key}"}
 
 
 def through_sidecar(app: str | None, token: str = TOKEN, **person: str) -> dict[str, str]:
-    """Return the headers that a sidecar sends along with the call of an app, or with a call of its own."""
+    """Return the headers of a sidecar for a call of an app, or for a call of its own."""
     named = {f"oms-{name}": value for name, value in person.items()}
     return {"dapr-api-token": token} | ({"dapr-caller-app-id": app} if app else {}) | named
 
 
 def ask(client: FlaskClient, method: str, path: str, headers: dict[str, str], body: Any = None) -> int:
-    """Return the status of a request, whose answer is not read."""
+    """Send a request and return its status."""
     answer = client.open(path, method=method, headers=headers, json=body)
     answer.close()
     return answer.status_code

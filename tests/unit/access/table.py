@@ -1,4 +1,4 @@
-"""The tables of who may call what as the docs have them."""
+"""The access tables of the documentation, derived from the rules."""
 
 from services.common.auth.access import Rule, Rules
 from services.common.identity import Role

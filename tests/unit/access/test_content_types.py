@@ -1,4 +1,4 @@
-"""As what JSON may come, at every endpoint that reads a body; documents and behaviour say the same."""
+"""The accepted content types of every endpoint with a body, in the OpenAPI documents and in behaviour."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +43,7 @@ def send(app: Flask, method: str, path: str, content_type: str, headers: dict[st
     return app.test_client().open(path, method=method, data=data, content_type=content_type, headers=headers)
 
 
-def test_a_form_is_told_the_header_to_add_at_every_endpoint(apps: dict[str, Flask]) -> None:
+def test_every_endpoint_rejects_a_form_and_names_the_required_header(apps: dict[str, Flask]) -> None:
     for app in apps.values():
         for method, path in endpoints(app):
             for content_type in [*FORMS, "application/xml", "text/html", "nonsense"]:
@@ -52,7 +52,7 @@ def test_a_form_is_told_the_header_to_add_at_every_endpoint(apps: dict[str, Flas
                 assert "Content-Type: application/json" in answer.get_json()["detail"]
 
 
-def test_json_may_come_as_text_or_undeclared_at_every_endpoint(apps: dict[str, Flask]) -> None:
+def test_every_endpoint_accepts_json_as_text_or_without_a_content_type(apps: dict[str, Flask]) -> None:
     for app in apps.values():
         for method, path in endpoints(app):
             statuses = {send(app, method, path, kind).status_code for kind in ["application/json", *UNDECLARED]}
@@ -60,14 +60,14 @@ def test_json_may_come_as_text_or_undeclared_at_every_endpoint(apps: dict[str, F
             assert 415 not in statuses
 
 
-def test_from_a_page_of_another_site_it_may_not_at_any_endpoint(apps: dict[str, Flask]) -> None:
+def test_every_endpoint_rejects_undeclared_json_from_a_page_of_another_site(apps: dict[str, Flask]) -> None:
     for app in apps.values():
         for method, path in endpoints(app):
             for content_type in UNDECLARED:
                 assert send(app, method, path, content_type, CROSS_SITE).status_code == 403, (method, path)
 
 
-def test_the_documents_say_so_of_every_body(apps: dict[str, Flask]) -> None:
+def test_the_openapi_documents_declare_these_content_types_for_every_body(apps: dict[str, Flask]) -> None:
     for app in apps.values():
         for method, path, body in bodies(app):
             assert list(body["content"]) == ["application/json", "text/plain"], (method, path)

@@ -1,4 +1,4 @@
-"""Each endpoint of each service against each caller: nobody comes in whom the table does not name."""
+"""Each endpoint of each service against each kind of caller: only those in the access table are allowed."""
 
 import re
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ def test_every_route_of_every_service_has_a_rule_and_every_rule_a_route(guarded:
 
 
 @pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
-def test_each_role_gets_to_what_the_table_gives_it(
+def test_each_role_may_call_exactly_the_endpoints_in_the_table(
     keys: tuple[Path, dict[Role, str]], guarded: dict[str, Flask], service: str, endpoint: str
 ) -> None:
     rule = rule_of(service, endpoint)
@@ -103,7 +103,7 @@ def test_each_role_gets_to_what_the_table_gives_it(
 
 
 @pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
-def test_without_a_key_or_with_a_wrong_one_there_is_only_what_is_for_everybody(
+def test_without_a_valid_key_only_public_endpoints_respond(
     guarded: dict[str, Flask], service: str, endpoint: str
 ) -> None:
     wrong = [{}, bearer("oms_wrong"), {"Authorization": "Basic eDp5"}, through_sidecar("web", "not the token")]
@@ -114,7 +114,9 @@ def test_without_a_key_or_with_a_wrong_one_there_is_only_what_is_for_everybody(
 
 
 @pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
-def test_each_service_gets_to_what_the_table_gives_it(guarded: dict[str, Flask], service: str, endpoint: str) -> None:
+def test_each_service_may_call_exactly_the_endpoints_in_the_table(
+    guarded: dict[str, Flask], service: str, endpoint: str
+) -> None:
     rule = rule_of(service, endpoint)
     for app in APPS:
         found = answer(guarded[service], endpoint, through_sidecar(app))
@@ -127,7 +129,7 @@ def test_each_service_gets_to_what_the_table_gives_it(guarded: dict[str, Flask],
 
 
 @pytest.mark.parametrize(("service", "endpoint"), ENDPOINTS)
-def test_on_loopback_without_keys_only_what_is_internal_is_closed(
+def test_on_loopback_without_keys_only_internal_endpoints_are_closed(
     on_loopback: dict[str, Flask], service: str, endpoint: str
 ) -> None:
     rule = rule_of(service, endpoint)
@@ -137,7 +139,7 @@ def test_on_loopback_without_keys_only_what_is_internal_is_closed(
     assert found in expected(bool(rule.everybody or rule.roles or "web" in rule.apps)), found
 
 
-def test_what_is_published_for_clients_is_closed_to_no_one_on_loopback(on_loopback: dict[str, Flask]) -> None:
+def test_on_loopback_all_client_endpoints_are_open(on_loopback: dict[str, Flask]) -> None:
     """The interface that independent clients speak: of it only reservations, bookings and payments are internal."""
     published = {
         "orderprocessing": ["POST /orders", "POST /orders/<order_id>/action", "POST /shipments/<shipment_id>/status"],
@@ -152,20 +154,20 @@ def test_what_is_published_for_clients_is_closed_to_no_one_on_loopback(on_loopba
             assert answer(on_loopback[service], endpoint, {}) not in REFUSED, endpoint
 
 
-def test_without_a_token_everything_is_open_as_under_dapr_run() -> None:
+def test_without_a_token_every_endpoint_is_open() -> None:
     apps = make_apps(token=None)
     for service, endpoint in ENDPOINTS:
         assert answer(apps[service], endpoint, {}) not in REFUSED, endpoint
 
 
-def test_the_docs_have_the_table_as_the_code_has_it() -> None:
-    told = "\n\n".join(path.read_text() for path in (ROOT / "docs").glob("security*.md"))
+def test_the_access_table_in_the_docs_matches_the_code() -> None:
+    documentation = "\n\n".join(path.read_text() for path in (ROOT / "docs").glob("security*.md"))
     for service, rules in {**TABLES, "every service": COMMON}.items():
         table = as_markdown(service, rules)
-        assert table in told, f"the docs should have:\n{table}"
+        assert table in documentation, f"the docs should have:\n{table}"
 
 
-def test_daprs_own_policy_says_the_same_as_far_as_it_can() -> None:
+def test_the_dapr_access_policy_matches_the_rules() -> None:
     policy = (ROOT / "alternatives" / "mtls" / "access.yaml").read_text()
     wanted = as_yaml({**TABLES, "every service": COMMON})
     assert policy.endswith(wanted), f"the policy should end with:\n{wanted}"

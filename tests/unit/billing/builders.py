@@ -1,4 +1,4 @@
-"""What billing's tests are made of: request bodies, a card network with an account, and the service."""
+"""Builders for billing: request bodies, a fake card network with an account, and the service."""
 
 import threading
 from collections.abc import Callable

@@ -31,7 +31,7 @@ FIELDS = [(path, field) for path, body in BODIES.items() for field in body]
 
 @pytest.mark.parametrize(("path", "field"), FIELDS)
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value)[:20])
-def test_an_odd_value_in_any_field_is_answered_and_changes_nothing(path: str, field: str, value: Any) -> None:
+def test_an_invalid_value_in_any_field_is_rejected_and_changes_nothing(path: str, field: str, value: Any) -> None:
     billing = Billing().invoiced()
     status, problem = billing.post(path, BODIES[path] | {field: value})
     free_text = {"customerId": 409, "idempotencyKey": 200, "invoiceReference": 409, "chargeKey": 200}
@@ -46,12 +46,12 @@ def test_an_odd_value_in_any_field_is_answered_and_changes_nothing(path: str, fi
 
 @pytest.mark.parametrize("field", ["sku", "quantity", "unitPrice"])
 @pytest.mark.parametrize("value", [None, True, 1.5, -1, 10**4000, "\ud800", "\x00", [], {}])
-def test_an_odd_value_in_any_line_is_named(field: str, value: Any) -> None:
+def test_an_invalid_value_in_any_line_is_named(field: str, value: Any) -> None:
     status, problem = Billing().post("/invoices", invoice(items=[line(), line() | {field: value}]))
     assert (status, [error["field"] for error in problem["errors"]]) == (422, [f"items.1.{field}"])
 
 
-def test_everything_wrong_is_named_at_once() -> None:
+def test_all_wrong_fields_are_named_at_once() -> None:
     status, problem = Billing().post("/invoices", {"items": [], "orderId": 7})
     assert status == 422
     assert {error["field"] for error in problem["errors"]} == {
@@ -63,7 +63,7 @@ def test_everything_wrong_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("path", BODIES)
-def test_the_fulfillment_must_be_the_orders(path: str) -> None:
+def test_the_fulfillment_must_belong_to_the_order(path: str) -> None:
     status, problem = Billing().post(path, BODIES[path] | {"orderId": "B2"})
     assert (status, [error["field"] for error in problem["errors"]]) == (422, ["orderId"])
 
@@ -81,7 +81,7 @@ def test_the_fulfillment_must_be_the_orders(path: str) -> None:
         (b" " * 300_000, "application/json", 413),
     ],
 )
-def test_what_is_no_json_object_is_refused(path: str, data: bytes, kind: str, status: int) -> None:
+def test_a_body_that_is_not_a_json_object_is_rejected(path: str, data: bytes, kind: str, status: int) -> None:
     answer = Billing().client.post(path, data=data, content_type=kind)
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
 

@@ -50,7 +50,7 @@ def test_a_second_key_that_paid_the_same_invoice_meanwhile_is_recorded_as_voided
     assert domain.record_charge(first, second, ACCEPTED, AT).charges["other"].status == "voided"
 
 
-def test_a_ledger_takes_no_more_keys_than_an_order_can_need() -> None:
+def test_a_ledger_has_a_limit_of_keys() -> None:
     ledger: Ledger | None = None
     for number in range(domain.MAX_KEYS):
         request = RefundRequest.model_validate(refund(chargeKey=f"k{number}"))

@@ -9,7 +9,7 @@ SUCCESS = {"status": "success", "chargeReference": f"CH-A1/{KEY}", "reason": Non
 VOIDED = {"status": "failed", "chargeReference": None, "reason": "voided"}
 
 
-def test_a_charge_moves_the_money_once_however_often_it_is_asked() -> None:
+def test_a_repeated_charge_is_made_once() -> None:
     billing = Billing().invoiced()
     assert [billing.post("/charges", charge()) for _ in range(3)] == [(200, SUCCESS)] * 3
     assert billing.network.balance == TOTAL
@@ -73,9 +73,9 @@ def test_an_invoice_is_not_paid_twice_with_two_keys() -> None:
 
 
 def test_a_declined_charge_is_recorded_and_moves_nothing() -> None:
-    dear = [line("iPhone", 1, CARD_LIMIT)]
-    billing = Billing().invoiced(items=dear)
-    total = billing.post("/invoices", invoice(items=dear))[1]["total"]
+    large = [line("iPhone", 1, CARD_LIMIT)]
+    billing = Billing().invoiced(items=large)
+    total = billing.post("/invoices", invoice(items=large))[1]["total"]
     declined = {"status": "failed", "chargeReference": None, "reason": "cardDeclined"}
     assert [billing.post("/charges", charge(amount=total)) for _ in range(2)] == [(200, declined)] * 2
     shown = billing.ledger()
@@ -84,7 +84,7 @@ def test_a_declined_charge_is_recorded_and_moves_nothing() -> None:
     assert billing.post("/refunds", refund()) == (200, {"refunded": 0})
 
 
-def test_a_refund_gives_the_whole_charge_back_once() -> None:
+def test_a_refund_returns_the_whole_charge_once() -> None:
     billing = Billing().invoiced()
     billing.post("/charges", charge())
     billing.clock.advance(1)
@@ -96,7 +96,7 @@ def test_a_refund_gives_the_whole_charge_back_once() -> None:
     assert shown["entries"][1]["at"] == "2026-11-21T09:00:01.000Z"
 
 
-def test_a_late_duplicate_of_a_refunded_charge_is_refused() -> None:
+def test_a_late_duplicate_of_a_refunded_charge_is_rejected() -> None:
     billing = Billing().invoiced()
     billing.post("/charges", charge())
     billing.post("/refunds", refund())
@@ -135,7 +135,7 @@ def test_a_voided_key_of_another_fulfillment_is_a_conflict() -> None:
     assert billing.post("/charges", charge())[0] == 409
 
 
-def test_a_charge_overtaken_by_its_refund_takes_itself_back() -> None:
+def test_a_charge_undoes_itself_after_a_concurrent_refund() -> None:
     billing = Billing().invoiced()
     seen: list[tuple[int, object]] = []
     billing.network.after_accepting = lambda: seen.append(billing.post("/refunds", refund()))
@@ -145,7 +145,7 @@ def test_a_charge_overtaken_by_its_refund_takes_itself_back() -> None:
     assert billing.ledger()["charged"] == 0
 
 
-def test_a_charge_that_is_accepted_after_its_key_was_voided_takes_itself_back() -> None:
+def test_a_charge_accepted_after_its_key_was_voided_undoes_itself() -> None:
     billing = Billing().invoiced()
 
     def refund_and_forget() -> None:
@@ -159,7 +159,7 @@ def test_a_charge_that_is_accepted_after_its_key_was_voided_takes_itself_back() 
     assert billing.network.balance == 0
 
 
-def test_a_charge_overtaken_by_another_key_takes_itself_back() -> None:
+def test_a_charge_undoes_itself_after_another_key_has_paid() -> None:
     billing = Billing().invoiced()
     seen: list[tuple[int, object]] = []
     other = charge(idempotencyKey="other")
@@ -205,7 +205,7 @@ def test_a_crash_between_the_overtaken_charge_and_its_undo_is_repaired_by_the_re
     assert billing.network.balance == 0
 
 
-def test_a_crash_after_the_network_gave_back_is_repaired_by_the_repeat() -> None:
+def test_a_crash_after_the_network_refunded_is_repaired_by_the_repeat() -> None:
     billing = Billing().invoiced()
     billing.post("/charges", charge())
     billing.documents.fail_writes_of = lambda key: key == "ledger/A1"
@@ -238,7 +238,7 @@ def test_nothing_is_recorded_while_the_network_is_down() -> None:
     assert billing.post("/charges", charge()) == (200, SUCCESS)
 
 
-def test_charges_asked_twice_at_the_same_time_for_many_fulfillments_are_each_made_once() -> None:
+def test_concurrent_duplicate_charges_are_each_made_once() -> None:
     billing = Billing()
     bodies = []
     for n in range(1, 6):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.common.local_server import PATIENCE, Local
+from tests.unit.common.local_server import TIMEOUT, Local
 
 
 @pytest.fixture
@@ -13,4 +13,4 @@ def local() -> Iterator[Local]:
     found.start()
     yield found
     found.server.stop()
-    assert found.ended.wait(PATIENCE)
+    assert found.ended.wait(TIMEOUT)

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 
 from services.common import logs
 from services.common.config import ServiceConfig, read_or_exit
-from services.common.server.http_server import at_stop, serve
+from services.common.server.http_server import on_shutdown, serve
 from services.common.web.base_app import create_base_app
 
 BIG = b"0123456789abcdef" * 64 * 1024
@@ -19,7 +19,7 @@ BIG = b"0123456789abcdef" * 64 * 1024
 def create_app() -> Flask:
     app = create_base_app("counter", lambda: True)
     over, asked = Event(), count()
-    at_stop(app, over.set)
+    on_shutdown(app, over.set)
 
     @app.post("/echo")
     def _echo() -> Response:

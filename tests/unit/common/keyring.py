@@ -1,8 +1,8 @@
-"""Keys for tests: a provider in memory that can be rotated, exchanged and taken away."""
+"""Encryption keys for tests: an in-memory provider whose keys can be rotated, replaced and removed."""
 
+from services.common.encryption.encryptor import USE_CURRENT, Encryptor
 from services.common.encryption.key_file import KeysError
 from services.common.encryption.keys import Keys
-from services.common.encryption.sealing import USE_CURRENT, Sealer
 
 
 class FakeKeys:
@@ -12,11 +12,11 @@ class FakeKeys:
         self.names = b"n" * 32
         self.by_id: dict[str, bytes] = {}
         self.error: Exception | None = None
-        self.looks = 0
+        self.reads = 0
         self.rotate(first)
 
     def keys(self) -> Keys:
-        self.looks += 1
+        self.reads += 1
         if self.error:
             raise self.error
         return Keys(self.current, self.names, dict(self.by_id))
@@ -26,9 +26,11 @@ class FakeKeys:
         self.by_id[new] = new.encode().ljust(32, b".")
 
     def lose(self) -> None:
-        self.error = KeysError("the file of keys is gone")
+        self.error = KeysError("the key file is missing")
 
 
-def sealer(keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unsealed: bool = True) -> Sealer:
-    """Return a sealer with keys of its own, unless others are given."""
-    return Sealer(keys or FakeKeys(), write_with, accept_unsealed)
+def make_encryptor(
+    keys: FakeKeys | None = None, write_with: str | None = USE_CURRENT, accept_unencrypted: bool = True
+) -> Encryptor:
+    """Return an encryptor, by default with its own keys."""
+    return Encryptor(keys or FakeKeys(), write_with, accept_unencrypted)

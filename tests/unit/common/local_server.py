@@ -9,9 +9,9 @@ from waitress.adjustments import Adjustments
 
 from services.common.server.http_server import MAX_HEADERS, GracefulServer
 from tests.unit.common.counter import create_app
-from tests.unit.common.hammer import HOST, free_port
+from tests.unit.common.service_process import HOST, free_port
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 
 
 class Local:
@@ -30,7 +30,7 @@ class Local:
         )
         self.server = GracefulServer(app, map={}, adj=settings)
         self.ended = threading.Event()
-        self.bound = PATIENCE
+        self.bound = TIMEOUT
         self.address = (HOST, settings.listen[0][3][1])
 
     def start(self) -> None:
@@ -42,7 +42,7 @@ class Local:
         self.ended.set()
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.address, timeout=PATIENCE)
+        return socket.create_connection(self.address, timeout=TIMEOUT)
 
 
 def read_answer(connection: socket.socket) -> bytes:

@@ -41,8 +41,8 @@ def keys_of_environment() -> ApiKeys | None:
     if "SECRET" not in os.environ:
         return KeyFile(path)
     secret = KeySecret(FileVault(path), "vault", "people")
-    secret.look()
-    secret.follow()
+    secret.refresh()
+    secret.start_refreshing()
     return secret
 
 

@@ -7,7 +7,7 @@ from services.common.web.base_app import create_base_app
 
 
 @pytest.mark.parametrize("path", ["/things/%2Fx", "/things//x", "//things/x"])
-def test_an_id_that_begins_with_a_slash_is_of_nothing_and_leads_to_nothing_else(path: str) -> None:
+def test_an_id_that_begins_with_a_slash_is_a_404(path: str) -> None:
     app = create_base_app("shop", lambda: True)
     app.get("/things/<name>")(lambda name: name)
     answer = app.test_client().get(path)
@@ -15,7 +15,7 @@ def test_an_id_that_begins_with_a_slash_is_of_nothing_and_leads_to_nothing_else(
     assert app.test_client().get("/things/x").text == "x"
 
 
-def test_a_condition_on_a_file_that_does_not_hold_is_answered_with_a_problem() -> None:
+def test_a_failed_precondition_on_a_file_is_a_problem() -> None:
     app = create_base_app("shop", lambda: True)
     api_docs.register(app, lambda: {"info": {"title": "Shop"}})
     answer = app.test_client().get("/docs/static/docs.js", headers={"If-Match": '"x"'})

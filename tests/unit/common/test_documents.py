@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from services.common.dapr.http_client import Answer
+from services.common.dapr.http_client import HttpResponse
 from services.common.dapr.sidecar import TransientError
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.storage.documents import ConflictError, DaprDocuments, Records, Stored
 from services.common.storage.encrypted_documents import EncryptedDocuments
 from tests.fakes import FakeDocuments
-from tests.unit.common.keyring import sealer
+from tests.unit.common.keyring import make_encryptor
 
 
 class Note(BaseModel):
@@ -40,7 +40,7 @@ def more(note: Note | None) -> Note:
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b'{"text": 5}', b'{"count": "Rosalind Quimby"}', b"{\xff}", b"\x00"])
-def test_what_is_no_such_record_is_unreadable_and_told_without_what_it_holds(
+def test_an_invalid_record_is_unreadable_and_its_error_has_no_values(
     notes: Records[Note], documents: FakeDocuments, data: bytes
 ) -> None:
     documents.kept["note/A1"] = (data, 1)
@@ -65,7 +65,7 @@ def test_many_are_read_in_the_order_asked_for_and_those_missing_are_left_out(not
     assert notes.get_many([]) == []
 
 
-def test_a_key_may_hold_whatever_a_person_typed(notes: Records[Note], documents: FakeDocuments) -> None:
+def test_a_key_may_contain_any_characters(notes: Records[Note], documents: FakeDocuments) -> None:
     odd = ["a||b", "a%7C%7Cb", "a|b", "a/b", "é", "a%b", "a%25b"]
     for key in odd:
         assert notes.create(key, Note(text=key))
@@ -98,7 +98,7 @@ def test_an_update_runs_again_on_what_somebody_else_wrote_first(notes: Records[N
     assert seen == [None, 1]
 
 
-def test_an_update_that_is_always_too_late_gives_up_for_now(notes: Records[Note]) -> None:
+def test_an_update_that_always_conflicts_raises_a_transient_error(notes: Records[Note]) -> None:
     def change(note: Note | None) -> Note:
         notes.update("1", more)
         return more(note)
@@ -107,7 +107,7 @@ def test_an_update_that_is_always_too_late_gives_up_for_now(notes: Records[Note]
         notes.update("1", change)
 
 
-def test_what_a_change_raises_comes_through_and_nothing_is_written(notes: Records[Note]) -> None:
+def test_the_error_of_a_change_is_raised_and_nothing_is_written(notes: Records[Note]) -> None:
     def change(_note: Note | None) -> Note:
         raise LookupError("no")
 
@@ -129,22 +129,22 @@ class FakeStore:
     body: bytes | None = None
     saved: list[dict[str, Any]] = field(default_factory=list)
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> Answer:
+    def request(self, method: str, path: str, body: Any = None, headers: Any = None) -> HttpResponse:
         assert (method, headers) == ("POST", None)
         if path == "v1.0/state/statestore":
             self.saved += body
             if self.status is None:
                 self.kept |= {item["key"]: item["value"] for item in body}
-            return Answer(self.status or 204, Message(), b"")
+            return HttpResponse(self.status or 204, Message(), b"")
         assert path == "v1.0/state/statestore/bulk"
         if self.status is not None and not self.saved:
-            return Answer(self.status, Message(), b"")
+            return HttpResponse(self.status, Message(), b"")
         if any(self.kept.get(key) is NO_JSON for key in body["keys"]):
-            return Answer(200, Message(), b"")  # what Dapr 1.18 answers then
+            return HttpResponse(200, Message(), b"")  # what Dapr 1.18 answers then
         found = [{"key": k} | ({"data": self.kept[k], "etag": "7"} if k in self.kept else {}) for k in body["keys"]]
         if self.item_error:
             found[0] = {"key": body["keys"][0], "error": self.item_error}
-        return Answer(200, Message(), json.dumps(found).encode() if self.body is None else self.body)
+        return HttpResponse(200, Message(), json.dumps(found).encode() if self.body is None else self.body)
 
 
 def dapr(store: FakeStore) -> DaprDocuments:
@@ -153,7 +153,7 @@ def dapr(store: FakeStore) -> DaprDocuments:
 
 
 @pytest.mark.parametrize("data", [b'{"a": "\xc3\xa9", "n": 12345678901234567890}', b"\x00sealed\x01\xff\xfe", b"[1]"])
-def test_over_dapr_what_is_saved_is_loaded(data: bytes) -> None:
+def test_over_dapr_saved_documents_are_loaded(data: bytes) -> None:
     store = FakeStore()
     documents = dapr(store)
     documents.save("a", data, "3", ttl=60)
@@ -165,7 +165,7 @@ def test_over_dapr_what_is_saved_is_loaded(data: bytes) -> None:
     assert documents.load_many([]) == {}
 
 
-def test_over_dapr_what_is_new_has_no_version_to_name() -> None:
+def test_over_dapr_a_new_document_is_saved_without_a_version() -> None:
     store = FakeStore()
     dapr(store).save("a", b"{}", None)
     assert store.saved == [
@@ -179,22 +179,22 @@ def test_over_dapr_json_that_another_program_kept_as_it_is_is_read() -> None:
     assert json.loads(found.data) == {"text": "plain", "count": 3}
 
 
-def test_over_dapr_what_was_changed_comes_as_it_is() -> None:
+def test_over_dapr_tampered_data_is_returned_unchanged() -> None:
     changed = {"a": "c2VhbGVk!", "b": "c2VhbGVkA", "c": "é"}
     found = dapr(FakeStore(kept=dict(changed))).load_many(list(changed))
     assert {key: one.data.decode() for key, one in found.items()} == changed
 
 
 @pytest.mark.parametrize("changed", [None, False, 0, 5, "", [], "x"])
-def test_over_dapr_what_was_changed_does_not_pass_for_what_is_not_there(changed: Any) -> None:
+def test_over_dapr_tampered_data_is_not_taken_for_missing(changed: Any) -> None:
     store = FakeStore(kept={"order/A1": changed, "order/A2": "{}"})
     documents = dapr(store)
     assert set(documents.load_many(["order/A1", "order/A2", "order/A3"])) == {"order/A1", "order/A2"}
     with pytest.raises(UnreadableError, match="order/A1"):
-        Records(EncryptedDocuments(documents, sealer()), "order", Note).get("A1")
+        Records(EncryptedDocuments(documents, make_encryptor()), "order", Note).get("A1")
 
 
-def test_over_dapr_what_is_no_json_is_named_also_among_others() -> None:
+def test_over_dapr_a_document_that_is_not_json_is_named() -> None:
     documents = dapr(FakeStore(kept={"order/A1": "{}", "order/A2": NO_JSON, "order/A3": "{}"}))
     assert documents.load("order/A1") == Stored(b"{}", "7")
     for keys in (["order/A2"], ["order/A1", "order/A2", "order/A3"]):
@@ -202,7 +202,7 @@ def test_over_dapr_what_is_no_json_is_named_also_among_others() -> None:
             documents.load_many(keys)
 
 
-def test_over_dapr_what_fails_is_transient() -> None:
+def test_over_dapr_failures_are_transient() -> None:
     documents = dapr(FakeStore(status=500))
     for call in (
         lambda: documents.load("a"),
@@ -216,11 +216,11 @@ def test_over_dapr_what_fails_is_transient() -> None:
             call()
 
 
-def test_over_dapr_a_version_that_has_passed_is_a_conflict() -> None:
+def test_over_dapr_an_outdated_version_is_a_conflict() -> None:
     with pytest.raises(ConflictError):
         dapr(FakeStore(status=409)).save("a", b"", "1")
 
 
-def test_over_dapr_creating_what_is_there_is_a_conflict_whatever_the_store_calls_it() -> None:
+def test_over_dapr_creating_an_existing_document_is_a_conflict() -> None:
     with pytest.raises(ConflictError):
         dapr(FakeStore(kept={"a": "{}"}, status=500)).save("a", b"", None)

@@ -1,4 +1,4 @@
-"""Streams of the feed and of the console on the real server: a place is free as soon as nobody may or does listen."""
+"""Streams of the feed and of the console on the real server: a slot is released when the client or its key is gone."""
 
 import http.client
 import re
@@ -14,8 +14,8 @@ import requests
 from services.common.auth.api_keys import add_key, remove_key
 from services.common.identity import Role
 from tests.e2e.polling import eventually
-from tests.unit.common.hammer import HOST, Service, running
-from tests.unit.common.local_server import PATIENCE, read_all
+from tests.unit.common.local_server import TIMEOUT, read_all
+from tests.unit.common.service_process import HOST, Service, running
 
 LIMIT = 3
 PATHS = {"feed": "/events/stream", "console": "/live"}
@@ -34,19 +34,19 @@ class Streaming:
 
     def open(self, stack: ExitStack, headers: dict[str, str] | None = None, behind: bytes = b"") -> socket.socket:
         """Open a stream and wait until it speaks; `behind` is sent right after its request."""
-        end = stack.enter_context(socket.create_connection((HOST, self.service.port), timeout=PATIENCE))
+        end = stack.enter_context(socket.create_connection((HOST, self.service.port), timeout=TIMEOUT))
         lines = [f"GET {self.path} HTTP/1.1", "Host: localhost", *(f"{k}: {v}" for k, v in (headers or {}).items())]
         end.sendall("\r\n".join([*lines, "", ""]).encode() + behind)
-        heard = b""
-        while not (found := _FIRST_ID.search(heard)):
-            heard += end.recv(4096)
-            assert heard.startswith(b"HTTP/1.1 200"), heard[:20]
+        received = b""
+        while not (found := _FIRST_ID.search(received)):
+            received += end.recv(4096)
+            assert received.startswith(b"HTTP/1.1 200"), received[:20]
         self.name_of_positions = found[1].decode()
         return end
 
     def status(self, path: str, headers: dict[str, str] | None = None) -> int:
         """Return the status of a request, of whose answer only the head is read."""
-        connection = http.client.HTTPConnection(HOST, self.service.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(HOST, self.service.port, timeout=TIMEOUT)
         try:
             connection.request("GET", path, headers=headers or {})
             return connection.getresponse().status
@@ -78,9 +78,7 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.mark.parametrize("behind", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2])
-def test_a_stream_that_is_closed_gives_its_place_to_another_at_once(
-    streaming: Streaming, stack: ExitStack, behind: bytes
-) -> None:
+def test_a_closed_stream_releases_its_slot_at_once(streaming: Streaming, stack: ExitStack, behind: bytes) -> None:
     for end in [eventually(lambda: streaming.open(stack, behind=behind)) for _ in range(LIMIT)]:
         end.close()
     began = time.monotonic()
@@ -98,18 +96,18 @@ def test_a_stream_that_is_closed_gives_its_place_to_another_at_once(
         {"Origin": "null"},
     ],
 )
-def test_a_page_of_another_site_takes_no_place(streaming: Streaming, headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_gets_no_stream_slot(streaming: Streaming, headers: dict[str, str]) -> None:
     assert [streaming.status(streaming.path, headers) for _ in range(LIMIT + 1)] == [403] * (LIMIT + 1)
 
 
-def test_a_page_of_another_site_fetches_nothing_else_either(streaming: Streaming) -> None:
+def test_a_page_of_another_site_cannot_fetch_other_resources(streaming: Streaming) -> None:
     path = {"feed": "/events?limit=1000", "console": "/"}[streaming.name]
     foreign = {"Sec-Fetch-Site": "cross-site"}
     assert streaming.status(path, foreign | {"Sec-Fetch-Mode": "no-cors"}) == 403
     assert streaming.status(path, foreign | {"Sec-Fetch-Mode": "navigate"}) == 200
 
 
-def test_a_position_of_very_many_digits_is_none_that_is_known(streaming: Streaming, stack: ExitStack) -> None:
+def test_a_position_with_very_many_digits_is_unknown(streaming: Streaming, stack: ExitStack) -> None:
     eventually(lambda: streaming.open(stack)).close()
     last = f"{streaming.name_of_positions}-{'9' * 5000}"
     name = {"feed": "lastEventId", "console": "after"}[streaming.name]

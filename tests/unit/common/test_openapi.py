@@ -43,8 +43,8 @@ def test_it_is_a_valid_document(app: Flask) -> None:
 
 
 def test_every_route_is_documented_and_nothing_else(app: Flask) -> None:
-    told = {(method.upper(), path) for path, item in document(app)["paths"].items() for method in item}
-    assert told == routes(app)
+    documented = {(method.upper(), path) for path, item in document(app)["paths"].items() for method in item}
+    assert documented == routes(app)
 
 
 def test_a_link_leads_to_an_operation_that_takes_its_parameters(app: Flask) -> None:

@@ -12,9 +12,9 @@ import pytest
 from services.common import logs
 from services.common.server.http_server import MAX_HEADERS
 from services.common.server.request_parser import RequestParser
-from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
+from tests.unit.common.local_server import TIMEOUT, Local, read_all, read_answer
 
-QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /echo HTTP/1.%d\r\nHost: x\r\nConnection: close\r\n"
 CHUNKED = POST % 1 + b"Transfer-Encoding: chunked\r\n"
 ENDLESS = b"1" * 8192
@@ -35,8 +35,8 @@ def ask(local: Local, request: bytes) -> bytes:
         POST % 0 + b"Transfer-Encoding: chunked\r\n",
     ],
 )
-def test_of_a_body_with_two_ends_neither_is_believed(local: Local, head: bytes) -> None:
-    answer = ask(local, head + b"\r\n0\r\n\r\n" + QUICK)
+def test_a_body_with_two_lengths_is_rejected(local: Local, head: bytes) -> None:
+    answer = ask(local, head + b"\r\n0\r\n\r\n" + HEALTHZ)
     assert answer.startswith(b"HTTP/1.")
     assert b" 400 " in answer.splitlines()[0]
     assert answer.count(b"HTTP/1.") == 1, "what comes behind is no request"
@@ -63,7 +63,7 @@ def test_of_a_body_with_two_ends_neither_is_believed(local: Local, head: bytes) 
     ],
 )
 def test_headers_that_two_programs_may_read_differently_are_refused(local: Local, lines: bytes) -> None:
-    answer = ask(local, POST % 1 + lines + b"\r\n0\r\n\r\n" + QUICK)
+    answer = ask(local, POST % 1 + lines + b"\r\n0\r\n\r\n" + HEALTHZ)
     assert b" 400 " in answer.splitlines()[0]
     assert answer.count(b"HTTP/1.") == 1, "what comes behind is no request"
 
@@ -72,7 +72,7 @@ def test_headers_that_two_programs_may_read_differently_are_refused(local: Local
     "begun",
     [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\r\n\x16\x03\x01", b"\x80\x2e\x01", b"\x00", b"{", b"\xff" * 9],
 )
-def test_who_speaks_no_http_at_all_is_told_so_at_once(local: Local, begun: bytes) -> None:
+def test_a_client_that_does_not_speak_http_gets_a_400_at_once(local: Local, begun: bytes) -> None:
     began = time.monotonic()
     answer = ask(local, begun)
     assert b" 400 " in answer.splitlines()[0]
@@ -81,7 +81,7 @@ def test_who_speaks_no_http_at_all_is_told_so_at_once(local: Local, begun: bytes
 
 
 @pytest.mark.parametrize("address", [b"http://[x/", b"http://]/", "http://a\N{ACCOUNT OF}b/".encode()])
-def test_an_address_that_is_none_is_answered_400_and_not_logged_as_a_fault(
+def test_an_invalid_request_target_is_a_400_and_not_logged(
     local: Local, address: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -106,9 +106,7 @@ def test_an_address_that_is_none_is_answered_400_and_not_logged_as_a_fault(
         (POST % 1 + b"Transfer-Encoding: gzip\r\n\r\n", 501),
     ],
 )
-def test_what_never_becomes_a_request_is_answered_with_a_problem_like_any_other(
-    local: Local, request_: bytes, status: int
-) -> None:
+def test_an_invalid_request_gets_a_problem_like_any_other_error(local: Local, request_: bytes, status: int) -> None:
     head, _, body = ask(local, request_).partition(b"\r\n\r\n")
     assert f" {status} ".encode() in head.splitlines()[0]
     assert b"Content-Type: application/problem+json" in head
@@ -118,13 +116,13 @@ def test_what_never_becomes_a_request_is_answered_with_a_problem_like_any_other(
 
 
 @pytest.mark.parametrize("body", [b"", b"Content-Length: 0\r\n"])
-def test_who_expects_to_be_told_to_go_on_with_no_body_is_answered(local: Local, body: bytes) -> None:
+def test_expect_continue_without_a_body_is_answered(local: Local, body: bytes) -> None:
     with local.connect() as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n" + body + b"\r\n")
         assert b"alive" in read_answer(connection)
 
 
-def test_who_expects_to_be_told_to_go_on_with_a_body_is_told(local: Local) -> None:
+def test_expect_continue_with_a_body_gets_100_continue(local: Local) -> None:
     with local.connect() as connection:
         connection.sendall(POST % 1 + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -137,12 +135,12 @@ def test_a_line_between_chunks_that_never_ends_is_cut_off_early(local: Local, be
     with local.connect() as connection:
         connection.sendall(CHUNKED + b"\r\n" + begun)
         sent = Sender(connection)
-        sent.join(PATIENCE)
+        sent.join(TIMEOUT)
         assert not sent.is_alive()
         assert sent.pieces < Sender.MOST, "the server took all of it in"
     with local.connect() as connection:
         began = time.monotonic()
-        connection.sendall(QUICK)
+        connection.sendall(HEALTHZ)
         assert b"alive" in read_answer(connection)
         assert time.monotonic() - began < 2
 
@@ -160,7 +158,7 @@ def test_a_line_between_chunks_that_is_too_long_is_refused_even_if_it_ends_in_th
 def test_a_body_in_chunks_is_put_together_however_it_is_cut_on_its_way(local: Local, size: int) -> None:
     parser = RequestParser(local.server.adj)
     whole = CHUNKED + b"\r\n" + b"5;a=b\r\nhello\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n"
-    sent = whole + QUICK
+    sent = whole + HEALTHZ
     taken = 0
     while not parser.completed:
         taken += parser.received(sent[taken : taken + size])

@@ -1,4 +1,4 @@
-"""The client of the sidecar, against a small HTTP server that answers as it is told."""
+"""The client of the sidecar, against a fake sidecar."""
 
 import pytest
 
@@ -21,34 +21,34 @@ def test_an_array_comes_back_as_items(daprd: FakeDaprd) -> None:
     assert sidecar.invoke("inventory", "GET", "inventory") == {"items": [1, 2]}
 
 
-def test_a_success_without_content_is_none(daprd: FakeDaprd) -> None:
+def test_a_success_without_content_is_transient(daprd: FakeDaprd) -> None:
     daprd.body = b""
     with pytest.raises(TransientError, match="without JSON"):
         daprd.sidecar().invoke("inventory", "POST", "reservations/A1/commit", {})
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_an_answer_that_may_change_is_transient(daprd: FakeDaprd, status: int) -> None:
+def test_a_transient_status_raises_a_transient_error(daprd: FakeDaprd, status: int) -> None:
     daprd.status = status
     with pytest.raises(TransientError):
         daprd.sidecar().invoke("fraud", "POST", "check", {})
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
-def test_an_answer_that_stays_is_a_refusal_with_its_reason(daprd: FakeDaprd, status: int) -> None:
+def test_a_permanent_status_raises_a_refused_error_with_its_detail(daprd: FakeDaprd, status: int) -> None:
     daprd.status, daprd.body = status, b'{"detail": "no such thing", "code": "x"}'
     with pytest.raises(RefusedError, match="no such thing") as error:
         daprd.sidecar().invoke("fraud", "POST", "check", {})
     assert (error.value.service, error.value.status, error.value.body["code"]) == ("fraud", status, "x")
 
 
-def test_an_answer_that_is_not_json_is_transient(daprd: FakeDaprd) -> None:
+def test_a_response_that_is_not_json_is_transient(daprd: FakeDaprd) -> None:
     daprd.body = b"<html>"
     with pytest.raises(TransientError):
         daprd.sidecar().invoke("fraud", "GET", "settings")
 
 
-def test_nobody_there_is_transient_and_not_healthy() -> None:
+def test_an_unreachable_sidecar_is_transient_and_not_healthy() -> None:
     sidecar = Sidecar(ServiceConfig(app_port=1, dapr_http_port=9))
     assert not sidecar.healthy()
     for call in (lambda: sidecar.invoke("fraud", "GET", "settings"), sidecar.metadata):
@@ -56,7 +56,7 @@ def test_nobody_there_is_transient_and_not_healthy() -> None:
             call()
 
 
-def test_health_and_metadata_are_what_the_sidecar_says(daprd: FakeDaprd) -> None:
+def test_health_and_metadata_are_those_of_the_sidecar(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar()
     daprd.body = b'{"id": "orderprocessing"}'
     assert sidecar.healthy()
@@ -79,7 +79,7 @@ def test_events_are_published_together_and_an_error_is_transient(daprd: FakeDapr
         sidecar.publish("orders", "order-events", [{"id": "3"}])
 
 
-def test_a_secret_is_its_entries_and_one_that_is_not_there_transient(daprd: FakeDaprd) -> None:
+def test_a_secret_has_its_entries_and_a_missing_one_is_transient(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar()
     daprd.body = b'{"current": "k1"}'
     assert sidecar.secret("vault", "oms keys") == {"current": "k1"}
@@ -106,21 +106,21 @@ def test_a_service_is_ready_when_it_says_so_and_errors_of_others_are_a_503() -> 
     assert (broken.status_code, "secret" in broken.text) == (503, False)
 
 
-def test_a_sidecar_can_be_asked_to_end(daprd: FakeDaprd) -> None:
+def test_a_sidecar_can_be_shut_down(daprd: FakeDaprd) -> None:
     daprd.sidecar().shut_down()
     assert [(method, path) for method, path, _ in daprd.asked] == [("POST", "/v1.0/shutdown")]
 
 
-def test_a_scheduler_that_knows_no_such_job_is_there(daprd: FakeDaprd) -> None:
+def test_a_not_found_response_means_that_the_scheduler_is_available(daprd: FakeDaprd) -> None:
     daprd.status, daprd.body = 500, b'{"message": "rpc error: code = NotFound desc = job not found: none"}'
-    assert daprd.sidecar().schedules()
+    assert daprd.sidecar().scheduler_available()
     assert daprd.asked == [("GET", "/v1.0-alpha1/jobs/none", None)]
 
 
-def test_a_sidecar_that_says_anything_else_of_the_scheduler_or_nothing_has_none(daprd: FakeDaprd) -> None:
+def test_any_other_response_means_that_the_scheduler_is_unavailable(daprd: FakeDaprd) -> None:
     daprd.status, daprd.body = 500, b'{"message": "the scheduler is not there"}'
-    assert not daprd.sidecar().schedules()
-    assert not Sidecar(ServiceConfig(app_port=1, dapr_http_port=1, call_timeout=2)).schedules()
+    assert not daprd.sidecar().scheduler_available()
+    assert not Sidecar(ServiceConfig(app_port=1, dapr_http_port=1, call_timeout=2)).scheduler_available()
 
 
 def test_a_page_of_a_list_comes_with_the_cursor_of_the_next(daprd: FakeDaprd) -> None:
@@ -132,7 +132,7 @@ def test_a_page_of_a_list_comes_with_the_cursor_of_the_next(daprd: FakeDaprd) ->
     assert daprd.asked[0][1] == "/v1.0/invoke/orderprocessing/method/orders?limit=1"
 
 
-def test_what_is_not_possible_now_says_why_as_the_service_did(daprd: FakeDaprd) -> None:
+def test_a_transient_error_has_the_body_of_the_response(daprd: FakeDaprd) -> None:
     daprd.status, daprd.body = 503, b'{"code": "chaos", "detail": "not now"}'
     with pytest.raises(TransientError) as away:
         daprd.sidecar().page("orderprocessing", "orders")
@@ -143,7 +143,7 @@ def test_what_is_not_possible_now_says_why_as_the_service_did(daprd: FakeDaprd) 
     assert away.value.body == {}
 
 
-def test_every_request_shows_the_sidecar_the_token(daprd: FakeDaprd) -> None:
+def test_every_request_to_the_sidecar_has_the_token(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar("sesame")
     sidecar.healthy()
     sidecar.invoke("billing", "GET", "ledger")
@@ -153,7 +153,7 @@ def test_every_request_shows_the_sidecar_the_token(daprd: FakeDaprd) -> None:
     assert "dapr-api-token" not in daprd.shown[-1]
 
 
-def test_a_call_in_the_name_of_a_person_says_so(daprd: FakeDaprd) -> None:
+def test_a_call_in_the_name_of_a_person_has_the_person_headers(daprd: FakeDaprd) -> None:
     sidecar = daprd.sidecar()
     with acting_for(Person("Zoë", Role.CUSTOMER)):
         sidecar.invoke("billing", "POST", "charges", {})

@@ -1,4 +1,4 @@
-"""Slow clients hold no thread: others are answered meanwhile, and who is too slow is cut off."""
+"""Slow clients hold no thread and delay no other client, and they time out."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ MANY = 50
 BODY = b"slowly but surely"
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 BIG_ONE = b"GET /big?times=8 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-QUICK = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ def check_quick(local: Local, requests: int = 20) -> None:
     with local.connect() as connection:
         for _ in range(requests):
             began = time.monotonic()
-            connection.sendall(QUICK)
+            connection.sendall(HEALTHZ)
             assert b"alive" in read_answer(connection)
             assert time.monotonic() - began < 2
 
 
-class Drip(threading.Thread):
+class SlowSender(threading.Thread):
     """Sends a request over many connections, a byte on each in turn, with a pause after every round."""
 
     def __init__(self, ends: list[socket.socket], pause: float) -> None:
@@ -62,24 +62,24 @@ class Drip(threading.Thread):
                 self._pause.wait(self._seconds)
 
 
-def test_fifty_that_send_a_byte_at_a_time_are_answered_and_nobody_waits_for_them(local: Local) -> None:
+def test_fifty_slow_senders_are_answered_and_delay_no_other_client(local: Local) -> None:
     with ExitStack() as stack:
         ends = connections(local, MANY, stack)
-        drip = Drip(ends, pause=0.03)
-        while drip.is_alive():
+        sender = SlowSender(ends, pause=0.03)
+        while sender.is_alive():
             check_quick(local)
             queued = len(local.server.task_dispatcher.queue)
             # With the last byte all of them are whole, at the same moment, and may well wait for each other.
-            assert not queued or drip.rounds >= len(HEAD + BODY) - 1
+            assert not queued or sender.rounds >= len(HEAD + BODY) - 1
         assert [read_all(end)[-len(BODY) :] for end in ends] == [BODY] * MANY
 
 
-def test_fifty_that_send_a_byte_a_second_hold_no_thread_and_are_cut_off(local: Local) -> None:
+def test_fifty_senders_of_a_byte_a_second_hold_no_thread_and_time_out(local: Local) -> None:
     local.server.request_timeout = 2.5
     with ExitStack() as stack:
         ends = connections(local, MANY, stack)
-        drip = Drip(ends, pause=1.0)
-        eventually(lambda: drip.rounds == 2)
+        sender = SlowSender(ends, pause=1.0)
+        eventually(lambda: sender.rounds == 2)
         check_quick(local)
         eventually(lambda: not local.server.task_dispatcher.active_count)
         assert len(local.server.active_channels) >= MANY
@@ -87,7 +87,7 @@ def test_fifty_that_send_a_byte_a_second_hold_no_thread_and_are_cut_off(local: L
         check_quick(local)
 
 
-def test_fifty_that_do_not_read_big_answers_hold_no_thread_and_are_cut_off(local: Local) -> None:
+def test_fifty_clients_that_do_not_read_hold_no_thread_and_time_out(local: Local) -> None:
     with ExitStack() as stack:
         ends = connections(local, MANY, stack)
         for end in ends:
@@ -99,7 +99,7 @@ def test_fifty_that_do_not_read_big_answers_hold_no_thread_and_are_cut_off(local
         check_quick(local)
 
 
-def test_a_slow_reader_who_goes_on_reading_gets_the_whole_answer(local: Local) -> None:
+def test_a_slow_reader_gets_the_whole_response(local: Local) -> None:
     with local.connect() as end:
         end.sendall(BIG_ONE)
         eventually(lambda: len(local.server.active_channels) == 1)
@@ -107,7 +107,7 @@ def test_a_slow_reader_who_goes_on_reading_gets_the_whole_answer(local: Local) -
         assert read_all(end).endswith(BIG)
 
 
-def test_several_big_answers_at_once_that_nobody_reads_hold_no_thread(local: Local) -> None:
+def test_several_large_unread_responses_hold_no_thread(local: Local) -> None:
     with ExitStack() as stack:
         for end in connections(local, 8, stack):
             end.sendall(BIG_ONE.replace(b"Connection: close\r\n", b"") * 4)
@@ -115,24 +115,24 @@ def test_several_big_answers_at_once_that_nobody_reads_hold_no_thread(local: Loc
         check_quick(local)
 
 
-def test_who_sends_many_requests_without_waiting_for_answers_is_cut_off(local: Local) -> None:
+def test_a_client_that_pipelines_too_many_requests_is_disconnected(local: Local) -> None:
     with local.connect() as end:
-        end.sendall(QUICK * 100)
+        end.sendall(HEALTHZ * 100)
         assert read_all(end).count(b"200 OK") < 10
     check_quick(local)
 
 
-def test_a_connection_that_waits_for_its_answer_is_not_slow(local: Local) -> None:
+def test_a_connection_that_waits_for_its_response_does_not_time_out(local: Local) -> None:
     local.server.request_timeout = 0.5
     with local.connect() as end:
         slow = b"POST /echo?seconds=1.5 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"
-        end.sendall(slow + QUICK[:10])
+        end.sendall(slow + HEALTHZ[:10])
         assert read_answer(end) == b"hi"
-        end.sendall(QUICK[10:])
+        end.sendall(HEALTHZ[10:])
         assert b"alive" in read_answer(end)
 
 
-def test_headers_that_are_too_long_are_refused(local: Local) -> None:
+def test_headers_that_are_too_long_are_rejected(local: Local) -> None:
     with local.connect() as end:
         end.sendall(b"GET /healthz HTTP/1.1\r\nX: " + b"a" * 64 * 1024 + b"\r\n\r\n")
         assert b" 431 " in read_all(end).splitlines()[0]

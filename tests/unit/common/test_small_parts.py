@@ -25,7 +25,7 @@ PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 class ShopConfig(ServiceConfig):
     """Something of every kind."""
 
-    patience: Seconds = 1.0
+    timeout: Seconds = 1.0
     threshold: Money = 100_000
 
 
@@ -39,7 +39,7 @@ def test_major_units_become_minor_units_exactly(major: str, minor: int) -> None:
 @pytest.mark.parametrize(
     "major", ["0.001", "NaN", "sNaN", "Infinity", "-Infinity", "1e15", "1e-400", "1e400", "4." + "0" * 40 + "1"]
 )
-def test_what_is_no_amount_of_money_is_refused(major: str) -> None:
+def test_an_invalid_amount_of_money_is_rejected(major: str) -> None:
     with pytest.raises(ValueError, match="amount"):
         minor_units(Decimal(major))
 
@@ -50,7 +50,7 @@ def test_a_percentage_is_rounded_half_up(amount: int, tax: int) -> None:
     assert percent_half_up(1, 50) == 1
 
 
-def test_text_order_is_time_order_and_survives_the_journey() -> None:
+def test_timestamps_sort_as_text_and_can_be_parsed() -> None:
     first = datetime(2026, 1, 2, 3, 4, 5, 999, tzinfo=UTC)
     assert rfc3339(first) == "2026-01-02T03:04:05.000Z"
     assert rfc3339(first) < rfc3339(first + timedelta(milliseconds=1))
@@ -84,39 +84,39 @@ def test_pauses_grow_up_to_the_longest() -> None:
 
 
 def test_the_environment_is_read_by_the_names_of_the_fields() -> None:
-    config = read(ShopConfig, {"PATIENCE": "2.5", "THRESHOLD": "12.34", "LOG_LEVEL": "DEBUG", "X": "y"}, app_port=1)
-    assert (config.patience, config.threshold, config.log_level, config.app_port) == (2.5, 1234, "DEBUG", 1)
-    assert read(ShopConfig, {"APP_PORT": "3000", "PATIENCE": ""}, app_port=1).app_port == 3000
+    config = read(ShopConfig, {"TIMEOUT": "2.5", "THRESHOLD": "12.34", "LOG_LEVEL": "DEBUG", "X": "y"}, app_port=1)
+    assert (config.timeout, config.threshold, config.log_level, config.app_port) == (2.5, 1234, "DEBUG", 1)
+    assert read(ShopConfig, {"APP_PORT": "3000", "TIMEOUT": ""}, app_port=1).app_port == 3000
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("PATIENCE", value) for value in ("0", "-1", "nan", "inf", "soon")),
+        *(("TIMEOUT", value) for value in ("0", "-1", "nan", "inf", "soon")),
         *(("THRESHOLD", value) for value in ("-1", "0.001", "NaN", "much", "1e999999999")),
         *(("APP_PORT", value) for value in ("0", "65536", "http", "1.5")),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
     ],
 )
-def test_a_wrong_setting_is_told_in_a_sentence(name: str, value: str) -> None:
+def test_a_wrong_setting_is_reported_without_a_traceback(name: str, value: str) -> None:
     with pytest.raises(Wrong) as error:
         read(ShopConfig, {name: value}, app_port=1)
     assert "Traceback" not in str(error.value)
 
 
-def test_every_wrong_setting_is_told_at_once() -> None:
+def test_all_wrong_settings_are_reported_at_once() -> None:
     with pytest.raises(Wrong, match=r"APP_PORT.*LOG_LEVEL|LOG_LEVEL.*APP_PORT"):
         read(ShopConfig, {"APP_PORT": "0", "LOG_LEVEL": "LOUD"})
 
 
-@pytest.mark.parametrize(("name", "value"), [("PATIENCE", "soon"), ("THRESHOLD", "much")])
-def test_a_wrong_number_is_told_with_its_name(name: str, value: str) -> None:
+@pytest.mark.parametrize(("name", "value"), [("TIMEOUT", "soon"), ("THRESHOLD", "much")])
+def test_a_wrong_number_is_reported_with_its_name(name: str, value: str) -> None:
     with pytest.raises(Wrong, match=name):
         read(ShopConfig, {name: value}, app_port=1)
 
 
-def test_a_service_that_is_told_nonsense_ends_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_configuration_ends_the_service_with_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert read_or_exit(ShopConfig, {}, app_port=1).app_port == 1
     with pytest.raises(SystemExit) as end:
         read_or_exit(ShopConfig, {"LOG_LEVEL": "LOUD"}, app_port=1)
@@ -179,9 +179,7 @@ def test_a_text_line_carries_the_same(root_logger: logging.Logger, capsys: pytes
     assert "inner cause" in output
 
 
-def test_nobody_can_put_lines_of_his_own_into_a_text_log(
-    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_text_logs_are_safe_from_log_injection(root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up("INFO", "text")
     forged = "x\r\n2026-11-26T04:00:00.000Z INFO    forged\x1b[2J\u2028\u202e é"
     logs.get_logger("shop").warning("dropped %s", forged, extra={"cause": forged})
@@ -206,7 +204,7 @@ def test_the_probes_of_an_idle_worker_are_logged_at_debug_only(
     assert [line.split("'")[1] for line in capsys.readouterr().out.splitlines()] == shown
 
 
-def test_a_trace_goes_out_as_it_came_in_and_ends_with_its_request() -> None:
+def test_a_trace_is_propagated_and_ends_with_its_request() -> None:
     app = Flask("shop")
     tracing.register(app)
     sent: list[dict[str, str]] = []
@@ -232,11 +230,11 @@ def test_a_trace_goes_out_as_it_came_in_and_ends_with_its_request() -> None:
         ({"ACCEPT_UNENCRYPTED": "perhaps"}, "ACCEPT_UNENCRYPTED is 'perhaps'"),
     ],
 )
-def test_keys_need_one_place(environ: dict[str, str], complaint: str) -> None:
+def test_keys_need_exactly_one_source(environ: dict[str, str], complaint: str) -> None:
     with pytest.raises(Wrong, match=complaint):
         read(ServiceConfig, environ, app_port=1)
 
 
-def test_what_must_be_set_is_named() -> None:
+def test_a_missing_setting_is_named() -> None:
     with pytest.raises(Wrong, match=r"^APP_PORT is not set$"):
         read(ServiceConfig, {})

@@ -1,4 +1,4 @@
-"""The authenticator: floods are refused with 429, calls of other services and deliveries never."""
+"""Throttling: floods get a 429; calls of other services and event deliveries never do."""
 
 import threading
 from dataclasses import dataclass
@@ -47,13 +47,13 @@ def check_refused(answer: TestResponse, code: str) -> None:
     assert 1 <= int(answer.headers["Retry-After"]) <= 10
 
 
-def test_a_burst_is_answered_and_a_flood_refused() -> None:
+def test_a_burst_is_accepted_and_a_flood_rejected() -> None:
     app = guarded(rate_limit=2)
     assert [ask(app).status_code for _ in range(20)] == [200] * 20
     check_refused(ask(app), "rate")
 
 
-def test_one_client_that_floods_does_not_shut_others_out() -> None:
+def test_a_flood_of_one_client_does_not_affect_others() -> None:
     app = guarded(rate_limit=1)
     for _ in range(11):
         last = ask(app)
@@ -62,13 +62,13 @@ def test_one_client_that_floods_does_not_shut_others_out() -> None:
 
 
 @pytest.mark.parametrize("more", [{"headers": FROM_A_SERVICE}, {"path": "/internal/event"}, {"path": "/healthz"}])
-def test_what_keeps_accepted_orders_going_is_never_refused(more: dict[str, Any]) -> None:
+def test_service_calls_deliveries_and_probes_are_never_throttled(more: dict[str, Any]) -> None:
     app = guarded(rate_limit=1, request_limit=1, waiting=1)
     assert {ask(app, **more).status_code for _ in range(30)} == {200}
     check_refused(ask(app), "busy")
 
 
-def test_while_too_many_requests_wait_no_more_are_taken() -> None:
+def test_while_too_many_requests_wait_more_are_rejected() -> None:
     assert ask(guarded(request_limit=5, waiting=4)).status_code == 200
     check_refused(ask(guarded(request_limit=5, waiting=5)), "busy")
 
@@ -97,7 +97,7 @@ TOKEN = "the token of the sidecar"
 
 
 @dataclass(frozen=True)
-class House:
+class ProtectedService:
     """A service with keys that answers one request a second of each address, and somebody who has a key."""
 
     app: Flask
@@ -112,11 +112,11 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
+def service(tmp_path: Path) -> ProtectedService:
     path = tmp_path / "keys.json"
     key, _ = add_key(path, "Max", Role.MANAGER)
     app = guarded(Authenticator(TOKEN, KeyFile(path)), rate_limit=1)
-    return House(app, key)
+    return ProtectedService(app, key)
 
 
 FLOODS: list[dict[str, str]] = [
@@ -130,36 +130,36 @@ FLOODS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_of_what_is_refused_at_the_door_is_refused_as_a_flood(house: House, flood: dict[str, str]) -> None:
-    assert house.statuses(11, **flood)[9:] in ([401, 429], [403, 429])
+def test_a_flood_of_rejected_requests_is_throttled(service: ProtectedService, flood: dict[str, str]) -> None:
+    assert service.statuses(11, **flood)[9:] in ([401, 429], [403, 429])
     headers = {name: value for name, value in flood.items() if name != "path"}
-    check_refused(ask(house.app, flood.get("path", "/thing"), headers=headers), "rate")
+    check_refused(ask(service.app, flood.get("path", "/thing"), headers=headers), "rate")
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_strangers_flood_takes_nothing_from_those_who_have_a_key_at_the_same_address(
-    house: House, flood: dict[str, str]
+def test_a_flood_of_rejected_requests_does_not_affect_valid_keys_at_the_same_address(
+    service: ProtectedService, flood: dict[str, str]
 ) -> None:
-    house.statuses(100, **flood)
-    assert house.statuses(11, **house.bearer()) == [200] * 10 + [429]
-    assert house.statuses(1, "127.0.0.2", **house.bearer()) == [200]
+    service.statuses(100, **flood)
+    assert service.statuses(11, **service.bearer()) == [200] * 10 + [429]
+    assert service.statuses(1, "127.0.0.2", **service.bearer()) == [200]
 
 
-def test_a_strangers_flood_takes_nothing_from_strangers_elsewhere(house: House) -> None:
-    house.statuses(100, **house.bearer("oms_wrong"))
-    assert house.statuses(1, "127.0.0.2", **house.bearer("oms_wrong")) == [401]
+def test_a_flood_of_rejected_requests_does_not_affect_other_addresses(service: ProtectedService) -> None:
+    service.statuses(100, **service.bearer("oms_wrong"))
+    assert service.statuses(1, "127.0.0.2", **service.bearer("oms_wrong")) == [401]
 
 
-def test_who_has_a_key_and_asks_for_what_is_not_his_is_counted_too(house: House) -> None:
-    assert house.statuses(11, path="/other", **house.bearer()) == [403] * 10 + [429]
-    assert house.statuses(1, **house.bearer()) == [200]
+def test_forbidden_requests_with_a_valid_key_are_counted(service: ProtectedService) -> None:
+    assert service.statuses(11, path="/other", **service.bearer()) == [403] * 10 + [429]
+    assert service.statuses(1, **service.bearer()) == [200]
 
 
-def test_a_call_of_a_service_that_may_not_ask_for_that_is_told_so_however_often(house: House) -> None:
+def test_calls_of_services_that_are_forbidden_are_not_throttled(service: ProtectedService) -> None:
     call = {"dapr-api-token": TOKEN, "dapr-caller-app-id": "billing"}
-    assert house.statuses(30, path="/service", **call) == [403] * 30
+    assert service.statuses(30, path="/service", **call) == [403] * 30
 
 
-def test_supervision_hears_of_a_healthy_service_in_every_flood(house: House) -> None:
-    house.statuses(100)
-    assert house.statuses(20, path="/healthz") == [200] * 20
+def test_probes_are_answered_during_a_flood(service: ProtectedService) -> None:
+    service.statuses(100)
+    assert service.statuses(20, path="/healthz") == [200] * 20

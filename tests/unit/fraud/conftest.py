@@ -7,13 +7,13 @@ from werkzeug.test import TestResponse
 
 from services.fraud.app import FraudConfig, create_app
 from tests.fakes import FakeClock
-from tests.unit.inventory.hostile import HostileDocuments
+from tests.unit.inventory.unreliable_documents import UnreliableDocuments
 
 
 class Fraud:
     """One process of the service; several may share the documents."""
 
-    def __init__(self, documents: HostileDocuments, clock: FakeClock) -> None:
+    def __init__(self, documents: UnreliableDocuments, clock: FakeClock) -> None:
         self.documents, self.clock = documents, clock
         self.http = create_app(FraudConfig(app_port=3005), documents, clock).test_client()
 
@@ -43,4 +43,4 @@ class Fraud:
 
 @pytest.fixture
 def fraud() -> Fraud:
-    return Fraud(HostileDocuments(), FakeClock())
+    return Fraud(UnreliableDocuments(), FakeClock())

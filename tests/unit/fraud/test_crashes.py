@@ -1,4 +1,4 @@
-"""Whatever fails, repeats or comes between: each charge counts once."""
+"""Each charge counts once after crashes, repeated requests and concurrent writes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ def clone(source: Fraud) -> Fraud:
     return fresh
 
 
-@pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
+@pytest.mark.parametrize("fault", ["crash_at", "lose_response_at"])
 @pytest.mark.parametrize("restart", [True, False])
 @pytest.mark.parametrize(("before", "step", "end"), [([], check, 110), ([], too_much, 10), ([check], reverse, 10)])
 def test_a_request_is_completed_by_its_repeat_after_a_fault_at_any_write(
@@ -54,20 +54,20 @@ def test_a_request_is_completed_by_its_repeat_after_a_fault_at_any_write(
         if step(one) == 200:
             break
         write += 1
-        one.documents.behave()
+        one.documents.reset()
         one = one.restarted() if restart else one
         assert [step(one), step(one)] == [200, 200]
         assert one.tally() == end
     assert write == 3
 
 
-@pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
+@pytest.mark.parametrize("fault", ["crash_at", "lose_response_at"])
 def test_a_reversal_undoes_what_a_check_counted_before_it_crashed(counted: Fraud, fault: str) -> None:
     for write in range(3):
         one = clone(counted)
         setattr(one.documents, fault, write)
         assert check(one) == 503
-        one.documents.behave()
+        one.documents.reset()
         one = one.restarted()
         assert reverse(one) == 200
         assert one.tally() == 10
@@ -76,10 +76,10 @@ def test_a_reversal_undoes_what_a_check_counted_before_it_crashed(counted: Fraud
 
 
 def test_a_check_that_crashed_before_a_reset_is_not_counted_after_it(counted: Fraud) -> None:
-    counted.documents.behave()
+    counted.documents.reset()
     counted.documents.crash_at = 2
     assert check(counted) == 503
-    counted.documents.behave()
+    counted.documents.reset()
     reset(counted)
     counted.declined(7, "new")
     assert counted.declined(100, "c1") is False
@@ -101,7 +101,7 @@ def test_a_check_that_crashed_before_a_reset_is_not_counted_after_it(counted: Fr
         ([check], reverse, [reset], {0}),
     ],
 )
-def test_another_process_may_come_between_at_any_write(
+def test_another_process_may_write_before_any_write(
     counted: Fraud, before: list[Step], step: Step, intruders: list[Step], ends: set[int]
 ) -> None:
     for earlier in before:
@@ -112,16 +112,16 @@ def test_another_process_may_come_between_at_any_write(
         other = one.restarted()
 
         def intrude(other: Fraud = other) -> None:
-            for intruder in intruders:
-                intruder(other)
+            for concurrent_write in intruders:
+                concurrent_write(other)
             other.check(0, "another")  # lets the marks of the settled ones go
 
-        one.documents.intruder, one.documents.intrude_at = intrude, write
+        one.documents.concurrent_write, one.documents.interleave_at = intrude, write
         step(one)
-        intruded = one.documents.intrude_at is None
+        intruded = one.documents.interleave_at is None
         if not intruded:
             break
-        assert one.tally() in ends, f"intruder at write {write}"
+        assert one.tally() in ends, f"concurrent_write at write {write}"
         write += 1
     assert write == 3
 

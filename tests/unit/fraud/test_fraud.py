@@ -62,7 +62,7 @@ def test_a_charge_id_with_other_content_is_a_conflict(fraud: Fraud) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_public_check_can_neither_take_nor_change_what_a_charge_id_stands_for(fraud: Fraud, when: str) -> None:
+def test_the_public_check_does_not_affect_checks_with_a_charge_id(fraud: Fraud, when: str) -> None:
     fraud.post("/limit", limit=1000)
     public = {"customerId": "other", "charge": 7, "chargeId": "charge-A1:1"}
     if when == "before":
@@ -76,7 +76,7 @@ def test_the_public_check_can_neither_take_nor_change_what_a_charge_id_stands_fo
     assert (fraud.tally(), fraud.tally("other")) == (0, 7)
 
 
-def test_a_reversal_takes_the_charge_off_once_and_forbids_it(fraud: Fraud) -> None:
+def test_a_reversal_subtracts_the_charge_once_and_blocks_it(fraud: Fraud) -> None:
     fraud.declined(5, "c0")
     fraud.declined(600, "c1")
     for _ in range(3):
@@ -86,7 +86,7 @@ def test_a_reversal_takes_the_charge_off_once_and_forbids_it(fraud: Fraud) -> No
         assert fraud.declined(600, "c1") is True
 
 
-def test_a_reversal_of_a_declined_charge_takes_nothing_off(fraud: Fraud) -> None:
+def test_a_reversal_of_a_declined_charge_subtracts_nothing(fraud: Fraud) -> None:
     fraud.post("/limit", limit=10)
     fraud.declined(9, "c1")
     fraud.declined(5, "c2")
@@ -164,7 +164,7 @@ def test_a_wrong_maintenance_switch_is_refused(fraud: Fraud, value: Any) -> None
 
 @pytest.mark.parametrize("charge", WRONG)
 @pytest.mark.parametrize("text", ["", " ", "\ud800", "\x00", "x" * 101, 5])
-def test_a_wrong_check_names_everything_wrong(fraud: Fraud, charge: Any, text: Any) -> None:
+def test_a_wrong_check_names_all_wrong_fields(fraud: Fraud, charge: Any, text: Any) -> None:
     for path in ("/check", "/check/c1"):
         answer = fraud.http.post(path, json={"customerId": text, "charge": charge})
         assert answer.status_code == 422
@@ -174,7 +174,7 @@ def test_a_wrong_check_names_everything_wrong(fraud: Fraud, charge: Any, text: A
 
 @pytest.mark.parametrize("path", ["/limit", "/check", "/check/c1", "/maintenance"])
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'{"limit":NaN}', b"\xff", b"[" * 100_000])
-def test_what_is_no_json_object_is_a_400(fraud: Fraud, path: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_a_400(fraud: Fraud, path: str, body: bytes) -> None:
     assert fraud.http.post(path, data=body, content_type="application/json").status_code == 400
 
 
@@ -185,7 +185,7 @@ def test_another_content_type_is_a_415_and_too_much_a_413(fraud: Fraud) -> None:
 
 
 @pytest.mark.parametrize("text", ["%00", "%FF", "x" * 5000, "%20", "%0A", "..", "a%2Fb", "a b"])
-def test_odd_paths_are_never_a_server_error(fraud: Fraud, text: str) -> None:
+def test_unusual_paths_are_never_a_server_error(fraud: Fraud, text: str) -> None:
     assert fraud.http.post(f"/check/{text}/reverse").status_code in (404, 422)
     assert fraud.check(5, text).status_code in (404, 422)
     assert fraud.http.get(f"/tally/{text}").status_code in (200, 404, 422)

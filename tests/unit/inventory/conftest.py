@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from services.inventory.app import InventoryConfig, create_app
 from tests.fakes import FakeClock
-from tests.unit.inventory.hostile import HostileDocuments
+from tests.unit.inventory.unreliable_documents import UnreliableDocuments
 
 A, B = "Warehouse A", "Warehouse B"
 
@@ -15,7 +15,7 @@ A, B = "Warehouse A", "Warehouse B"
 class Inventory:
     """One process of the service; several may share the documents."""
 
-    def __init__(self, documents: HostileDocuments, clock: FakeClock) -> None:
+    def __init__(self, documents: UnreliableDocuments, clock: FakeClock) -> None:
         self.documents, self.clock = documents, clock
         self.http = create_app(InventoryConfig(app_port=3002), documents, clock).test_client()
 
@@ -50,7 +50,7 @@ class Inventory:
 
 @pytest.fixture
 def inventory() -> Inventory:
-    return Inventory(HostileDocuments(), FakeClock())
+    return Inventory(UnreliableDocuments(), FakeClock())
 
 
 def parts(answer: TestResponse) -> list[tuple[str, str | None, dict[str, int], str]]:

@@ -1,4 +1,4 @@
-"""Whatever fails, repeats or comes between: the stock is right in the end."""
+"""The stock is correct after crashes, repeated requests and concurrent writes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,11 +48,11 @@ def clone(source: Inventory) -> Inventory:
     fresh = Inventory(type(source.documents)(), source.clock)
     fresh.documents.kept = dict(source.documents.kept)
     fresh.http.get("/inventory")
-    fresh.documents.behave()
+    fresh.documents.reset()
     return fresh
 
 
-@pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
+@pytest.mark.parametrize("fault", ["crash_at", "lose_response_at"])
 @pytest.mark.parametrize("restart", [True, False])
 @pytest.mark.parametrize(
     ("before", "step", "end"),
@@ -70,20 +70,20 @@ def test_a_request_is_completed_by_its_repeat_after_a_fault_at_any_write(
         if step(one) == 200:
             break
         faults += 1
-        one.documents.behave()
+        one.documents.reset()
         one = one.restarted() if restart else one
         assert [step(one), step(one)] == [200, 200]
         assert totals(one) == end, f"fault at write {faults - 1}"
     assert faults >= WRITES_OF_RESERVING
 
 
-@pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
-def test_a_release_gives_back_what_a_reservation_took_before_it_crashed(stocked: Inventory, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["crash_at", "lose_response_at"])
+def test_a_release_returns_the_stock_of_a_reservation_that_crashed(stocked: Inventory, fault: str) -> None:
     for write in range(1, WRITES_OF_RESERVING):
         one = clone(stocked)
         setattr(one.documents, fault, write)
         assert reserve(one) == 503
-        one.documents.behave()
+        one.documents.reset()
         one = one.restarted()
         assert one.http.get("/reservations/A1").status_code == 200
         assert release(one) == 200
@@ -92,22 +92,22 @@ def test_a_release_gives_back_what_a_reservation_took_before_it_crashed(stocked:
         assert totals(one) == RELEASED
 
 
-def test_a_hundred_lines_that_crash_in_the_middle_are_taken_once(inventory: Inventory) -> None:
+def test_a_hundred_lines_are_reserved_once_after_a_crash(inventory: Inventory) -> None:
     skus = [f"s{number}" for number in range(100)]
     for sku in skus:
         inventory.stocked(sku, a=3, b=3)
     lines = dict.fromkeys(skus, 4)
-    inventory.documents.behave()
+    inventory.documents.reset()
     inventory.documents.crash_at = 50
     assert inventory.reserve("A1", **lines).status_code == 503
-    inventory.documents.behave()
+    inventory.documents.reset()
     inventory = inventory.restarted()
     assert [part[1] for part in parts(inventory.reserve("A1", **lines))] == [A, B]
     assert all(inventory.stock(sku) == {A: (3, 3), B: (3, 1)} for sku in skus)
-    inventory.documents.behave()
+    inventory.documents.reset()
     inventory.documents.crash_at = 30
     assert inventory.end("release", "A1").status_code == 503
-    inventory.documents.behave()
+    inventory.documents.reset()
     assert inventory.restarted().end("release", "A1").status_code == 200
     assert all(inventory.stock(sku) == {A: (3, 0), B: (3, 0)} for sku in skus)
 
@@ -125,7 +125,7 @@ def test_a_hundred_lines_that_crash_in_the_middle_are_taken_once(inventory: Inve
         ([reserve], commit, [release], RELEASED),
     ],
 )
-def test_another_process_may_come_between_at_any_write(
+def test_another_process_may_write_before_any_write(
     stocked: Inventory, before: list[Step], step: Step, intruders: list[Step], end: dict[str, tuple[int, int]]
 ) -> None:
     for earlier in before:
@@ -136,25 +136,25 @@ def test_another_process_may_come_between_at_any_write(
         other = one.restarted()
 
         def intrude(other: Inventory = other) -> None:
-            for intruder in intruders:
-                intruder(other)
+            for concurrent_write in intruders:
+                concurrent_write(other)
             # Other orders let the marks of the settled ones go.
             for sku in ("both", "onlyA", "onlyB"):
                 other.http.put(f"/inventory/{sku}", json={"unitPrice": 333})
 
-        one.documents.intruder, one.documents.intrude_at = intrude, write
+        one.documents.concurrent_write, one.documents.interleave_at = intrude, write
         step(one)
-        intruded = one.documents.intrude_at is None
-        one.documents.behave()
+        intruded = one.documents.interleave_at is None
+        one.documents.reset()
         if not intruded:
             break
         own: dict[Step, object] = {release: RELEASED, commit: COMMITTED, reserve: end}
-        assert totals(one) in (end, own[step]), f"intruder at write {write}"
+        assert totals(one) in (end, own[step]), f"concurrent_write at write {write}"
         write += 1
     assert write >= 3
 
 
-def test_duplicates_at_the_same_time_take_once(stocked: Inventory) -> None:
+def test_concurrent_duplicates_reserve_once(stocked: Inventory) -> None:
     processes = [stocked, stocked.restarted(), stocked.restarted()]
     for step, end in [(reserve, RESERVED), (commit, COMMITTED)]:
         with ThreadPoolExecutor(12) as pool:
@@ -163,17 +163,17 @@ def test_duplicates_at_the_same_time_take_once(stocked: Inventory) -> None:
         assert totals(stocked) == end
 
 
-def test_orders_at_the_same_time_never_take_more_than_there_is(inventory: Inventory) -> None:
-    inventory.stocked("scarce", a=20, b=20)
+def test_concurrent_orders_never_reserve_more_than_the_stock(inventory: Inventory) -> None:
+    inventory.stocked("limited", a=20, b=20)
     processes = [inventory, inventory.restarted()]
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda n: processes[n % 2].reserve(f"A{n}", scarce=3), range(30)))
-    got = sum(one[2]["scarce"] for answer in answers for one in parts(answer) if one[1])
+        answers = list(pool.map(lambda n: processes[n % 2].reserve(f"A{n}", limited=3), range(30)))
+    got = sum(one[2]["limited"] for answer in answers for one in parts(answer) if one[1])
     assert got == 40
-    assert inventory.stock("scarce") == {A: (20, 20), B: (20, 20)}
+    assert inventory.stock("limited") == {A: (20, 20), B: (20, 20)}
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: processes[n % 2].end("release" if n % 3 else "commit", f"A{n}"), range(30)))
-    held = inventory.stock("scarce")
-    committed = sum(one[2]["scarce"] for n in range(0, 30, 3) for one in parts(answers[n]) if one[1])
+    held = inventory.stock("limited")
+    committed = sum(one[2]["limited"] for n in range(0, 30, 3) for one in parts(answers[n]) if one[1])
     assert sum(on_hand for on_hand, _ in held.values()) == 40 - committed
     assert sum(reserved for _, reserved in held.values()) == 0

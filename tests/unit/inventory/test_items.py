@@ -48,13 +48,13 @@ def test_the_groups_of_the_catalogue_file_hold_what_their_names_say() -> None:
     assert len(seed.only_in_warehouse_b) >= 2
 
 
-def test_a_crash_at_any_write_of_the_first_start_is_made_good_by_the_next(inventory: Inventory) -> None:
+def test_a_crash_at_any_write_of_the_seed_is_repaired_by_the_next_start(inventory: Inventory) -> None:
     for writes in range(22):
         inventory.documents.kept.clear()
-        inventory.documents.behave()
+        inventory.documents.reset()
         inventory.documents.crash_at = writes
         assert inventory.restarted().http.get("/inventory").status_code == 503
-        inventory.documents.behave()
+        inventory.documents.reset()
         assert len(inventory.restarted().http.get("/inventory").get_json()) == 21
 
 
@@ -66,14 +66,14 @@ def test_a_later_start_changes_nothing(inventory: Inventory) -> None:
     assert again.http.get("/inventory/milk").get_json()["unitPrice"] == 1
 
 
-def test_at_start_the_catalogue_is_written_as_soon_as_the_store_answers(inventory: Inventory) -> None:
+def test_the_catalogue_is_seeded_as_soon_as_the_store_responds(inventory: Inventory) -> None:
     inventory.documents.crash_at = 0
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 3:
-            inventory.documents.behave()
+            inventory.documents.reset()
 
     seed_when_up(inventory.documents, pause)
     assert len(pauses) == 3
@@ -115,7 +115,7 @@ def test_a_sku_whose_creation_crashed_is_listed_after_the_repeat(inventory: Inve
     assert "x" in [one["sku"] for one in inventory.http.get("/inventory").get_json()]
 
 
-def test_a_sku_may_hold_what_state_keys_may_not(inventory: Inventory) -> None:
+def test_a_sku_may_contain_characters_that_state_keys_may_not(inventory: Inventory) -> None:
     for sku in ("a||b", "50%", "50%25", "50%7C%7C", "Ünïcøde 鞋", "a:b", "..", "a'b\"c"):
         path = "/inventory/" + sku.replace("%", "%25")
         assert inventory.http.put(path, json={"unitPrice": 7}).status_code == 201, sku
@@ -149,7 +149,7 @@ def test_a_wrong_sku_cannot_be_created(inventory: Inventory, sku: str) -> None:
 
 
 @pytest.mark.parametrize("value", WRONG)
-def test_a_wrong_restock_names_everything_wrong(inventory: Inventory, value: Any) -> None:
+def test_a_wrong_restock_names_all_wrong_fields(inventory: Inventory, value: Any) -> None:
     answer = inventory.http.post("/inventory/milk/restock", json={"warehouse": value, "quantity": value})
     assert answer.status_code == 422
     assert {error["field"] for error in answer.get_json()["errors"]} == {"warehouse", "quantity"}
@@ -157,7 +157,7 @@ def test_a_wrong_restock_names_everything_wrong(inventory: Inventory, value: Any
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"NaN", b'{"quantity":NaN}', b"\xff", b"[" * 100_000, b"9" * 9999])
-def test_what_is_no_json_object_is_a_400(inventory: Inventory, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_a_400(inventory: Inventory, body: bytes) -> None:
     for method, path in [
         ("POST", "/inventory/milk/restock"),
         ("PUT", "/inventory/milk"),
@@ -183,7 +183,7 @@ def test_restocking_with_a_key_counts_once(inventory: Inventory) -> None:
     assert inventory.stock("x")[A] == (6, 0)
 
 
-def test_a_restock_key_stands_for_one_content_only(inventory: Inventory) -> None:
+def test_a_restock_key_with_other_content_is_rejected(inventory: Inventory) -> None:
     inventory.stocked("x")
     inventory.stocked("y")
     restock(inventory, "x", 5, "k")
@@ -199,14 +199,14 @@ def test_a_wrong_restock_key_is_named(inventory: Inventory, key: str) -> None:
     assert {error["field"] for error in answer.get_json()["errors"]} == {"quantity", "Idempotency-Key"}
 
 
-@pytest.mark.parametrize("fault", ["crash_at", "lose_answer_at"])
+@pytest.mark.parametrize("fault", ["crash_at", "lose_response_at"])
 def test_a_keyed_restock_survives_a_fault_at_any_write(inventory: Inventory, fault: str) -> None:
     inventory.stocked("x")
     for write in range(3):
-        inventory.documents.behave()
+        inventory.documents.reset()
         setattr(inventory.documents, fault, write)
         assert restock(inventory, "x", 1, f"k{write}").status_code == 503
-        inventory.documents.behave()
+        inventory.documents.reset()
         inventory = inventory.restarted()
         for _ in range(2):
             assert restock(inventory, "x", 1, f"k{write}").status_code == 200
@@ -220,7 +220,7 @@ def test_restocks_at_the_same_time_are_all_counted(inventory: Inventory) -> None
     assert inventory.stock("x")[A] == (20, 0)
 
 
-def test_while_the_store_is_away_the_answer_is_503(inventory: Inventory) -> None:
+def test_while_the_store_is_unreachable_the_response_is_503(inventory: Inventory) -> None:
     def away(keys: object) -> Any:
         raise TransientError("away")
 

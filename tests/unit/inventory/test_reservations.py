@@ -7,7 +7,7 @@ import pytest
 from tests.unit.inventory.conftest import A, B, Inventory, parts
 
 
-def test_an_order_is_divided_by_warehouse_and_what_is_missing_comes_last(inventory: Inventory) -> None:
+def test_an_order_is_split_by_warehouse_and_unavailable_goods_come_last(inventory: Inventory) -> None:
     inventory.stocked("onlyA", a=10)
     inventory.stocked("onlyB", b=10)
     inventory.stocked("few", a=1, b=2)
@@ -50,7 +50,7 @@ def test_goods_that_both_warehouses_have_join_those_that_only_one_has(inventory:
     assert [part[1] for part in parts(answer)] == [B]
 
 
-def test_nothing_available_is_legal(inventory: Inventory) -> None:
+def test_an_order_without_available_goods_is_accepted(inventory: Inventory) -> None:
     answer = inventory.reserve("A1", **{"Adidas Classic": 1, "no such thing": 3})
     assert parts(answer) == [("A1:1", None, {"Adidas Classic": 1, "no such thing": 3}, "unavailable")]
 
@@ -61,7 +61,7 @@ def test_lines_of_the_same_sku_add_up(inventory: Inventory) -> None:
     assert parts(answer) == [("A1:1", A, {"milk": 2000}, "reserved")]
 
 
-def test_a_repeat_gets_the_same_answer_and_takes_nothing(inventory: Inventory) -> None:
+def test_a_repeat_gets_the_same_response_and_reserves_nothing(inventory: Inventory) -> None:
     inventory.stocked("x", a=3)
     first = parts(inventory.reserve("A1", x=2, y=1))
     inventory.stocked("x", b=9)
@@ -78,7 +78,7 @@ def test_the_same_order_with_other_goods_is_a_conflict(inventory: Inventory) -> 
     assert inventory.stock("milk")[A] == (5_000_000, 2)
 
 
-def test_releasing_gives_back_and_committing_takes_out(inventory: Inventory) -> None:
+def test_a_release_returns_stock_and_a_commit_removes_it(inventory: Inventory) -> None:
     inventory.stocked("x", a=5, b=5)
     inventory.reserve("A1", x=7)
     assert inventory.stock("x") == {A: (5, 5), B: (5, 2)}
@@ -93,7 +93,7 @@ def test_releasing_gives_back_and_committing_takes_out(inventory: Inventory) -> 
     assert parts(inventory.http.get("/reservations/A1")) == parts(answer)
 
 
-def test_without_names_all_that_is_reserved_ends(inventory: Inventory) -> None:
+def test_without_ids_all_reserved_fulfillments_end(inventory: Inventory) -> None:
     inventory.stocked("x", a=5, b=5)
     inventory.reserve("A1", x=7, y=1)
     inventory.end("commit", "A1", "A1:1")
@@ -108,7 +108,7 @@ def test_without_names_all_that_is_reserved_ends(inventory: Inventory) -> None:
     assert inventory.stock("x") == {A: (0, 0), B: (4, 0)}
 
 
-def test_what_is_committed_cannot_be_released_nor_the_reverse(inventory: Inventory) -> None:
+def test_committed_goods_cannot_be_released_nor_the_reverse(inventory: Inventory) -> None:
     inventory.stocked("x", a=5, b=5)
     inventory.reserve("A1", x=7, y=1)
     inventory.end("commit", "A1", "A1:1")
@@ -128,7 +128,7 @@ def test_committing_an_order_that_was_released_is_a_conflict(inventory: Inventor
     assert inventory.stock("milk")[A] == (5_000_000, 0)
 
 
-def test_a_release_that_comes_first_forbids_the_reservation(inventory: Inventory) -> None:
+def test_a_release_before_the_reservation_blocks_it(inventory: Inventory) -> None:
     for _ in range(2):
         answer = inventory.end("release", "A1", "A1:1")
         assert answer.get_json() == {"orderId": "A1", "fulfillments": []}
@@ -166,7 +166,7 @@ def test_unknown_orders_and_fulfillments(inventory: Inventory) -> None:
             "orderId", "lines.0.sku", "lines.0.quantity"}),
     ],
 )  # fmt: skip
-def test_a_wrong_reservation_names_everything_wrong(inventory: Inventory, body: Any, fields: set[str]) -> None:
+def test_a_wrong_reservation_names_all_wrong_fields(inventory: Inventory, body: Any, fields: set[str]) -> None:
     answer = inventory.http.post("/reservations", json=body)
     assert answer.status_code == 422
     assert {error["field"] for error in answer.get_json()["errors"]} == fields

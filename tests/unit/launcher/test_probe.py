@@ -15,7 +15,7 @@ from launcher.supervision import probe, supervisor
 from launcher.supervision.probe import Probe
 from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from tests.e2e.polling import eventually
-from tests.unit.common.hammer import HOST, free_port
+from tests.unit.common.service_process import HOST, free_port
 
 CLIENTS = 60
 SLOW = b"POST /echo?seconds=3600 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"

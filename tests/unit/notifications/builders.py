@@ -1,4 +1,4 @@
-"""What the tests of notifications are made of: the service over a fake store, and events to deliver to it."""
+"""Builders for notifications: the service over a fake store, and events to deliver."""
 
 import base64
 import json

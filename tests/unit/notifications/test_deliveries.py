@@ -1,4 +1,4 @@
-"""Deliveries from the sidecar: each event is kept once, whatever fails and however often it comes."""
+"""Deliveries from the sidecar: each event is stored once, after faults and repeated deliveries too."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from services.notifications.models import MAX_MESSAGE, MAX_ORDER_EVENTS
 from tests.unit.notifications.builders import OCCURRED, Service, bulk, order_event, statuses
 
 
-def test_the_sidecar_is_told_both_subscriptions() -> None:
+def test_the_sidecar_gets_both_subscriptions() -> None:
     subscriptions = Service().client.get("/dapr/subscribe").get_json()
     assert subscriptions == [
         {
@@ -28,7 +28,7 @@ def test_the_sidecar_is_told_both_subscriptions() -> None:
     assert in_bulk["spec"]["routes"]["default"] == "/internal/events"
 
 
-def test_an_event_is_kept_and_shown() -> None:
+def test_an_event_is_stored_and_shown() -> None:
     service = Service()
     assert statuses(service.deliver(order_event())) == ["SUCCESS"]
     expected = {
@@ -44,7 +44,7 @@ def test_an_event_is_kept_and_shown() -> None:
     assert service.client.get("/events?orderId=A1").get_json() == [expected]
 
 
-def test_an_event_without_optional_fields_happened_when_it_came() -> None:
+def test_an_event_without_a_time_gets_the_time_of_its_arrival() -> None:
     service = Service()
     event = order_event(data={"orderId": "A1"})
     del event["time"]
@@ -103,14 +103,14 @@ def test_a_delivery_repeated_after_a_crash_at_any_write_ends_the_same(crash: Cal
     assert sorted(replica.shown("/events?orderId=A1")) == wanted
 
 
-def test_a_failing_store_makes_the_sidecar_deliver_again() -> None:
+def test_a_failing_store_makes_the_sidecar_redeliver() -> None:
     service = Service()
     service.documents.fail_writes_of = lambda _key: True
     assert service.deliver(order_event()).status_code == 503
     assert service.deliver_dead(order_event()).status_code == 503
 
 
-def test_deliveries_at_the_same_time_keep_each_event_once() -> None:
+def test_concurrent_deliveries_store_each_event_once() -> None:
     service = Service()
     start = threading.Barrier(8)
 
@@ -169,7 +169,7 @@ def test_deliveries_at_the_same_time_keep_each_event_once() -> None:
         b'{"id": "' + b"x" * 300_000 + b'"}',
     ],
 )
-def test_what_is_no_order_event_is_dropped_and_becomes_a_dead_letter(event: object) -> None:
+def test_a_message_that_is_not_an_order_event_becomes_a_dead_letter(event: object) -> None:
     service = Service()
     assert statuses(service.deliver(order_event(1), event, order_event(2))) == ["SUCCESS", "DROP", "SUCCESS"]
     assert sorted(service.shown()) == ["A1/1", "A1/2"]
@@ -179,7 +179,7 @@ def test_what_is_no_order_event_is_dropped_and_becomes_a_dead_letter(event: obje
     assert len(letter.get("id", "")) <= 200
 
 
-def test_a_dead_letter_says_what_is_known_of_it() -> None:
+def test_a_dead_letter_has_the_known_fields_of_its_message() -> None:
     service = Service()
     service.deliver_dead({"id": "X1", "type": "order.odd", "data": "<b>"})
     assert service.client.get("/events/dead").get_json() == [
@@ -199,7 +199,7 @@ def test_a_dead_letter_of_another_content_type_is_kept() -> None:
 
 
 @pytest.mark.parametrize("crash", ["dead-feed/", "dead-letter/"])
-def test_a_dead_letter_is_kept_once_whatever_write_failed_before(crash: str) -> None:
+def test_a_dead_letter_is_stored_once_after_a_fault_at_any_write(crash: str) -> None:
     service = Service()
     service.documents.fail_writes_of = lambda key: key.startswith(crash)
     assert service.deliver_dead({"id": "X1"}).status_code == 503
@@ -214,7 +214,7 @@ def test_a_dead_letter_is_kept_once_whatever_write_failed_before(crash: str) -> 
     ]
 
 
-def test_long_and_odd_messages_are_cut_and_made_one_line() -> None:
+def test_long_messages_are_truncated_to_one_printable_line() -> None:
     service = Service()
     service.deliver(order_event(data={"orderId": "A1", "message": "a\nb\x00" + "é" * 2000}))
     [event] = service.client.get("/events").get_json()
@@ -222,7 +222,7 @@ def test_long_and_odd_messages_are_cut_and_made_one_line() -> None:
     assert len(event["message"]) == MAX_MESSAGE
 
 
-def test_an_order_cannot_grow_its_feed_without_end() -> None:
+def test_the_feed_of_an_order_is_bounded() -> None:
     service = Service()
     for number in range(MAX_ORDER_EVENTS):
         service.deliver(order_event(number))
@@ -230,14 +230,14 @@ def test_an_order_cannot_grow_its_feed_without_end() -> None:
     assert len(service.shown("/events?orderId=A1&limit=1000")) == MAX_ORDER_EVENTS
 
 
-def test_what_is_delivered_at_once_is_kept_in_few_writes() -> None:
+def test_a_bulk_delivery_is_stored_in_few_writes() -> None:
     service = Service()
     service.deliver(*(order_event(number, f"B{order}") for order in range(10) for number in range(1, 9)))
     assert len(service.shown("/events?limit=1000")) == 80
     assert service.documents.writes <= 10 + 2 * SHARDS * 2
 
 
-def test_an_event_that_comes_twice_at_once_is_kept_once() -> None:
+def test_an_event_twice_in_a_bulk_delivery_is_stored_once() -> None:
     service = Service()
     assert statuses(service.deliver(order_event(1), order_event(2), order_event(1))) == ["SUCCESS"] * 3
     assert sorted(service.shown()) == sorted(service.shown("/events?orderId=A1")) == ["A1/1", "A1/2"]

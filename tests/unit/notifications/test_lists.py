@@ -75,7 +75,7 @@ def test_dead_letters_are_paginated() -> None:
         ("/events/stream?orderId=%3Cb%3E", ["orderId"]),
     ],
 )
-def test_a_bad_query_names_everything_wrong(url: str, fields: list[str]) -> None:
+def test_a_wrong_query_names_all_wrong_parameters(url: str, fields: list[str]) -> None:
     answer = Service().client.get(url)
     assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
     assert [error["field"] for error in answer.get_json()["errors"]] == fields

@@ -5,7 +5,7 @@ import re
 from tests.unit.notifications.builders import Service
 
 
-def test_the_page_and_all_it_needs_come_from_this_service() -> None:
+def test_the_page_loads_all_resources_from_this_service() -> None:
     service = Service()
     page = service.client.get("/")
     text = page.get_data(as_text=True)

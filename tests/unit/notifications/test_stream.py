@@ -1,4 +1,4 @@
-"""The live stream: what comes is sent, and a stream that resumes neither repeats nor leaves out an event."""
+"""The live stream: new events are sent, and a resumed stream neither repeats nor omits an event."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ def ids(found: list[dict[str, str]]) -> list[str]:
     return [json.loads(event["data"])["id"] for event in found]
 
 
-def test_a_stream_starts_at_the_end_and_sends_what_comes() -> None:
+def test_a_stream_starts_at_the_end_and_sends_new_events() -> None:
     service = Service()
     service.deliver(order_event(1))
     with service.stream() as stream:
@@ -29,7 +29,7 @@ def test_a_stream_starts_at_the_end_and_sends_what_comes() -> None:
     assert json.loads(event["data"]) == service.client.get("/events?limit=1").get_json()[0]
 
 
-def test_a_stream_tells_first_how_to_resume_it() -> None:
+def test_a_stream_begins_with_the_retry_time_and_an_id() -> None:
     service = Service()
     with service.stream() as broken:
         first = next(messages(broken))
@@ -39,7 +39,7 @@ def test_a_stream_tells_first_how_to_resume_it() -> None:
         assert ids(events(resumed, 1)) == ["A1/1"]
 
 
-def test_a_stream_resumed_behind_any_event_sends_exactly_the_rest() -> None:
+def test_a_stream_resumed_after_any_event_sends_exactly_the_rest() -> None:
     service = Service()
     with service.stream() as stream:
         start = next(messages(stream))["id"]
@@ -67,7 +67,7 @@ def test_a_stream_resumes_over_more_events_than_one_reading_holds() -> None:
         assert sorted(ids(events(resumed, 1200))) == sorted(f"A{number}/1" for number in range(1200))
 
 
-def test_the_header_is_newer_than_the_address() -> None:
+def test_the_header_takes_precedence_over_the_query() -> None:
     service = Service()
     with service.stream() as stream:
         old = next(messages(stream))["id"]
@@ -95,7 +95,7 @@ def test_a_stream_of_an_order_has_its_events_only() -> None:
         assert ids(events(stream, 1)) == ["A2/1"]
 
 
-def test_a_stream_sees_what_another_replica_keeps() -> None:
+def test_a_stream_sends_events_that_another_replica_stored() -> None:
     service = Service()
     replica = Service(service.documents)
     with service.stream() as stream:
@@ -103,14 +103,14 @@ def test_a_stream_sees_what_another_replica_keeps() -> None:
         assert ids(events(stream, 1)) == ["A1/1"]
 
 
-def test_an_event_wakes_the_stream_before_the_next_look_at_the_store() -> None:
+def test_an_event_wakes_the_stream_before_the_next_poll() -> None:
     service = Service(stream_poll=3600.0, stream_lifetime=3600.0)
     with service.stream() as stream:
         threading.Timer(0.01, service.deliver, [order_event(1)]).start()
         assert ids(events(stream, 1)) == ["A1/1"]
 
 
-def test_a_quiet_stream_is_kept_alive_and_ends_by_itself() -> None:
+def test_an_idle_stream_is_kept_alive_and_ends_after_its_lifetime() -> None:
     with Service(stream_keep_alive=0.02, stream_lifetime=0.2).stream() as stream:
         text = stream.get_data(as_text=True)
     assert text.startswith("retry: 1000\n")
@@ -118,14 +118,14 @@ def test_a_quiet_stream_is_kept_alive_and_ends_by_itself() -> None:
 
 
 class _Unreadable(FakeDocuments):
-    """A store that can be told to fail the next reads."""
+    """A store whose next reads can be made to fail."""
 
     failures = 0
 
     def load_many(self, keys: Sequence[str]) -> Mapping[str, Stored]:
         if self.failures:
             self.failures -= 1
-            raise TransientError("told to fail")
+            raise TransientError("injected failure")
         return super().load_many(keys)
 
 
@@ -141,7 +141,7 @@ def test_a_stream_outlives_a_store_that_fails() -> None:
     assert documents.failures == 0
 
 
-def test_a_stream_that_cannot_start_gives_its_place_back() -> None:
+def test_a_stream_that_cannot_start_releases_its_slot() -> None:
     documents = _Unreadable()
     service = Service(documents, stream_limit=1)
     documents.failures = 1
@@ -164,7 +164,7 @@ def test_a_stream_goes_on_from_the_end_when_the_store_was_emptied() -> None:
         assert ids([next(message for message in incoming if "event" in message)])[0] in ("B1/1", "B1/2")
 
 
-def test_a_stream_too_many_is_told_to_come_back() -> None:
+def test_a_stream_above_the_limit_gets_a_503_with_retry_after() -> None:
     service = Service(stream_limit=2)
     with service.stream() as first, service.stream():
         next(messages(first))
@@ -180,7 +180,7 @@ def test_streams_leave_threads_for_everything_else() -> None:
     assert NotificationsConfig(app_port=3001, server_threads=16).stream_settings().limit == 10
 
 
-def test_streams_end_when_the_process_is_told_to_stop_and_resume_without_a_gap() -> None:
+def test_streams_end_on_shutdown_and_resume_without_a_gap() -> None:
     service = Service(stream_poll=60.0, stream_lifetime=60.0)
     with service.stream() as stream:
         waiting = messages(stream)
@@ -188,7 +188,7 @@ def test_streams_end_when_the_process_is_told_to_stop_and_resume_without_a_gap()
         rest: list[dict[str, str]] = []
         reader = threading.Thread(target=lambda: rest.extend(waiting), daemon=True)
         reader.start()
-        for action in service.app.extensions["oms.at_stop"]:
+        for action in service.app.extensions["oms.on_shutdown"]:
             action()
         reader.join(30)
     assert not reader.is_alive()

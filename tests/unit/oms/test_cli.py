@@ -72,18 +72,18 @@ def test_a_history_is_shown_decoded(api: Api, capsys: pytest.CaptureFixture[str]
     assert len(json.loads(capsys.readouterr().out)) == 3
 
 
-def test_the_api_key_is_shown_to_the_api(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_key_is_sent_to_the_api(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     main(["order", ORDER, "--url", api.url])
     monkeypatch.setenv("OMS_API_KEY", "k")
     main(["order", ORDER, "--url", api.url])
     assert set(api.keys) == {None, "Bearer k"}
 
 
-def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_a_message_and_exit_code_1(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["order", "nobody's", "--url", api.url]) == 1
     assert capsys.readouterr().err == 'oms: 404: there is no order "nobody\'s"\n'
     assert main(["order", ORDER, "--url", "http://127.0.0.1:1"]) == 1
-    assert capsys.readouterr().err == "oms: nobody answers at http://127.0.0.1:1\n"
+    assert capsys.readouterr().err == "oms: could not connect to http://127.0.0.1:1\n"
 
 
 def test_a_rotation_never_replaces_a_key_whose_id_is_drawn_again(
@@ -110,7 +110,7 @@ def test_keys_are_rotated_and_listed_without_being_shown(tmp_path: Path, capsys:
     assert main(["keys", "rotate", "--file", str(path)]) == 0
     entries = key_file.read(path)
     assert main(["keys", "list", "--file", str(path)]) == 0
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     assert entries[CURRENT] != old
-    assert {f"{entries[CURRENT]}  current", old} <= set(told.out.splitlines())
-    assert not any(key in told.out + told.err for name, key in entries.items() if name != CURRENT)
+    assert {f"{entries[CURRENT]}  current", old} <= set(output.out.splitlines())
+    assert not any(key in output.out + output.err for name, key in entries.items() if name != CURRENT)

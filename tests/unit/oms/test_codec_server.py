@@ -8,9 +8,9 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from services.common.config import ConfigurationError, read
-from services.common.encryption.sealing import PAYLOAD, PREFIX
+from services.common.encryption.encryptor import PAYLOAD, PREFIX
 from services.oms.codec_server import CodecServerConfig, create_app
-from tests.unit.common.keyring import FakeKeys, sealer
+from tests.unit.common.keyring import FakeKeys, make_encryptor
 
 TOKEN = "a token of some length"
 SITE = "https://tools.example"
@@ -28,7 +28,7 @@ def payload(encoding: str, data: str, **more: str) -> dict[str, Any]:
 @pytest.fixture
 def client() -> FlaskClient:
     config = CodecServerConfig(app_port=3090, codec_token=SecretStr(TOKEN), codec_origins=frozenset({SITE}))
-    return create_app(config, sealer(FakeKeys())).test_client()
+    return create_app(config, make_encryptor(FakeKeys())).test_client()
 
 
 def ask(client: FlaskClient, path: str, *payloads: dict[str, Any], **headers: str) -> Any:
@@ -36,7 +36,7 @@ def ask(client: FlaskClient, path: str, *payloads: dict[str, Any], **headers: st
     return client.post(path, json={"payloads": list(payloads)}, headers=headers)
 
 
-def test_what_was_encoded_is_decoded_to_the_same(client: FlaskClient) -> None:
+def test_decoding_reverses_encoding(client: FlaskClient) -> None:
     before = [payload("json/plain", PLAIN, kind=b64("order")), payload("json/plain", '"Grüße"')]
     encoded = ask(client, "/encode", *before).get_json()["payloads"]
     assert [one["metadata"]["encoding"] for one in encoded] == [b64("binary/encrypted")] * 2
@@ -44,8 +44,8 @@ def test_what_was_encoded_is_decoded_to_the_same(client: FlaskClient) -> None:
     assert ask(client, "/decode", *encoded).get_json() == {"payloads": before}
 
 
-def test_what_the_engine_keeps_is_decoded(client: FlaskClient) -> None:
-    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+def test_payloads_of_the_engine_are_decoded(client: FlaskClient) -> None:
+    kept = make_encryptor(FakeKeys()).encrypt_text(PLAIN, PAYLOAD)
     assert ask(client, "/decode", payload("binary/encrypted", kept)).get_json() == {
         "payloads": [payload("json/plain", PLAIN)]
     }
@@ -58,7 +58,7 @@ def test_payloads_of_another_encoding_come_back_as_they_are(client: FlaskClient)
 
 
 def test_base64_is_read_in_every_form_that_the_protocol_allows(client: FlaskClient) -> None:
-    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+    kept = make_encryptor(FakeKeys()).encrypt_text(PLAIN, PAYLOAD)
     for change in (lambda text: text.rstrip("="), lambda text: text.replace("+", "-").replace("/", "_")):
         one = {"metadata": {"encoding": change(b64("binary/encrypted"))}, "data": change(b64(kept))}
         assert ask(client, "/decode", one).get_json() == {"payloads": [payload("json/plain", PLAIN)]}
@@ -78,7 +78,7 @@ def test_no_payloads_give_none(client: FlaskClient, body: object) -> None:
 @pytest.mark.parametrize(
     "shown", ["", "Bearer", "Bearer wrong", TOKEN, f"bearer {TOKEN}", f"Bearer {TOKEN}x", "Bearer ü"]
 )
-def test_without_the_token_nothing_is_answered(client: FlaskClient, shown: str) -> None:
+def test_without_the_token_every_request_is_rejected(client: FlaskClient, shown: str) -> None:
     for path in ("/encode", "/decode", "/a/decode", "/healthz", "/nowhere"):
         answer = ask(client, path, payload("json/plain", PLAIN), Authorization=shown)
         assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthorized")
@@ -100,9 +100,9 @@ def test_pages_of_named_sites_may_call_and_of_others_may_not(client: FlaskClient
     assert "Access-Control-Allow-Origin" not in client.options("/decode").headers
 
 
-def test_a_payload_that_does_not_open_is_named(client: FlaskClient) -> None:
-    foreign = sealer(FakeKeys("lost")).seal_text(PLAIN, PAYLOAD)
-    kept = sealer(FakeKeys()).seal_text(PLAIN, PAYLOAD)
+def test_a_payload_that_cannot_be_decrypted_is_named(client: FlaskClient) -> None:
+    foreign = make_encryptor(FakeKeys("lost")).encrypt_text(PLAIN, PAYLOAD)
+    kept = make_encryptor(FakeKeys()).encrypt_text(PLAIN, PAYLOAD)
     for bad, complaint in ((foreign, "'lost'"), (f"{kept[:-8]}AAAAAAA=", "changed"), (PREFIX, "changed")):
         answer = ask(client, "/decode", payload("json/plain", "{}"), payload("binary/encrypted", bad))
         assert answer.status_code == 422
@@ -111,12 +111,12 @@ def test_a_payload_that_does_not_open_is_named(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("body", [{"payloads": 1}, {"payloads": [1]}, {"payloads": [{"metadata": {"encoding": "!"}}]}])
-def test_what_are_no_payloads_is_refused(client: FlaskClient, body: object) -> None:
+def test_an_invalid_list_of_payloads_is_rejected(client: FlaskClient, body: object) -> None:
     answer = client.post("/decode", json=body, headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 422
 
 
-def test_it_does_not_start_without_a_token_that_is_one() -> None:
+def test_the_server_does_not_start_without_a_valid_token() -> None:
     for token in ({}, {"CODEC_TOKEN": "short"}):
         with pytest.raises(ConfigurationError, match="CODEC_TOKEN") as raised:
             read(CodecServerConfig, token, app_port=3090)

@@ -21,7 +21,7 @@ class FakeHost:
             raise TransientError("no sidecar")
         return {"workflows": {"connectedWorkers": self.workers}}
 
-    def schedules(self) -> bool:
+    def scheduler_available(self) -> bool:
         self.asked_for_the_scheduler += 1
         return self.scheduler
 

@@ -12,13 +12,13 @@ import pytest
 from dapr.conf import settings
 from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 
-from services.common.encryption.sealing import PAYLOAD, Sealer
+from services.common.encryption.encryptor import PAYLOAD, Encryptor
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.payload_codec import UNREADABLE, Codec
 from services.orderprocessing.engine.worker import worker_maker
 from services.orderprocessing.engine.workflow_client import Client
-from tests.unit.common.keyring import FakeKeys, sealer
+from tests.unit.common.keyring import FakeKeys, make_encryptor
 from tests.unit.orderprocessing.grpc_engine import GrpcEngine
 from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
@@ -36,12 +36,12 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[GrpcEngine]:
 
 
 @pytest.fixture
-def sealing() -> Sealer:
-    return sealer()
+def sealing() -> Encryptor:
+    return make_encryptor()
 
 
 @pytest.fixture
-def client(engine: GrpcEngine, sealing: Sealer) -> DaprWorkflowClient:
+def client(engine: GrpcEngine, sealing: Encryptor) -> DaprWorkflowClient:
     return Client(FakeHost(1), Codec(sealing)).connected()
 
 
@@ -65,7 +65,7 @@ def story(ctx: Any, payload: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def worker(engine: GrpcEngine, sealing: Sealer) -> Iterator[WorkflowRuntime]:
+def worker(engine: GrpcEngine, sealing: Encryptor) -> Iterator[WorkflowRuntime]:
     pulse = LivenessProbe(lambda _instance: None, "test")
     worker = worker_maker([story], [echo, boom], pulse, [Codec(sealing)])()
     worker.start()
@@ -73,13 +73,13 @@ def worker(engine: GrpcEngine, sealing: Sealer) -> Iterator[WorkflowRuntime]:
     worker.shutdown()
 
 
-def opened(sealing: Sealer, value: Any) -> Any:
+def opened(sealing: Encryptor, value: Any) -> Any:
     """Return what was sealed in a message's field."""
-    return json.loads(sealing.open_text(value.value, PAYLOAD))
+    return json.loads(sealing.decrypt_text(value.value, PAYLOAD))
 
 
-def sealed(sealing: Sealer, value: Any) -> str:
-    return sealing.seal_text(json.dumps(value), PAYLOAD)
+def sealed(sealing: Encryptor, value: Any) -> str:
+    return sealing.encrypt_text(json.dumps(value), PAYLOAD)
 
 
 def started(payload: str) -> list[pb.HistoryEvent]:
@@ -112,7 +112,7 @@ def run_activity(engine: GrpcEngine, name: str, payload: str) -> Any:
 
 
 def test_what_a_client_sends_is_sealed_and_what_it_asks_for_is_opened(
-    engine: GrpcEngine, client: DaprWorkflowClient, sealing: Sealer
+    engine: GrpcEngine, client: DaprWorkflowClient, sealing: Encryptor
 ) -> None:
     client.schedule_new_workflow("story", input=GIVEN, instance_id="order-A1")
     client.raise_workflow_event("order-A1", "signal", data=GIVEN)
@@ -124,7 +124,7 @@ def test_what_a_client_sends_is_sealed_and_what_it_asks_for_is_opened(
     assert json.loads(state.serialized_input) == GIVEN
 
 
-def test_histories_are_read_opened(engine: GrpcEngine, sealing: Sealer) -> None:
+def test_histories_are_read_opened(engine: GrpcEngine, sealing: Encryptor) -> None:
     engine.histories["order-A1"] = [*started(sealed(sealing, GIVEN)), make.new_task_completed_event(1, '{"plain": 1}')]
     events = Client(FakeHost(1), Codec(sealing)).full_history("order-A1")
     assert events is not None
@@ -133,7 +133,7 @@ def test_histories_are_read_opened(engine: GrpcEngine, sealing: Sealer) -> None:
     assert view[2]["result"] == {"plain": 1}, "what was written before encryption stays readable"
 
 
-def test_the_history_of_a_rerun_is_opened_under_its_new_name(engine: GrpcEngine, sealing: Sealer) -> None:
+def test_the_history_of_a_rerun_is_opened_under_its_new_name(engine: GrpcEngine, sealing: Encryptor) -> None:
     engine.histories["order-A1-again"] = started(sealed(sealing, GIVEN))
     events = Client(FakeHost(1), Codec(sealing)).full_history("order-A1-again")
     assert events is not None
@@ -142,7 +142,7 @@ def test_the_history_of_a_rerun_is_opened_under_its_new_name(engine: GrpcEngine,
 
 @pytest.mark.usefixtures("worker")
 def test_an_activity_is_given_and_gives_sealed_data_and_knows_nothing_of_it(
-    engine: GrpcEngine, sealing: Sealer
+    engine: GrpcEngine, sealing: Encryptor
 ) -> None:
     answer = run_activity(engine, "echo", sealed(sealing, GIVEN))
     assert opened(sealing, answer.result) == {"echo": GIVEN}
@@ -150,18 +150,18 @@ def test_an_activity_is_given_and_gives_sealed_data_and_knows_nothing_of_it(
 
 
 @pytest.mark.usefixtures("worker")
-def test_what_a_failure_says_is_sealed(engine: GrpcEngine, sealing: Sealer) -> None:
+def test_what_a_failure_says_is_sealed(engine: GrpcEngine, sealing: Encryptor) -> None:
     failure = run_activity(engine, "boom", sealed(sealing, GIVEN)).failureDetails
     assert failure.errorType == "ValueError"
-    assert sealing.open_text(failure.errorMessage, PAYLOAD) == f"no order of {SECRET}"
-    assert "in boom" in sealing.open_text(failure.stackTrace.value, PAYLOAD)
+    assert sealing.decrypt_text(failure.errorMessage, PAYLOAD) == f"no order of {SECRET}"
+    assert "in boom" in sealing.decrypt_text(failure.stackTrace.value, PAYLOAD)
     assert SECRET.encode() not in engine.on_the_wire()
 
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("written", ["sealed", "plain"])
 def test_a_workflow_is_replayed_from_sealed_and_from_plain_history(
-    engine: GrpcEngine, sealing: Sealer, written: str
+    engine: GrpcEngine, sealing: Encryptor, written: str
 ) -> None:
     def kept(value: Any) -> str:
         return sealed(sealing, value) if written == "sealed" else json.dumps(value)
@@ -169,7 +169,7 @@ def test_a_workflow_is_replayed_from_sealed_and_from_plain_history(
     past = started(kept(GIVEN))
     first = turn(engine, [], past)
     assert opened(sealing, first.actions[0].scheduleTask.input) == GIVEN
-    assert sealing.open_text(first.customStatus.value, PAYLOAD) == f"greets {SECRET}"
+    assert sealing.decrypt_text(first.customStatus.value, PAYLOAD) == f"greets {SECRET}"
     past += [make.new_task_scheduled_event(1, "echo"), make.new_task_completed_event(1, kept({"echo": GIVEN}))]
     past.append(make.new_timer_created_event(2, make.OPTIONAL_TIMER_FIRE_AT))
     heard = make.new_event_raised_event("signal", kept(GIVEN))
@@ -183,19 +183,19 @@ def test_a_workflow_is_replayed_from_sealed_and_from_plain_history(
 
 @pytest.mark.usefixtures("worker")
 def test_changed_data_fail_an_activity_by_name(
-    engine: GrpcEngine, sealing: Sealer, caplog: pytest.LogCaptureFixture
+    engine: GrpcEngine, sealing: Encryptor, caplog: pytest.LogCaptureFixture
 ) -> None:
     payload = sealed(sealing, GIVEN)
     failure = run_activity(engine, "echo", payload[:-6] + "AAAA==").failureDetails
     assert failure.errorType == "UnreadablePayloadError"
-    told = sealing.open_text(failure.errorMessage, PAYLOAD)
+    told = sealing.decrypt_text(failure.errorMessage, PAYLOAD)
     assert told.startswith("order-A1#3: payload of the workflow engine was changed")
     assert "order-A1#3" in _logged(caplog)
 
 
 @pytest.mark.usefixtures("worker")
 def test_changed_data_anywhere_in_a_history_fail_the_instance_by_name_and_nothing_else(
-    engine: GrpcEngine, sealing: Sealer, caplog: pytest.LogCaptureFixture
+    engine: GrpcEngine, sealing: Encryptor, caplog: pytest.LogCaptureFixture
 ) -> None:
     past = started(sealed(sealing, GIVEN))
     past.append(make.new_task_scheduled_event(1, "echo"))
@@ -204,7 +204,7 @@ def test_changed_data_anywhere_in_a_history_fail_the_instance_by_name_and_nothin
     end = answer.actions[0].completeWorkflow
     assert end.workflowStatus == pb.ORCHESTRATION_STATUS_FAILED
     assert end.failureDetails.errorType == "UnreadablePayloadError"
-    told = sealing.open_text(end.failureDetails.errorMessage, PAYLOAD)
+    told = sealing.decrypt_text(end.failureDetails.errorMessage, PAYLOAD)
     assert told.startswith("order-A1: payload of the workflow engine was changed")
     assert "order-A1: " in _logged(caplog)
     answer = run_activity(engine, "echo", sealed(sealing, GIVEN))
@@ -212,16 +212,16 @@ def test_changed_data_anywhere_in_a_history_fail_the_instance_by_name_and_nothin
 
 
 def test_a_payload_without_its_key_says_so_where_it_would_stand(engine: GrpcEngine) -> None:
-    engine.histories["order-A1"] = started(sealed(sealer(FakeKeys("lost")), GIVEN))
-    events = Client(FakeHost(1), Codec(Sealer())).full_history("order-A1")
+    engine.histories["order-A1"] = started(sealed(make_encryptor(FakeKeys("lost")), GIVEN))
+    events = Client(FakeHost(1), Codec(Encryptor())).full_history("order-A1")
     assert events is not None
     shown = instance_view("order-A1", events)["events"][1]["input"]
     assert shown.startswith(f"{UNREADABLE}order-A1: ")
-    assert "sealed with the key 'lost'" in shown
+    assert "encrypted with the key 'lost'" in shown
 
 
 def test_without_encryption_payloads_go_as_they_are(engine: GrpcEngine) -> None:
-    client = Client(FakeHost(1), Codec(Sealer())).connected()
+    client = Client(FakeHost(1), Codec(Encryptor())).connected()
     client.schedule_new_workflow("story", input=GIVEN, instance_id="order-A1")
     assert json.loads(engine.received[0].input.value) == GIVEN
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from services.common.encryption.sealing import UnreadableError
+from services.common.encryption.encryptor import UnreadableError
 from services.common.storage.encrypted_documents import EncryptedDocuments
 from services.orderprocessing.adapters.unreadable_orders import read_each
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import OrderStatus
-from tests.unit.common.keyring import FakeKeys, sealer
+from tests.unit.common.keyring import FakeKeys, make_encryptor
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, CUSTOMER, DEAR, World
 
@@ -15,13 +15,13 @@ SPOILT, FINE = "A1", "B1"
 UNREADABLE = "an order that cannot be read is passed over"
 
 
-class SealedWorld(World):
+class EncryptedWorld(World):
     """A shop whose orders are sealed, and somebody who gets at the store past it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.kept, self.keys = self.documents.kept, FakeKeys()
-        self.documents = EncryptedDocuments(self.documents, sealer(self.keys))
+        self.documents = EncryptedDocuments(self.documents, make_encryptor(self.keys))
         self.restart()
 
     def spoil(self, order_id: str = SPOILT, data: bytes | None = None) -> None:
@@ -33,8 +33,8 @@ class SealedWorld(World):
 
 
 @pytest.fixture
-def shop() -> SealedWorld:
-    return SealedWorld()
+def shop() -> EncryptedWorld:
+    return EncryptedWorld()
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -43,7 +43,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize("data", [None, b"\x00sealed\x01", b"{}", b'{"id": 1}', b"nonsense"])
 def test_an_order_whose_workflow_is_lost_is_mended_beside_one_that_cannot_be_read(
-    shop: SealedWorld, data: bytes | None
+    shop: EncryptedWorld, data: bytes | None
 ) -> None:
     for order_id in (SPOILT, FINE):
         shop.place(AT_A, order_id=order_id)
@@ -55,7 +55,7 @@ def test_an_order_whose_workflow_is_lost_is_mended_beside_one_that_cannot_be_rea
     assert shop.orders.orders.open_count() == 1
 
 
-def test_the_line_of_an_order_that_cannot_be_read_stays_and_it_goes_on_once_it_can_be(shop: SealedWorld) -> None:
+def test_the_line_of_an_order_that_cannot_be_read_stays_and_it_goes_on_once_it_can_be(shop: EncryptedWorld) -> None:
     shop.place(AT_A)
     shop.run()
     kept = shop.kept["order/A1"]
@@ -69,7 +69,9 @@ def test_the_line_of_an_order_that_cannot_be_read_stays_and_it_goes_on_once_it_c
     check_over(shop)
 
 
-def test_it_is_told_once_for_each_cause_and_not_each_round(shop: SealedWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_told_once_for_each_cause_and_not_each_round(
+    shop: EncryptedWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     for order_id in (SPOILT, FINE):
         shop.place(AT_A, order_id=order_id)
     shop.run()
@@ -82,7 +84,7 @@ def test_it_is_told_once_for_each_cause_and_not_each_round(shop: SealedWorld, ca
     assert "order/A1 was changed" in told(caplog)[0]
     shop.spoil(data=b"nonsense")
     shop.round()
-    assert told(caplog)[1:] == ["order/A1 is neither sealed nor JSON"]
+    assert told(caplog)[1:] == ["order/A1 is neither encrypted nor JSON"]
     shop.kept["order/A1"] = kept
     shop.round()
     shop.spoil()
@@ -91,7 +93,7 @@ def test_it_is_told_once_for_each_cause_and_not_each_round(shop: SealedWorld, ca
 
 
 def test_an_order_that_becomes_unreadable_while_it_is_looked_after_ends_no_round(
-    shop: SealedWorld, monkeypatch: pytest.MonkeyPatch
+    shop: EncryptedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for order_id in (FINE, SPOILT):
         shop.place(AT_A, order_id=order_id)
@@ -109,11 +111,11 @@ def test_an_order_that_becomes_unreadable_while_it_is_looked_after_ends_no_round
     assert len(revived) == 1
 
 
-def test_when_nothing_can_be_read_the_round_ends_and_says_so(shop: SealedWorld) -> None:
+def test_when_nothing_can_be_read_the_round_ends_and_says_so(shop: EncryptedWorld) -> None:
     shop.place(AT_A)
     shop.keys.by_id.clear()
     shop.keys.rotate("another")
-    shop.documents = EncryptedDocuments(shop.documents._documents, sealer(shop.keys))
+    shop.documents = EncryptedDocuments(shop.documents._documents, make_encryptor(shop.keys))
     shop.restart()
     with pytest.raises(UnreadableError):
         shop.round()
@@ -125,7 +127,7 @@ def test_when_nothing_can_be_read_the_round_ends_and_says_so(shop: SealedWorld) 
 @pytest.mark.parametrize(
     "path", ["/orders", "/orders?status=pending", f"/orders?customerId={CUSTOMER}", "/orders?ids=A1,B1"]
 )
-def test_a_list_leaves_out_what_cannot_be_read_and_says_that_it_does(shop: SealedWorld, path: str) -> None:
+def test_a_list_leaves_out_what_cannot_be_read_and_says_that_it_does(shop: EncryptedWorld, path: str) -> None:
     for order_id in (SPOILT, FINE):
         shop.place(AT_A, order_id=order_id)
     answer = shop.send("GET", path)
@@ -139,7 +141,7 @@ def test_a_list_leaves_out_what_cannot_be_read_and_says_that_it_does(shop: Seale
     assert shop.send("GET", "/orders/B1").status_code == 200
 
 
-def test_a_line_that_needs_no_record_is_shown_as_it_is(shop: SealedWorld) -> None:
+def test_a_line_that_needs_no_record_is_shown_as_it_is(shop: EncryptedWorld) -> None:
     shop.place(DEAR)
     shop.run()
     shop.spoil()
@@ -147,14 +149,14 @@ def test_a_line_that_needs_no_record_is_shown_as_it_is(shop: SealedWorld) -> Non
     assert [(line["id"], line["status"]) for line in answer.get_json()] == [("A1", "approvalRequired")]
 
 
-def test_a_batch_of_which_nothing_can_be_read_is_no_empty_list(shop: SealedWorld) -> None:
+def test_a_batch_of_which_nothing_can_be_read_is_no_empty_list(shop: EncryptedWorld) -> None:
     shop.place(AT_A)
     shop.spoil()
     answer = shop.send("GET", "/orders?ids=A1,unknown")
     assert (answer.status_code, answer.get_json()["code"]) == (503, "unreadable")
 
 
-def test_the_backlog_of_charges_is_counted_without_what_cannot_be_read(shop: SealedWorld) -> None:
+def test_the_backlog_of_charges_is_counted_without_what_cannot_be_read(shop: EncryptedWorld) -> None:
     for order_id in (SPOILT, FINE):
         shop.place(AT_A, order_id=order_id)
     shop.settle("fraud", "maintenance")
@@ -164,7 +166,7 @@ def test_the_backlog_of_charges_is_counted_without_what_cannot_be_read(shop: Sea
     assert shop.send("GET", "/charge/stats").get_json()["backlog"] == 1
 
 
-def test_of_many_orders_just_those_are_found_that_cannot_be_read(shop: SealedWorld) -> None:
+def test_of_many_orders_just_those_are_found_that_cannot_be_read(shop: EncryptedWorld) -> None:
     ids = [shop.place(AT_A, order_id=f"N{number}") for number in range(23)]
     for number in (0, 7, 22):
         shop.spoil(f"N{number}")

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from services.billing import app as billing
 from services.common.dapr.sidecar import RefusedError, TransientError
-from services.common.encryption.sealing import Sealer
+from services.common.encryption.encryptor import Encryptor
 from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.orderprocessing.adapters.order_repository import OrderStore
@@ -103,7 +103,7 @@ class World:
         self.service = create_service(self.orders, self.shop, self.driver)
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
         self.reconciler = Reconciler(self.orders, self.service, steps)
-        self.deps = create_tools(self.config, self.orders, self.shop, Sealer())
+        self.deps = create_tools(self.config, self.orders, self.shop, Encryptor())
         self.driver.use(bound_activities(self.deps))
 
     def elsewhere(self) -> FlaskClient:

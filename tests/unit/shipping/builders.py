@@ -1,4 +1,4 @@
-"""What shipping's tests are made of: request bodies, a courier with a diary, and the service around them."""
+"""Builders for shipping: request bodies, a fake courier with a list of pick-ups, and the service."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ def test_an_odd_value_in_a_line_is_named(field: str, value: Any) -> None:
     assert (status, [error["field"] for error in problem["errors"]]) == (422, [f"items.0.{field}"])
 
 
-def test_everything_wrong_is_named_at_once() -> None:
+def test_all_wrong_fields_are_named_at_once() -> None:
     status, problem = Shipping().post("/bookings", {"id": 1})
     assert status == 422
     assert {error["field"] for error in problem["errors"]} == {"id", "orderId", "items"}
@@ -50,7 +50,7 @@ def test_an_unknown_booking_is_not_found() -> None:
     assert Shipping().client.get("/bookings/A1:1").status_code == 404
 
 
-def test_what_is_no_json_is_refused() -> None:
+def test_a_body_that_is_not_json_is_rejected() -> None:
     client = Shipping().client
     assert client.post("/bookings", data="{", content_type="application/json").status_code == 400
     assert client.post("/bookings", data="{}", content_type="text/xml").status_code == 415

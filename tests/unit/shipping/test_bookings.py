@@ -10,7 +10,7 @@ TOMBSTONE = CANCELLED | {"courierReference": None}
 AT = "2026-11-21T09:00:00.000Z"
 
 
-def test_a_shipment_is_booked_once_however_often_it_is_asked() -> None:
+def test_a_repeated_booking_is_made_once() -> None:
     shipping = Shipping()
     assert [shipping.book() for _ in range(3)] == [(200, BOOKED)] * 3
     assert shipping.documents.writes == 1
@@ -37,7 +37,7 @@ def test_nothing_new_is_booked_while_shipping_is_deactivated() -> None:
     assert shipping.book() == (200, BOOKED)
 
 
-def test_a_booking_that_exists_is_answered_while_shipping_is_deactivated() -> None:
+def test_an_existing_booking_is_returned_while_shipping_is_deactivated() -> None:
     shipping = Shipping()
     shipping.book()
     shipping.post("/shipping/deactivate")
@@ -64,7 +64,7 @@ def test_a_booking_is_cancelled_once_and_stays_cancelled() -> None:
     assert (status, problem["code"]) == (409, "bookingCancelled")
 
 
-def test_cancelling_an_unknown_shipment_forbids_its_booking() -> None:
+def test_cancelling_an_unknown_shipment_blocks_its_booking() -> None:
     shipping = Shipping()
     shipping.post("/shipping/deactivate")
     assert [shipping.cancel() for _ in range(2)] == [(200, TOMBSTONE)] * 2
@@ -75,7 +75,7 @@ def test_cancelling_an_unknown_shipment_forbids_its_booking() -> None:
     assert (shown["orderId"], shown["items"], shown["status"]) == ("A1", [], "cancelled")
 
 
-def test_a_booking_overtaken_by_its_cancellation_takes_itself_back() -> None:
+def test_a_booking_undoes_itself_after_a_concurrent_cancellation() -> None:
     shipping = Shipping()
 
     def cancel_and_forget() -> None:
@@ -89,7 +89,7 @@ def test_a_booking_overtaken_by_its_cancellation_takes_itself_back() -> None:
     assert shipping.courier.diary == set()
 
 
-def test_a_crash_before_the_overtaken_booking_is_taken_back_is_repaired_by_the_repeat() -> None:
+def test_a_crash_before_a_booking_undoes_itself_is_repaired_by_the_repeat() -> None:
     shipping = Shipping()
 
     def cancel_then_lose_the_courier() -> None:
@@ -133,7 +133,7 @@ def test_a_cancellation_that_could_not_be_written_is_done_by_the_repeat() -> Non
     assert shipping.courier.diary == set()
 
 
-def test_a_cancellation_that_the_courier_did_not_hear_is_done_by_the_repeat() -> None:
+def test_a_cancellation_that_did_not_reach_the_courier_is_completed_by_the_repeat() -> None:
     shipping = Shipping()
     shipping.book()
     shipping.courier.reachable = False

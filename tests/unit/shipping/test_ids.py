@@ -9,7 +9,7 @@ def test_a_fulfillment_id_is_made_and_taken_apart() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A1", "A1:", "A1:0", "A1:01", "A1:12345", "A1:1\n", ":1", "-a:1", "a:1:1", "é:1"])
-def test_other_text_is_no_fulfillment_id(text: str) -> None:
+def test_other_text_is_not_a_fulfillment_id(text: str) -> None:
     assert not is_fulfillment_id(text)
     with pytest.raises(ValueError, match="is not a fulfillment id"):
         split_fulfillment_id(text)

@@ -1,4 +1,4 @@
-"""A customer's key opens his own orders and nobody else's; an approver's name is that of the key."""
+"""A customer's key gives access to that customer's orders only; an approval has the name of the approver's key."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def counter(tmp_path: Path) -> Counter:
     return Counter(tmp_path / "keys.json")
 
 
-def test_nobody_orders_for_another_customer(counter: Counter) -> None:
+def test_a_customer_cannot_order_for_another(counter: Counter) -> None:
     refused = counter.order("bob", "B1", customer="ann")
     assert (refused.status_code, refused.get_json()["code"]) == (403, "notYours")
     assert counter.get("Olga", "/orders/B1").status_code == 404
@@ -45,20 +45,20 @@ def test_nobody_orders_for_another_customer(counter: Counter) -> None:
 
 
 @pytest.mark.parametrize("path", ["/orders/A1", "/orders/A1/timeline"])
-def test_the_order_of_another_is_as_if_it_were_not(counter: Counter, path: str) -> None:
+def test_the_order_of_another_customer_is_a_404(counter: Counter, path: str) -> None:
     assert counter.get("ann", path).status_code == counter.get("Chris", path).status_code == 200
     hidden, missing = counter.get("bob", path), counter.get("bob", path.replace("A1", "A2"))
     assert hidden.status_code == missing.status_code == 404
     assert hidden.get_json() == {**missing.get_json(), "detail": "there is no order 'A1'"}
 
 
-def test_nobody_decides_for_another(counter: Counter) -> None:
+def test_a_customer_cannot_act_on_the_order_of_another(counter: Counter) -> None:
     assert counter.post("bob", "/orders/A1/action", {"action": "cancel"}).status_code == 404
     assert counter.get("ann", "/orders/A1").get_json()["status"] == "pending"
     assert counter.post("ann", "/orders/A1/action", {"action": "cancel"}).status_code == 202
 
 
-def test_a_customer_lists_his_own_orders_only_however_he_asks(counter: Counter) -> None:
+def test_a_customer_lists_only_own_orders_with_any_filter(counter: Counter) -> None:
     counter.order("bob", "B1")
     for path in ("/orders", "/orders?customerId=ann", "/orders?ids=A1,B1", "/orders?status=pending"):
         assert [line["id"] for line in counter.get("ann", path).get_json()] == ["A1"], path
@@ -76,7 +76,7 @@ def test_the_approver_is_the_person_whatever_the_request_says(counter: Counter) 
     assert counter.post("ann", "/orders/A1/approve", asked).status_code == 403
 
 
-def test_the_console_asks_in_the_name_of_a_person(counter: Counter) -> None:
+def test_the_console_calls_in_the_name_of_a_person(counter: Counter) -> None:
     for name, status in (("ann", 200), ("bob", 404)):
         headers = through_sidecar("web", role="customer", person=name)
         assert counter.client.get("/orders/A1", headers=headers).status_code == status

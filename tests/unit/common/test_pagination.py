@@ -1,4 +1,4 @@
-"""The link to the next page of a list, and what a body of JSON is written in."""
+"""The link to the next page of a list, and the encoding of JSON bodies."""
 
 import pytest
 from flask import Flask, Response
@@ -20,19 +20,17 @@ def app() -> Flask:
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "address"),
     [("shop.example:81", "http://shop.example:81/goods"), ("xn--nxasmq6b", "http://xn--nxasmq6b/goods")],
 )
-def test_the_link_goes_by_the_name_that_was_asked_for_in_letters_that_a_header_may_have(
-    app: Flask, host: str, told: str
-) -> None:
+def test_the_next_link_has_the_requested_host_in_ascii(app: Flask, host: str, address: str) -> None:
     link = app.test_client().get("/goods?limit=1&x=%C3%A9", headers={"Host": host}).headers["Link"]
-    assert link == f'<{told}?limit=1&x=%C3%A9&cursor=next>; rel="next"'
+    assert link == f'<{address}?limit=1&x=%C3%A9&cursor=next>; rel="next"'
     link.encode("ascii")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"])
-def test_json_is_in_utf_8_and_nothing_else(app: Flask, encoding: str) -> None:
+def test_only_utf_8_json_is_accepted(app: Flask, encoding: str) -> None:
     body = '{"customer": "Zoë"}'
     client, kind = app.test_client(), {"Content-Type": "application/json"}
     assert client.post("/goods", data=body.encode(encoding), headers=kind).get_json()["code"] == "malformedJson"

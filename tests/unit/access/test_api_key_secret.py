@@ -46,7 +46,7 @@ class Vault:
     def goes_away_for(self, seconds: float) -> None:
         self.away = True
         self.now += seconds
-        assert not self.keys.look()
+        assert not self.keys.refresh()
 
 
 @pytest.fixture
@@ -63,25 +63,23 @@ def status(client: FlaskClient, key: str | None) -> int:
     return client.get("/ledger?orderId=A1", headers=bearer(key) if key else {}).status_code
 
 
-def test_who_has_a_key_of_the_secret_is_let_in_and_nobody_else(vault: Vault, billing: FlaskClient) -> None:
-    assert vault.keys.look()
+def test_only_keys_of_the_secret_are_accepted(vault: Vault, billing: FlaskClient) -> None:
+    assert vault.keys.refresh()
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [200, 401, 401]
 
 
-def test_a_change_of_the_secret_counts_from_the_next_look_on(vault: Vault, billing: FlaskClient) -> None:
-    vault.keys.look()
+def test_a_change_of_the_secret_takes_effect_with_the_next_refresh(vault: Vault, billing: FlaskClient) -> None:
+    vault.keys.refresh()
     new, _ = add_key(vault.file, "Ann", Role.OPERATOR)
     vault.entries = {"keys": vault.file.read_text()}
-    vault.keys.look()
+    vault.keys.refresh()
     assert [status(billing, key) for key in (vault.key, new)] == [200, 200]
     vault.entries = {"keys": '{"keys": []}'}
-    vault.keys.look()
+    vault.keys.refresh()
     assert [status(billing, key) for key in (vault.key, new)] == [401, 401]
 
 
-def test_until_the_store_has_answered_nobody_is_let_in_and_the_service_is_not_available(
-    vault: Vault, billing: FlaskClient
-) -> None:
+def test_until_the_first_refresh_every_request_gets_a_503(vault: Vault, billing: FlaskClient) -> None:
     vault.goes_away_for(0)
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [503, 503, 401]
     assert not vault.keys.available()
@@ -90,7 +88,7 @@ def test_until_the_store_has_answered_nobody_is_let_in_and_the_service_is_not_av
 def test_the_last_keys_stay_in_use_for_five_minutes_without_the_store_and_no_longer(
     vault: Vault, billing: FlaskClient
 ) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     vault.goes_away_for(299)
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [200, 401, 401]
     assert vault.keys.available()
@@ -98,24 +96,24 @@ def test_the_last_keys_stay_in_use_for_five_minutes_without_the_store_and_no_lon
     assert [status(billing, key) for key in (vault.key, "oms_wrong", None)] == [503, 503, 401]
     assert not vault.keys.available()
     vault.away = False
-    assert vault.keys.look()
+    assert vault.keys.refresh()
     assert status(billing, vault.key) == 200
 
 
 @pytest.mark.parametrize("entries", [{}, {"keys": "{"}, {"keys": '{"keys": [1]}'}, {"a": '{"keys": []}', "b": "{}"}])
-def test_a_secret_that_is_spoilt_changes_nothing_and_is_told_once(
+def test_an_invalid_secret_changes_nothing_and_is_logged_once(
     vault: Vault, caplog: pytest.LogCaptureFixture, entries: dict[str, str]
 ) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     vault.entries = entries
-    assert not vault.keys.look()
-    assert not vault.keys.look()
+    assert not vault.keys.refresh()
+    assert not vault.keys.refresh()
     assert vault.keys.find(vault.key)
-    assert [one.message for one in caplog.records] == ["the API keys cannot be looked up"]
+    assert [one.message for one in caplog.records] == ["could not read the API keys"]
 
 
 def test_the_console_keeps_a_session_for_as_long_as_its_key_is_in_the_secret(vault: Vault, tmp_path: Path) -> None:
-    vault.keys.look()
+    vault.keys.refresh()
     config = WebConfig(session_secret_file=tmp_path / "session", **CONSOLE)
     app = create_app(config, FakeShop(), Hub(1), keys=vault.keys)
     app.config["WTF_CSRF_ENABLED"] = False
@@ -125,27 +123,27 @@ def test_the_console_keeps_a_session_for_as_long_as_its_key_is_in_the_secret(vau
     vault.goes_away_for(301)
     assert browser.get("/", headers={"Accept": "text/html"}).status_code == 503
     vault.away, vault.entries = False, {"keys": '{"keys": []}'}
-    vault.keys.look()
+    vault.keys.refresh()
     assert browser.get("/", headers={"Accept": "text/html"}).location == "/login"
 
 
-def test_the_console_must_be_told_where_the_secret_of_its_sessions_is(vault: Vault) -> None:
+def test_the_console_needs_a_session_secret_file_with_a_secret_store(vault: Vault) -> None:
     with pytest.raises(SecretError, match="API_KEYS_SECRET_STORE"):
         create_app(WebConfig(**CONSOLE), FakeShop(), Hub(1), keys=vault.keys)
 
 
-def test_a_service_that_others_can_reach_may_have_its_keys_in_a_secret_store() -> None:
+def test_a_service_on_a_public_address_may_have_its_keys_in_a_secret_store() -> None:
     config = read(ServiceConfig, {"APP_HOST": "0.0.0.0", "API_KEYS_SECRET_STORE": "vault"} | TOKENS, app_port=1)
     assert (config.api_keys_secret_store, config.api_keys_secret) == ("vault", "oms-api-keys")
 
 
 @pytest.mark.parametrize(
-    ("told", "complaint"),
+    ("environ", "complaint"),
     [
         ({"API_KEYS_SECRET_STORE": "vault"}, "API_KEYS_SECRET_STORE needs APP_API_TOKEN and DAPR_API_TOKEN"),
         (TOKENS | {"API_KEYS_SECRET_STORE": "vault", "API_KEYS_FILE": "keys.json"}, "exclude each other"),
     ],
 )
-def test_a_secret_store_needs_what_a_file_needs(told: dict[str, str], complaint: str) -> None:
+def test_a_secret_store_of_keys_needs_tokens_like_a_key_file(environ: dict[str, str], complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
-        read(ServiceConfig, told, app_port=1)
+        read(ServiceConfig, environ, app_port=1)

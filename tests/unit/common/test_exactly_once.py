@@ -28,14 +28,14 @@ class Process:
         self.records = Records(documents, "counter", Counter)
         self.asked: list[str] = []
         self.done = done
-        self.once = ExactlyOnceUpdater(self.records, self._settled, lambda _id: Counter(), clock)
+        self.updater = ExactlyOnceUpdater(self.records, self._settled, lambda _id: Counter(), clock)
 
     def add(self, key: str | None, amount: int = 1) -> Effect | None:
-        return self.once.apply("c", key, partial(add, amount=amount))
+        return self.updater.apply("c", key, partial(add, amount=amount))
 
     def settle(self, key: str) -> None:
         self.done.add(key)
-        self.once.forget("c", key)
+        self.updater.forget("c", key)
 
     def counter(self) -> Counter:
         return self.records.get("c") or Counter()
@@ -60,7 +60,7 @@ def process(documents: FakeDocuments, clock: FakeClock) -> Process:
     return Process(documents, clock, set())
 
 
-def test_a_repeated_key_counts_once_and_tells_what_was_done(process: Process) -> None:
+def test_a_repeated_key_counts_once_and_returns_the_effect(process: Process) -> None:
     assert process.add("k", 5) == {"added": 5}
     assert process.add("k", 7) == {"added": 5}
     assert process.counter().value == 5
@@ -73,7 +73,7 @@ def test_without_a_key_every_call_counts(process: Process) -> None:
     assert process.counter().marks == {}
 
 
-def test_a_settled_mark_goes_with_the_next_write_and_its_key_still_counts_once(process: Process) -> None:
+def test_the_next_write_removes_a_settled_marker_and_its_key_still_counts_once(process: Process) -> None:
     process.add("k")
     process.settle("k")
     assert "k" in process.counter().marks
@@ -92,7 +92,7 @@ def test_a_duplicate_of_a_settled_key_writes_nothing(process: Process, documents
     assert documents.writes == writes
 
 
-def test_marks_stay_few_however_many_operations_there_are(process: Process) -> None:
+def test_the_number_of_markers_is_bounded(process: Process) -> None:
     for number in range(500):
         process.add(f"k{number}")
         process.settle(f"k{number}")
@@ -100,7 +100,7 @@ def test_marks_stay_few_however_many_operations_there_are(process: Process) -> N
     assert process.counter().value == 500
 
 
-def test_after_a_restart_old_marks_are_looked_up_and_only_settled_ones_go(
+def test_after_a_restart_old_markers_are_looked_up_and_settled_ones_removed(
     process: Process, documents: FakeDocuments, clock: FakeClock
 ) -> None:
     process.add("settled")
@@ -114,7 +114,7 @@ def test_after_a_restart_old_marks_are_looked_up_and_only_settled_ones_go(
     assert set(restarted.counter().marks) == {"under way"}
 
 
-def test_what_is_still_under_way_is_not_looked_up_at_every_write(
+def test_a_pending_operation_is_not_looked_up_at_every_write(
     process: Process, documents: FakeDocuments, clock: FakeClock
 ) -> None:
     process.add("under way")
@@ -125,7 +125,7 @@ def test_what_is_still_under_way_is_not_looked_up_at_every_write(
     assert process.asked == ["under way", "under way"]  # when it was new, and once when it was old
 
 
-def test_abandoned_marks_do_not_keep_the_others_from_going(
+def test_abandoned_markers_do_not_block_the_removal_of_others(
     process: Process, documents: FakeDocuments, clock: FakeClock
 ) -> None:
     old = rfc3339(datetime(2020, 1, 1, tzinfo=UTC))
@@ -138,7 +138,7 @@ def test_abandoned_marks_do_not_keep_the_others_from_going(
     assert len(process.counter().marks) == 50
 
 
-def test_a_duplicate_in_another_process_counts_once_wherever_it_comes_between(clock: FakeClock) -> None:
+def test_a_duplicate_in_another_process_counts_once_at_any_interleaving(clock: FakeClock) -> None:
     for reads_before in range(4):
         documents = Interleaved(reads_before)
         done: set[str] = set()
@@ -193,12 +193,12 @@ def test_a_failed_write_may_be_repeated(process: Process, documents: FakeDocumen
     assert process.counter().value == 1
 
 
-def test_no_memory_is_kept_for_documents_at_rest(process: Process) -> None:
+def test_idle_documents_use_no_memory(process: Process) -> None:
     process.add("k")
-    assert process.once._turns == {}
+    assert process.updater._writers == {}
 
 
-def test_a_mark_remembers_when_it_was_made(process: Process, clock: FakeClock) -> None:
+def test_a_marker_has_its_creation_time(process: Process, clock: FakeClock) -> None:
     clock.advance(timedelta(hours=1).total_seconds())
     process.add("k")
     assert process.counter().marks["k"].at == rfc3339(clock())

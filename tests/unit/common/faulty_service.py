@@ -1,4 +1,4 @@
-"""A service with chaos, and dice that fall as they are told."""
+"""A service with fault injection, and a random generator with fixed first values."""
 
 import random
 from typing import Any
@@ -13,23 +13,23 @@ from services.common.web.base_app import create_base_app
 from tests.fakes import FakeDocuments
 
 
-class Dice(random.Random):
-    """Dice that fall as they are told, then as they like."""
+class FixedRandom(random.Random):
+    """A random generator that returns the given values first, then pseudorandom ones."""
 
-    def __init__(self, *thrown: float) -> None:
+    def __init__(self, *drawn: float) -> None:
         super().__init__(7)
-        self.thrown = list(thrown)
+        self.drawn = list(drawn)
 
     def random(self) -> float:
-        return self.thrown.pop(0) if self.thrown else super().random()
+        return self.drawn.pop(0) if self.drawn else super().random()
 
 
 class Shop:
-    """A service with chaos; a second one over the same documents is a replica, or the same after a crash."""
+    """A service with fault injection; a second one over the same documents is a replica, or a restarted process."""
 
-    def __init__(self, documents: FakeDocuments | None = None, *thrown: float, fail_calls: bool = True) -> None:
+    def __init__(self, documents: FakeDocuments | None = None, *drawn: float, fail_calls: bool = True) -> None:
         self.documents = documents or FakeDocuments()
-        self.chaos = FaultInjector(self.documents, Dice(*thrown))
+        self.chaos = FaultInjector(self.documents, FixedRandom(*drawn))
         self.sold = 0
         self.orders: list[tuple[str | None, object]] = []
         self.app = create_base_app("shop", lambda: True)

@@ -1,4 +1,4 @@
-"""The file of keys, and the command that writes it."""
+"""The API key file, and the command that writes it."""
 
 import json
 import stat
@@ -17,7 +17,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "keys.json"
 
 
-def test_a_key_is_shown_once_and_only_its_digest_is_kept(path: Path) -> None:
+def test_a_key_is_shown_once_and_only_its_digest_is_stored(path: Path) -> None:
     key, kept = add_key(path, "Chris", Role.APPROVER)
     assert len(key) > 40
     assert key not in path.read_text()
@@ -26,18 +26,18 @@ def test_a_key_is_shown_once_and_only_its_digest_is_kept(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_every_key_is_another(path: Path) -> None:
+def test_every_key_is_unique(path: Path) -> None:
     keys = {add_key(path, "Chris", Role.APPROVER)[0] for _ in range(20)}
     assert len(keys) == len(read_keys(path)) == 20
 
 
-def test_keys_that_are_made_at_the_same_time_are_all_kept(path: Path) -> None:
+def test_keys_that_are_created_concurrently_are_all_stored(path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda number: add_key(path, f"p{number}", Role.COURIER)[1].id, range(40)))
     assert {one.id for one in read_keys(path)} == set(made)
 
 
-def test_a_key_is_found_by_itself_only(path: Path) -> None:
+def test_a_key_is_found_only_by_its_exact_text(path: Path) -> None:
     key, kept = add_key(path, "Zoë", Role.CUSTOMER)
     keys = KeyFile(path)
     assert keys.find(key) == keys.get(kept.id) == kept
@@ -45,7 +45,7 @@ def test_a_key_is_found_by_itself_only(path: Path) -> None:
         assert keys.find(wrong) is None
 
 
-def test_a_file_that_is_spoilt_while_a_service_runs_changes_nothing(path: Path) -> None:
+def test_a_key_file_that_becomes_invalid_changes_nothing(path: Path) -> None:
     key, _ = add_key(path, "Chris", Role.APPROVER)
     keys = KeyFile(path)
     good = path.read_text()
@@ -61,19 +61,19 @@ def test_a_file_that_is_spoilt_while_a_service_runs_changes_nothing(path: Path) 
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"keys": 1}', '{"keys": [{"role": "king"}]}', '{"keys": [], "more": 1}'])
-def test_a_service_does_not_start_with_a_file_that_is_none(path: Path, text: str) -> None:
+def test_a_service_does_not_start_with_an_invalid_key_file(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_text(text)
-    with pytest.raises(ApiKeysError, match=r"keys\.json is not a file of API keys"):
+    with pytest.raises(ApiKeysError, match=r"keys\.json is not a valid API key file"):
         KeyFile(path)
 
 
-def test_nor_without_one(path: Path) -> None:
+def test_a_service_does_not_start_without_its_key_file(path: Path) -> None:
     with pytest.raises(ApiKeysError, match="cannot be read: No such file"):
         KeyFile(path)
 
 
-def test_what_is_wrong_in_the_file_is_said_without_what_is_in_it(path: Path) -> None:
+def test_errors_in_the_key_file_are_reported_without_its_content(path: Path) -> None:
     add_key(path, "Chris", Role.APPROVER)
     spoilt = json.loads(path.read_text())
     spoilt["keys"][0]["role"] = "secret-word"
@@ -83,7 +83,7 @@ def test_what_is_wrong_in_the_file_is_said_without_what_is_in_it(path: Path) -> 
     assert "secret-word" not in str(error.value)
 
 
-def test_the_command_makes_lists_and_takes_away(
+def test_the_command_adds_lists_and_removes_keys(
     path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEYS_FILE", str(path))
@@ -102,7 +102,7 @@ def test_the_command_makes_lists_and_takes_away(
     assert "there is no key" in capsys.readouterr().err
 
 
-def test_the_command_says_what_it_lacks(
+def test_the_command_names_a_missing_option(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("API_KEYS_FILE", raising=False)
@@ -112,7 +112,7 @@ def test_the_command_says_what_it_lacks(
     assert "must not be blank" in capsys.readouterr().err
 
 
-def test_taking_away_what_is_not_there_is_an_error(path: Path) -> None:
+def test_removing_an_unknown_key_is_an_error(path: Path) -> None:
     add_key(path, "Chris", Role.APPROVER)
     with pytest.raises(ApiKeysError, match="there is no key 00000000"):
         remove_key(path, "00000000")

@@ -1,4 +1,4 @@
-"""On loopback nobody needs a key, and every page that a person has open could ask in his place: it is refused."""
+"""Cross-site requests: on loopback no key is needed, so requests from pages of other sites are rejected."""
 
 from itertools import product
 from pathlib import Path
@@ -48,7 +48,7 @@ def apps(request: pytest.FixtureRequest) -> dict[str, Flask]:
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_a_page_of_another_site_switches_nothing(apps: dict[str, Flask], headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_changes_nothing(apps: dict[str, Flask], headers: dict[str, str]) -> None:
     client = apps["shipping"].test_client()
     answer = client.post(SWITCH, headers=headers)
     assert (answer.status_code, answer.get_json()["code"]) == (403, "crossOrigin")
@@ -56,29 +56,29 @@ def test_a_page_of_another_site_switches_nothing(apps: dict[str, Flask], headers
 
 
 @pytest.mark.parametrize("headers", OWN)
-def test_whoever_is_no_foreign_page_does(apps: dict[str, Flask], headers: dict[str, str]) -> None:
+def test_requests_that_are_not_cross_site_are_accepted(apps: dict[str, Flask], headers: dict[str, str]) -> None:
     client = apps["shipping"].test_client()
     assert client.post("/shipping/activate", headers=headers).status_code == 200
     assert client.get("/shipping/settings", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("host", REBOUND)
-def test_a_page_whose_name_leads_here_reads_nothing(apps: dict[str, Flask], host: str) -> None:
+def test_dns_rebinding_reads_nothing(apps: dict[str, Flask], host: str) -> None:
     answer = apps["orderprocessing"].test_client().get("/orders", headers={"Host": host})
     assert (answer.status_code, answer.get_json()["code"]) == (400, "untrustedHost")
     assert apps["orderprocessing"].test_client().get("/healthz", headers={"Host": host}).status_code == 200
 
 
-def test_a_link_on_a_page_of_another_site_may_lead_here(apps: dict[str, Flask]) -> None:
+def test_a_link_on_a_page_of_another_site_may_be_followed(apps: dict[str, Flask]) -> None:
     assert apps["notifications"].test_client().get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
 
 
-def test_what_comes_through_the_sidecar_may_go_by_any_name() -> None:
+def test_requests_through_the_sidecar_may_have_any_host_name() -> None:
     headers = through_sidecar("web", role="manager", person="a") | {"Host": "evil.example", "Origin": "null"}
     assert make_apps()["shipping"].test_client().post(SWITCH, headers=headers).status_code == 200
 
 
-def test_with_keys_any_page_may_ask_that_has_one(tmp_path: Path) -> None:
+def test_a_cross_site_request_with_a_key_is_accepted(tmp_path: Path) -> None:
     keys = make_keys(tmp_path / "keys.json")
     client = make_apps(tmp_path / "keys.json")["shipping"].test_client()
     headers = {"Host": "shop.example", "Origin": "http://other.example"}
@@ -155,7 +155,7 @@ def test_through_a_sidecar_a_page_of_another_site_must_declare_json(origin: str 
 
 
 @pytest.mark.parametrize("host", REBOUND)
-def test_a_page_whose_name_leads_here_sends_nothing_of_any_content_type(apps: dict[str, Flask], host: str) -> None:
+def test_dns_rebinding_sends_nothing_with_any_content_type(apps: dict[str, Flask], host: str) -> None:
     apps["fraud"].test_client().post("/reset")
     page = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
     for content_type in ("application/json", *UNDECLARED):

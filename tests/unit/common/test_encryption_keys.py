@@ -23,7 +23,7 @@ class FakeSecrets:
         return ENTRIES
 
 
-def test_the_file_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+def test_the_key_file_is_created_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "state" / "keys.json"
     assert key_file.ensure(path)
     text = path.read_text()
@@ -35,7 +35,7 @@ def test_the_file_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) ->
     assert list(keys.by_id) == [keys.current]
 
 
-def test_of_seven_services_that_start_at_once_one_makes_the_file(tmp_path: Path) -> None:
+def test_of_seven_services_that_start_at_once_one_creates_the_file(tmp_path: Path) -> None:
     path = tmp_path / "state" / "keys.json"
     with ThreadPoolExecutor(7) as services:
         made = list(services.map(lambda _number: (key_file.ensure(path), key_file.read(path)), range(7)))
@@ -56,7 +56,7 @@ def test_a_rotation_adds_a_key_and_keeps_the_others(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_of_rotations_at_the_same_time_no_key_is_lost(tmp_path: Path) -> None:
+def test_concurrent_rotations_lose_no_key(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     key_file.ensure(path)
     rotate = [sys.executable, "-c", _ROTATE, str(path)]
@@ -76,7 +76,7 @@ for _ in range(20):
 """
 
 
-def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
+def test_a_key_file_that_others_may_read_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     key_file.ensure(path)
     path.chmod(0o640)
@@ -89,7 +89,7 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"), [("{", "not JSON"), ("[]", "not a JSON object"), ('{"a": 1}', "of strings")]
 )
-def test_a_file_that_is_none_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+def test_an_invalid_key_file_is_rejected(tmp_path: Path, content: str, complaint: str) -> None:
     path = tmp_path / "keys.json"
     with pytest.raises(KeysError, match="FileNotFoundError"):
         FileKeys(path).keys()
@@ -110,13 +110,13 @@ def test_keys_in_a_secret_have_the_same_form() -> None:
         ({"current": None}, "no entry 'current'"),
         ({"names": None}, "no entry 'names'"),
         ({"current": "two"}, "'two', which is not among the keys"),
-        ({"one": "c2hvcnQ="}, "'one' has 5 bytes and not 32"),
+        ({"one": "c2hvcnQ="}, "'one' has 5 bytes instead of 32"),
         ({"one": "secret!"}, "'one' is not base64"),
         ({"names": "secret!"}, "'names' is not base64"),
-        ({"two words": KEY}, "'two words' is no key id"),
+        ({"two words": KEY}, "'two words' is not a valid key id"),
     ],
 )
-def test_what_is_wrong_with_keys_is_said_without_the_keys(change: dict[str, str | None], complaint: str) -> None:
+def test_key_errors_do_not_contain_keys(change: dict[str, str | None], complaint: str) -> None:
     entries = {name: text for name, text in (ENTRIES | change).items() if text is not None}
     with pytest.raises(KeysError, match=complaint) as raised:
         parse(entries)

@@ -1,4 +1,4 @@
-"""The orderly end of a service, tried on processes of their own: whoever was not refused gets a whole answer."""
+"""Graceful shutdown in real processes: every accepted request gets a complete response."""
 
 import http.client
 import signal
@@ -13,8 +13,8 @@ import pytest
 from services.common.server import http_server
 from tests.e2e.polling import eventually, holds
 from tests.unit.common.counter import BIG
-from tests.unit.common.hammer import BODY, HOST, Hammer, Service, running
-from tests.unit.common.local_server import PATIENCE, Local, read_all, read_answer
+from tests.unit.common.local_server import TIMEOUT, Local, read_all, read_answer
+from tests.unit.common.service_process import BODY, HOST, LoadThreads, Service, running
 
 COUNTER = "tests.unit.common.counter"
 
@@ -29,12 +29,12 @@ def stop(service: Service, number: signal.Signals = signal.SIGTERM) -> float:
     """Tell the service to stop and return how long it took; it must say that all went well."""
     began = time.monotonic()
     service.process.send_signal(number)
-    assert service.process.wait(PATIENCE) == 0
+    assert service.process.wait(TIMEOUT) == 0
     return time.monotonic() - began
 
 
 class Call(threading.Thread):
-    """A request that is under way."""
+    """A request in flight."""
 
     def __init__(self, service: Service, method: str, path: str, body: bytes | None = None) -> None:
         super().__init__(daemon=True)
@@ -46,25 +46,25 @@ class Call(threading.Thread):
         self.answer = self._ask()
 
     def result(self) -> tuple[int, bytes] | None:
-        self.join(PATIENCE)
+        self.join(TIMEOUT)
         return self.answer
 
 
-def test_whoever_is_not_refused_is_answered_though_the_service_stops_under_load(service: Service) -> None:
-    hammer = Hammer(service.port)
-    hammer.start(clients=8, kept=True)
-    hammer.start(clients=8, kept=False)
-    eventually(lambda: hammer.answered > 300)
+def test_every_accepted_request_is_answered_when_the_service_stops_under_load(service: Service) -> None:
+    load = LoadThreads(service.port)
+    load.start(clients=8, kept=True)
+    load.start(clients=8, kept=False)
+    eventually(lambda: load.answered > 300)
     seconds = stop(service)
-    hammer.wait()
-    assert hammer.failed == []
-    assert hammer.refused == 16
+    load.wait()
+    assert load.failed == []
+    assert load.refused == 16
     assert seconds < 3
     assert "stopped" in service.log.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_request_under_way_is_answered_and_the_rest_of_the_process_stops_after_it(
+def test_an_in_flight_request_is_answered_before_the_rest_of_the_process_stops(
     service: Service, number: signal.Signals
 ) -> None:
     call = Call(service, "POST", "/echo?seconds=1.5", BODY)
@@ -79,12 +79,12 @@ def test_a_second_signal_does_no_harm(service: Service) -> None:
     eventually(lambda: service.ask("GET", "/asked")[1] == b"1")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         service.process.send_signal(number)
-    assert service.process.wait(PATIENCE) == 0
+    assert service.process.wait(TIMEOUT) == 0
     assert call.result() == (200, BODY)
 
 
 def test_a_stream_without_end_ends_at_once(service: Service) -> None:
-    stream = http.client.HTTPConnection(HOST, service.port, timeout=PATIENCE)
+    stream = http.client.HTTPConnection(HOST, service.port, timeout=TIMEOUT)
     stream.request("GET", "/stream")
     answer = stream.getresponse()
     assert answer.read(6) == b"begin "
@@ -107,7 +107,7 @@ def test_a_connection_without_a_request_yet_is_served_after_the_stop(local: Loca
     assert b"\r\nConnection: close\r\n" in answer
 
 
-def test_whoever_waits_in_the_queue_of_the_kernel_is_served() -> None:
+def test_connections_in_the_accept_queue_are_served() -> None:
     local = Local()
     waiting = [local.connect() for _ in range(20)]
     for connection in waiting:
@@ -115,10 +115,10 @@ def test_whoever_waits_in_the_queue_of_the_kernel_is_served() -> None:
     local.server.stop()
     local.start()
     assert all(b"200 OK" in read_all(connection) for connection in waiting)
-    assert local.ended.wait(PATIENCE)
+    assert local.ended.wait(TIMEOUT)
 
 
-def test_a_kept_connection_is_told_that_it_ends_in_either_version_of_http(local: Local) -> None:
+def test_a_keep_alive_connection_gets_connection_close_in_either_http_version(local: Local) -> None:
     connections = [local.connect(), local.connect()]
     requests = [b"GET /healthz HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"]
     for connection, request in zip(connections, requests, strict=True):
@@ -131,7 +131,7 @@ def test_a_kept_connection_is_told_that_it_ends_in_either_version_of_http(local:
         assert (answer.count(b"Connection: "), answer.count(b"Connection: close")) == (1, 1)
 
 
-def test_requests_that_came_at_once_are_all_answered(local: Local) -> None:
+def test_pipelined_requests_are_all_answered(local: Local) -> None:
     connection = local.connect()
     slow = b"POST /echo?seconds=0.3 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"
     connection.sendall(slow * 3)
@@ -164,7 +164,7 @@ def test_a_connection_is_not_over_while_something_is_half_received_or_unsent(loc
     def is_over(end: socket.socket) -> bool:
         channel = channels[end.getsockname()]
         assert channel.request is not None or (channel.total_outbufs_len and not channel.requests)
-        return bool(channel.is_over(time.time() + 60, 0.0))
+        return bool(channel.is_finished(time.time() + 60, 0.0))
 
     holds(lambda: (is_over(half), is_over(unread)))
     assert (is_over(half), is_over(unread)) == (False, False)
@@ -172,27 +172,27 @@ def test_a_connection_is_not_over_while_something_is_half_received_or_unsent(loc
     unread.close()
 
 
-def test_silent_connections_do_not_hold_the_end_up(local: Local) -> None:
+def test_silent_connections_do_not_delay_the_shutdown(local: Local) -> None:
     kept, fresh = local.connect(), local.connect()
     kept.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
     assert b"alive" in read_answer(kept)
     began = time.monotonic()
     local.server.stop()
     assert (kept.recv(1), fresh.recv(1)) == (b"", b"")
-    assert local.ended.wait(PATIENCE)
+    assert local.ended.wait(TIMEOUT)
     assert time.monotonic() - began < 3
 
 
-def test_what_does_not_end_is_cut_off_at_the_bound(local: Local) -> None:
+def test_connections_are_closed_at_the_shutdown_timeout(local: Local) -> None:
     local.bound = 0.3
     stream = local.connect()
     stream.sendall(b"GET /stream HTTP/1.1\r\n\r\n")
     assert stream.recv(1) == b"H"
     local.server.stop()
-    assert local.ended.wait(PATIENCE)
+    assert local.ended.wait(TIMEOUT)
 
 
-def test_where_the_kernel_filters_nothing_the_end_is_orderly_too(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_kernel_filter_the_shutdown_is_graceful_too(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "_SO_ATTACH_FILTER", 1_000_000)
     connection = local.connect()
     local.server.stop()
@@ -201,7 +201,7 @@ def test_where_the_kernel_filters_nothing_the_end_is_orderly_too(local: Local, m
 
 
 @pytest.mark.parametrize("name", ["orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud"])
-def test_every_service_ends_in_order_even_without_its_sidecar(tmp_path: Path, name: str) -> None:
+def test_every_service_stops_gracefully_without_its_sidecar(tmp_path: Path, name: str) -> None:
     with running(tmp_path, f"services.{name}.app") as service:
         assert stop(service) < 5
     assert "Traceback" not in service.log.read_text()

@@ -35,13 +35,13 @@ def until(condition: Callable[[], bool]) -> None:
         threading.Event().wait(0.001)
 
 
-def test_a_lone_operation_is_applied_at_once() -> None:
+def test_a_single_operation_is_applied_at_once() -> None:
     ledger = Ledger()
     assert GroupCommit(ledger.apply).submit(21) == 42
     assert ledger.batches == [[21]]
 
 
-def test_what_waits_while_a_batch_is_applied_is_the_next_batch() -> None:
+def test_operations_that_wait_for_a_batch_form_the_next_batch() -> None:
     ledger = Ledger()
     group_commit = GroupCommit(ledger.apply)
     ledger.go_on.clear()
@@ -55,7 +55,7 @@ def test_what_waits_while_a_batch_is_applied_is_the_next_batch() -> None:
     assert [sorted(batch) for batch in ledger.batches] == [[0], [1, 2, 3, 4, 5]]
 
 
-def test_an_error_reaches_everybody_of_the_batch_and_nobody_else() -> None:
+def test_an_error_reaches_every_caller_of_its_batch_only() -> None:
     ledger = Ledger()
     group_commit = GroupCommit(ledger.apply)
     with pytest.raises(ValueError, match="negative"):
@@ -63,7 +63,7 @@ def test_an_error_reaches_everybody_of_the_batch_and_nobody_else() -> None:
     assert group_commit.submit(1) == 2
 
 
-def test_too_few_results_are_an_error_and_leave_nobody_waiting() -> None:
+def test_too_few_results_are_an_error_and_no_caller_keeps_waiting() -> None:
     group_commit: GroupCommit[int, int] = GroupCommit(lambda _numbers: [])
     with pytest.raises(ValueError, match="shorter"):
         group_commit.submit(1)
@@ -75,7 +75,7 @@ def test_many_threads_each_get_their_own_result() -> None:
         assert list(pool.map(group_commit.submit, range(2000))) == [2 * number for number in range(2000)]
 
 
-def test_what_was_not_used_for_longest_is_forgotten() -> None:
+def test_the_least_recently_used_entry_is_evicted() -> None:
     recent = LruCache[int](size=2)
     for key, value in (("a", 1), ("b", 2)):
         assert recent.put(key, value) == value

@@ -9,10 +9,10 @@ from services.common.auth.api_keys import add_key, read_keys
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
+from services.common.encryption.encryptor import USE_CURRENT, Encryptor, UnknownKeyError
 from services.common.encryption.keys import FileKeys
-from services.common.encryption.sealing import USE_CURRENT, Sealer, UnknownKeyError
 from services.common.identity import Role
-from services.common.service import configure, make_sealer, prepare
+from services.common.service import configure, create_encryptor, prepare
 
 NOWHERE = 1
 
@@ -21,19 +21,19 @@ def config(**settings: object) -> ServiceConfig:
     return ServiceConfig.model_validate({"app_port": 3000, "dapr_http_port": NOWHERE, **settings})
 
 
-def test_a_service_seals_with_the_keys_of_its_file(tmp_path: Path) -> None:
+def test_a_service_encrypts_with_the_keys_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     key_file.ensure(path)
     settings = config(encryption_key_id="current", encryption_keys_file=path)
-    sealer = make_sealer(settings, Sidecar(settings))
-    assert sealer.open(sealer.seal(b"{}", "x"), "x") == b"{}"
-    assert sealer.seal(b"{}", "x") != b"{}"
+    encryptor = create_encryptor(settings, Sidecar(settings))
+    assert encryptor.decrypt(encryptor.encrypt(b"{}", "x"), "x") == b"{}"
+    assert encryptor.encrypt(b"{}", "x") != b"{}"
 
 
 @pytest.mark.parametrize(
     ("key_id", "complaint"), [("current", "cannot be read"), ("other", "'other', which is not among")]
 )
-def test_a_service_whose_file_is_not_as_it_must_be_ends_with_a_sentence(
+def test_a_service_with_an_invalid_key_file_exits_with_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], key_id: str, complaint: str
 ) -> None:
     path = tmp_path / "keys.json"
@@ -41,19 +41,19 @@ def test_a_service_whose_file_is_not_as_it_must_be_ends_with_a_sentence(
         key_file.ensure(path)
     settings = config(encryption_key_id=key_id, encryption_keys_file=path)
     with pytest.raises(SystemExit, match="2"):
-        make_sealer(settings, Sidecar(settings))
+        create_encryptor(settings, Sidecar(settings))
     assert complaint in capsys.readouterr().err
 
 
-def test_a_secret_store_is_waited_for_and_nothing_is_written_in_the_clear_meanwhile() -> None:
+def test_without_its_secret_store_a_service_writes_no_plain_text() -> None:
     settings = config(encryption_key_id="current", encryption_secret_store="vault")
-    sealer = make_sealer(settings, Sidecar(settings))
-    with pytest.raises(UnknownKeyError, match="no answer"):
-        sealer.seal(b"{}", "x")
+    encryptor = create_encryptor(settings, Sidecar(settings))
+    with pytest.raises(UnknownKeyError, match="no response"):
+        encryptor.encrypt(b"{}", "x")
 
 
-def test_without_keys_nothing_is_sealed() -> None:
-    assert make_sealer(config(), Sidecar(config())).seal(b"{}", "x") == b"{}"
+def test_without_keys_nothing_is_encrypted() -> None:
+    assert create_encryptor(config(), Sidecar(config())).encrypt(b"{}", "x") == b"{}"
 
 
 def test_a_file_of_api_keys_is_read_once_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,45 +86,43 @@ def test_under_dapr_run_the_first_start_makes_the_keys_that_the_launcher_uses(
 ) -> None:
     path = tmp_path / "state" / "keys.json"
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(path))
-    sealed = make_sealer(settings, Sidecar(settings)).seal(b"{}", "x")
+    sealed = create_encryptor(settings, Sidecar(settings)).encrypt(b"{}", "x")
     made = path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert make_sealer(settings, Sidecar(settings)).open(sealed, "x") == b"{}"
+    assert create_encryptor(settings, Sidecar(settings)).decrypt(sealed, "x") == b"{}"
     assert path.read_text() == made
 
 
-def test_keys_of_ones_own_take_precedence_over_the_default_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_configured_keys_take_precedence_over_the_default_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     default, own = tmp_path / "default.json", tmp_path / "own.json"
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(default), ENCRYPTION_KEYS_FILE=str(own))
     assert (settings.encryption_key_id, settings.encryption_keys_file) == ("current", own)
-    make_sealer(settings, Sidecar(settings))
+    create_encryptor(settings, Sidecar(settings))
     assert (default.exists(), own.exists()) == (False, True)
     monkeypatch.delenv("ENCRYPTION_KEYS_FILE")
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(default), ENCRYPTION_SECRET_STORE="vault")
     assert (settings.encryption_key_id, settings.encryption_keys_file) == ("current", None)
 
 
-def test_with_an_empty_key_id_nothing_is_sealed_and_what_is_can_be_read(
+def test_with_an_empty_key_id_nothing_is_encrypted_and_encrypted_data_is_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "keys.json"
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(path), ENCRYPTION_KEY_ID="")
-    assert make_sealer(settings, Sidecar(settings)).seal(b"{}", "x") == b"{}"
+    assert create_encryptor(settings, Sidecar(settings)).encrypt(b"{}", "x") == b"{}"
     assert not path.exists()
     key_file.ensure(path)
-    sealed = Sealer(FileKeys(path), USE_CURRENT).seal(b'{"a": 1}', "x")
+    sealed = Encryptor(FileKeys(path), USE_CURRENT).encrypt(b'{"a": 1}', "x")
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(path), ENCRYPTION_KEY_ID="")
-    sealer = make_sealer(settings, Sidecar(settings))
-    assert (sealer.open(sealed, "x"), sealer.seal(b"{}", "x")) == (b'{"a": 1}', b"{}")
+    encryptor = create_encryptor(settings, Sidecar(settings))
+    assert (encryptor.decrypt(sealed, "x"), encryptor.encrypt(b"{}", "x")) == (b'{"a": 1}', b"{}")
 
 
-def test_keys_that_cannot_be_made_end_the_service_with_a_sentence(
+def test_a_key_file_that_cannot_be_created_ends_the_service_with_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
     settings = encryption(monkeypatch, ENCRYPTION_DEFAULT_KEYS_FILE=str(tmp_path / "file" / "keys.json"))
     with pytest.raises(SystemExit, match="2"):
-        make_sealer(settings, Sidecar(settings))
-    assert "keys.json cannot be made: " in capsys.readouterr().err
+        create_encryptor(settings, Sidecar(settings))
+    assert "keys.json cannot be created: " in capsys.readouterr().err

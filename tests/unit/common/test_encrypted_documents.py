@@ -1,15 +1,15 @@
-"""Documents in a store that whoever runs it can look into."""
+"""Encrypted documents in a store that others can read."""
 
 import pytest
 from pydantic import BaseModel
 
-from services.common.encryption.sealing import Sealer, TamperedError, UnreadableError
+from services.common.encryption.encryptor import Encryptor, TamperedError, UnreadableError
 from services.common.storage.documents import ConflictError, Records
 from services.common.storage.encrypted_documents import EncryptedDocuments
 from services.fraud.models import CheckRequest
 from services.fraud.store import FraudStore
 from tests.fakes import FakeClock, FakeDocuments
-from tests.unit.common.keyring import FakeKeys, sealer
+from tests.unit.common.keyring import FakeKeys, make_encryptor
 
 CUSTOMER = "Rosalind Quimby"
 
@@ -25,7 +25,7 @@ def written(store: FakeDocuments) -> bytes:
 
 def test_neither_contents_nor_names_of_customers_and_goods_can_be_read() -> None:
     store = FakeDocuments()
-    documents = EncryptedDocuments(store, sealer())
+    documents = EncryptedDocuments(store, make_encryptor())
     for kind in ("order", "tally"):
         assert Records(documents, kind, Note).create(CUSTOMER if kind == "tally" else "A1", Note(text=CUSTOMER))
     assert CUSTOMER.encode() not in written(store)
@@ -35,8 +35,8 @@ def test_neither_contents_nor_names_of_customers_and_goods_can_be_read() -> None
     assert found == [Note(text=CUSTOMER)]
 
 
-def test_only_one_of_two_who_write_first_is_first() -> None:
-    documents = EncryptedDocuments(FakeDocuments(), sealer())
+def test_only_one_of_two_creations_succeeds() -> None:
+    documents = EncryptedDocuments(FakeDocuments(), make_encryptor())
     for kind in ("order", "tally"):
         records = Records(documents, kind, Note)
         assert records.create("1234", Note(text="one"))
@@ -49,12 +49,12 @@ def test_only_one_of_two_who_write_first_is_first() -> None:
         assert records.get("1234") == Note(text="three")
 
 
-def test_what_was_written_before_encryption_is_read_and_sealed_with_its_next_change() -> None:
+def test_plain_documents_are_read_and_encrypted_with_their_next_change() -> None:
     store = FakeDocuments()
-    bare = EncryptedDocuments(store, Sealer())
+    bare = EncryptedDocuments(store, Encryptor())
     for kind in ("order", "tally"):
         Records(bare, kind, Note).create("1234", Note(text=CUSTOMER))
-    documents = EncryptedDocuments(store, sealer())
+    documents = EncryptedDocuments(store, make_encryptor())
     for kind in ("order", "tally"):
         records = Records(documents, kind, Note)
         assert not records.create("1234", Note(text="another"))
@@ -68,7 +68,7 @@ def test_what_was_written_before_encryption_is_read_and_sealed_with_its_next_cha
 
 def test_a_document_that_was_changed_or_exchanged_is_an_error_that_names_it() -> None:
     store = FakeDocuments()
-    documents = EncryptedDocuments(store, sealer())
+    documents = EncryptedDocuments(store, make_encryptor())
     records = Records(documents, "order", Note)
     for order in ("A1", "B2", "C3"):
         records.create(order, Note(text=order))
@@ -85,13 +85,13 @@ def test_a_document_that_was_changed_or_exchanged_is_an_error_that_names_it() ->
     assert records.get("B2") == Note(text="B2")
 
 
-def test_with_other_keys_or_none_nothing_is_read_and_nothing_taken_for_new() -> None:
+def test_with_other_keys_nothing_is_read_and_nothing_created() -> None:
     store = FakeDocuments()
-    Records(EncryptedDocuments(store, sealer()), "tally", Note).create(CUSTOMER, Note(text="1000"))
+    Records(EncryptedDocuments(store, make_encryptor()), "tally", Note).create(CUSTOMER, Note(text="1000"))
     before = dict(store.kept)
     same_id = FakeKeys()
     same_id.names = b"m" * 32
-    for other in (sealer(FakeKeys("other")), sealer(same_id), Sealer()):
+    for other in (make_encryptor(FakeKeys("other")), make_encryptor(same_id), Encryptor()):
         documents = EncryptedDocuments(store, other)
         assert not documents.readable()
         records = Records(documents, "tally", Note)
@@ -102,31 +102,31 @@ def test_with_other_keys_or_none_nothing_is_read_and_nothing_taken_for_new() -> 
     assert store.kept == before
 
 
-def test_two_replicas_may_begin_with_a_store_at_once() -> None:
+def test_two_replicas_may_initialise_a_store_concurrently() -> None:
     class Slow(FakeDocuments):
         def load(self, key: str):  # type: ignore[no-untyped-def]
             found = super().load(key)
             if found is None and key.startswith("sealing/"):
-                EncryptedDocuments(inner, sealer(keys)).prove()
+                EncryptedDocuments(inner, make_encryptor(keys)).verify_keys()
             return found
 
     keys, inner = FakeKeys(), FakeDocuments()
     slow = Slow()
     slow.kept = inner.kept
-    documents = EncryptedDocuments(slow, sealer(keys))
-    documents.prove()
+    documents = EncryptedDocuments(slow, make_encryptor(keys))
+    documents.verify_keys()
     assert documents.readable()
     assert len(inner.kept) == 1
 
 
-def test_keys_alone_read_what_is_sealed_where_nothing_is_to_be_sealed_any_more() -> None:
+def test_encrypted_documents_stay_readable_after_encryption_is_turned_off() -> None:
     store, keys = FakeDocuments(), FakeKeys()
-    Records(EncryptedDocuments(store, sealer(keys)), "tally", Note).create("1234", Note(text="1000"))
-    off = Records(EncryptedDocuments(store, sealer(keys, write_with=None)), "tally", Note)
+    Records(EncryptedDocuments(store, make_encryptor(keys)), "tally", Note).create("1234", Note(text="1000"))
+    off = Records(EncryptedDocuments(store, make_encryptor(keys, write_with=None)), "tally", Note)
     assert off.get("1234") == Note(text="1000")
 
 
-def test_names_are_not_looked_for_in_the_clear_again_and_again() -> None:
+def test_plain_names_are_looked_up_only_once() -> None:
     class Counting(FakeDocuments):
         asked = 0
 
@@ -135,16 +135,16 @@ def test_names_are_not_looked_for_in_the_clear_again_and_again() -> None:
             return super().load_many(keys)
 
     store = Counting()
-    documents = EncryptedDocuments(store, sealer())
+    documents = EncryptedDocuments(store, make_encryptor())
     documents.load_many(["customer/x/1", "customer/x/1/0"])
     before = store.asked
     documents.load_many(["customer/x/1", "customer/x/1/0"])
     assert store.asked - before == 2
 
 
-def test_a_service_works_on_sealed_documents_as_on_others() -> None:
+def test_a_service_works_on_encrypted_documents() -> None:
     store = FakeDocuments()
-    fraud = FraudStore(EncryptedDocuments(store, sealer()), FakeClock())
+    fraud = FraudStore(EncryptedDocuments(store, make_encryptor()), FakeClock())
     fraud.set_limit(1_000)
     request = CheckRequest(customer_id=CUSTOMER, charge=800)
     for _ in range(2):
@@ -155,12 +155,12 @@ def test_a_service_works_on_sealed_documents_as_on_others() -> None:
     assert CUSTOMER.encode() not in written(store)
 
 
-def test_that_nothing_can_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_keys_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     store = FakeDocuments()
-    assert EncryptedDocuments(store, sealer(FakeKeys("lost"))).readable()
-    documents = EncryptedDocuments(store, sealer(FakeKeys("other")))
+    assert EncryptedDocuments(store, make_encryptor(FakeKeys("lost"))).readable()
+    documents = EncryptedDocuments(store, make_encryptor(FakeKeys("other")))
     for _ in range(3):
         assert not documents.readable()
-    told = [line for line in caplog.records if "nothing that is stored can be read" in line.getMessage()]
-    assert len(told) == 1
-    assert "'lost'" in vars(told[0])["cause"]
+    errors = [line for line in caplog.records if "stored data cannot be decrypted" in line.getMessage()]
+    assert len(errors) == 1
+    assert "'lost'" in vars(errors[0])["cause"]

@@ -1,4 +1,4 @@
-"""Chaos as a switch: nothing where it is not enabled; where it is, as much as the operator has set, and no more."""
+"""Fault injection: none where it is not enabled, and exactly the configured amount where it is."""
 
 import itertools
 import logging
@@ -16,16 +16,16 @@ from services.common.storage.documents import Stored
 from services.common.web.base_app import create_base_app
 from tests.e2e.polling import eventually
 from tests.fakes import FakeDocuments
-from tests.unit.common.unrest import Dice, Shop
+from tests.unit.common.faulty_service import FixedRandom, Shop
 
 LATE = 0.09
-"""Of 0.1 that fail, what the dice show for a call that comes late."""
+"""A random value that makes a call late at a failure share of 0.1."""
 CALL = {"dapr-caller-app-id": "orderprocessing"}
 NONE = {"failures": 0.0, "lostWrites": 0.0, "crashesPerMinute": 0.0}
 ENABLED = ServiceConfig(app_port=1, chaos_enabled=True)
 
 
-def test_without_the_configuration_there_is_no_switch_and_nothing_fails() -> None:
+def test_without_the_setting_there_are_no_endpoints_and_no_faults() -> None:
     documents = FakeDocuments()
     Shop(documents).put({"failures": 0.5, "crashesPerMinute": 60})
     assert enable(ServiceConfig(app_port=1), documents) is None
@@ -38,17 +38,17 @@ def test_without_the_configuration_there_is_no_switch_and_nothing_fails() -> Non
 
 
 @pytest.mark.parametrize(("text", "enabled"), [("true", True), ("false", False), ("", False)])
-def test_the_environment_says_whether_chaos_is_possible(text: str, enabled: bool) -> None:
+def test_the_environment_enables_fault_injection(text: str, enabled: bool) -> None:
     assert read(ServiceConfig, {"CHAOS_ENABLED": text}, app_port=1).chaos_enabled is enabled
 
 
-def test_enabled_chaos_does_nothing_until_it_is_switched_on() -> None:
+def test_enabled_fault_injection_does_nothing_until_it_is_turned_on() -> None:
     shop = Shop()
     assert shop.client.get("/chaos").get_json() == NONE
     assert set(shop.statuses(200, **CALL)) == {200}
 
 
-def test_the_share_of_calls_fails_that_the_operator_has_set_some_of_them_after_they_acted() -> None:
+def test_the_configured_share_of_calls_fails_some_after_they_were_executed() -> None:
     shop = Shop()
     assert shop.put({"failures": 0.2}) == (200, NONE | {"failures": 0.2})
     statuses = shop.statuses(4000, **CALL)
@@ -60,11 +60,11 @@ def test_the_share_of_calls_fails_that_the_operator_has_set_some_of_them_after_t
 
 
 @pytest.mark.parametrize(
-    ("thrown", "status", "sold"),
+    ("drawn", "status", "sold"),
     [(0.019, 503, 0), (0.021, 503, 1), (0.049, 503, 1), (0.051, 503, 0), (0.099, 503, 0), (0.1, 200, 1)],
 )
-def test_a_call_fails_before_it_acts_or_after_or_without(thrown: float, status: int, sold: int) -> None:
-    shop = Shop(None, thrown)
+def test_a_call_fails_before_or_after_its_execution_or_without_it(drawn: float, status: int, sold: int) -> None:
+    shop = Shop(None, drawn)
     shop.put({"failures": 0.1})
     answer = shop.client.post("/sales", headers=CALL)
     assert (answer.status_code, shop.sold) == (status, sold)
@@ -73,7 +73,7 @@ def test_a_call_fails_before_it_acts_or_after_or_without(thrown: float, status: 
         assert answer.headers["Retry-After"] == "1"
 
 
-def test_a_late_call_is_carried_out_once_as_it_was_sent_when_nobody_waits_for_it() -> None:
+def test_a_late_call_is_executed_once_as_it_was_sent() -> None:
     shop = Shop(None, LATE)
     shop.put({"failures": 0.1})
     answer = shop.client.post("/sales?to=Ann", json={"goods": "milk"}, headers=CALL)
@@ -82,8 +82,8 @@ def test_a_late_call_is_carried_out_once_as_it_was_sent_when_nobody_waits_for_it
     assert shop.orders == [("Ann", {"goods": "milk"})]
 
 
-def test_work_that_is_late_is_done_once_and_its_failure_is_nobodys() -> None:
-    chaos, done = FaultInjector(FakeDocuments(), Dice(LATE)), []
+def test_late_work_runs_once_and_its_error_is_dropped() -> None:
+    chaos, done = FaultInjector(FakeDocuments(), FixedRandom(LATE)), []
 
     def work() -> None:
         done.append(True)
@@ -91,12 +91,12 @@ def test_work_that_is_late_is_done_once_and_its_failure_is_nobodys() -> None:
 
     chaos.change(ChaosSettings(failures=0.1))
     with pytest.raises(TransientError, match=Fault.LATE.value):
-        chaos.around(work)
+        chaos.call(work)
     assert done == []
     eventually(lambda: done == [True])
 
 
-def test_a_write_is_done_and_its_answer_lost_but_not_to_a_person() -> None:
+def test_a_write_loses_its_response_except_in_requests_of_persons() -> None:
     documents = FakeDocuments()
     shop = Shop(documents)
     shop.put({"lostWrites": 0.2})
@@ -115,12 +115,12 @@ def test_a_write_is_done_and_its_answer_lost_but_not_to_a_person() -> None:
             kept.save(f"orders/{number}", b"milk", None)
 
 
-def test_without_chaos_documents_are_what_they_are() -> None:
+def test_without_an_injector_documents_have_no_faults() -> None:
     documents = FakeDocuments()
     assert with_faults(documents, None) is documents
 
 
-def test_customers_and_the_operator_are_left_alone_and_deliveries_are_not() -> None:
+def test_requests_of_persons_never_fail_and_deliveries_do() -> None:
     shop = Shop()
     shop.put({"failures": 0.5})
     assert set(shop.statuses(100)) == {200}
@@ -128,7 +128,7 @@ def test_customers_and_the_operator_are_left_alone_and_deliveries_are_not() -> N
     assert all(shop.client.put("/chaos", json={"failures": 0.5}, headers=CALL).status_code == 200 for _ in range(100))
 
 
-def test_the_console_asks_for_a_person_and_is_left_alone_as_one() -> None:
+def test_requests_of_the_console_never_fail() -> None:
     documents = FakeDocuments()
     shop = Shop(documents)
     shop.put({"failures": 0.5, "lostWrites": 0.2})
@@ -141,7 +141,7 @@ def test_the_console_asks_for_a_person_and_is_left_alone_as_one() -> None:
             kept.save(f"orders/{number}", b"milk", None)
 
 
-def test_a_process_that_is_told_to_die_answers_first() -> None:
+def test_a_crash_request_is_answered_before_the_crash() -> None:
     shop = Shop()
     shop.put({"failures": 0.5})
     answer = shop.client.post("/chaos/crash", json={}, headers=CALL)
@@ -149,25 +149,25 @@ def test_a_process_that_is_told_to_die_answers_first() -> None:
     eventually(lambda: shop.died == [True])
 
 
-def test_a_form_of_another_site_kills_nobody() -> None:
+def test_a_form_of_another_site_cannot_crash_a_process() -> None:
     shop = Shop()
     assert shop.client.post("/chaos/crash", data={"any": "thing"}).status_code == 415
     assert shop.died == []
 
 
-def test_where_chaos_is_not_enabled_nobody_can_have_a_process_die() -> None:
+def test_without_the_setting_a_crash_cannot_be_requested() -> None:
     app = create_base_app("shop", lambda: True)
     register(app, None)
     assert app.test_client().post("/chaos/crash").status_code == 404
 
 
-def test_a_service_whose_activities_fail_answers_everybody() -> None:
+def test_a_service_with_fail_calls_off_answers_every_call() -> None:
     shop = Shop(fail_calls=False)
     shop.put({"failures": 0.5})
     assert set(shop.statuses(100, **CALL)) == {200}
 
 
-def test_an_empty_change_switches_off() -> None:
+def test_an_empty_change_turns_faults_off() -> None:
     shop = Shop()
     shop.put({"failures": 0.5, "crashesPerMinute": 60})
     assert shop.put({}) == (200, NONE)
@@ -207,43 +207,43 @@ def test_the_settings_survive_a_crash_and_reach_the_other_replica() -> None:
     assert shop.chaos.settings == OFF
 
 
-class DeafDocuments(FakeDocuments):
+class UnreachableDocuments(FakeDocuments):
     """A store that stops answering."""
 
-    deaf = False
+    unreachable = False
 
     def load(self, key: str) -> Stored | None:
-        if self.deaf:
+        if self.unreachable:
             raise TransientError("no store")
         return super().load(key)
 
 
-def test_while_the_store_does_not_answer_the_last_settings_stay() -> None:
-    documents = DeafDocuments()
+def test_while_the_store_is_unreachable_the_last_settings_stay() -> None:
+    documents = UnreachableDocuments()
     shop = Shop(documents)
     shop.put({"failures": 0.5})
-    documents.deaf = True
+    documents.unreachable = True
     shop.chaos.refresh()
     assert shop.put({})[0] == 503
     assert shop.chaos.settings.failures == 0.5
 
 
-def test_work_fails_before_it_is_done_or_after() -> None:
-    chaos, done = FaultInjector(FakeDocuments(), Dice(0.01, 0.04, 0.5)), [0]
+def test_work_fails_before_or_after_its_execution() -> None:
+    chaos, done = FaultInjector(FakeDocuments(), FixedRandom(0.01, 0.04, 0.5)), [0]
 
     def work() -> str:
         done[0] += 1
         return "result"
 
     chaos.change(ChaosSettings(failures=0.1))
-    for expected, blow in ((0, Fault.BEFORE), (1, Fault.AFTER)):
-        with pytest.raises(TransientError, match=blow.value):
-            chaos.around(work)
+    for expected, fault in ((0, Fault.BEFORE), (1, Fault.AFTER)):
+        with pytest.raises(TransientError, match=fault.value):
+            chaos.call(work)
         assert done == [expected]
-    assert chaos.around(work) == "result"
+    assert chaos.call(work) == "result"
 
 
-def lives(chaos: FaultInjector, seconds: int) -> list[float]:
+def crash_times(chaos: FaultInjector, seconds: int) -> list[float]:
     """Return the moments of death, had the process gone on, in so many seconds or a few less."""
     now, deaths = [0.0], []
 
@@ -251,15 +251,15 @@ def lives(chaos: FaultInjector, seconds: int) -> list[float]:
         now[0] += duration
 
     while now[0] < seconds:
-        chaos.live(pause, lambda: deaths.append(now[0]))
+        chaos.tick(pause, lambda: deaths.append(now[0]))
     return deaths
 
 
-def test_a_process_dies_as_often_as_the_operator_has_set_at_random_moments() -> None:
+def test_crashes_have_the_configured_rate_at_random_moments() -> None:
     chaos = FaultInjector(FakeDocuments(), random.Random(7))
-    assert lives(chaos, 600) == []
+    assert crash_times(chaos, 600) == []
     chaos.change(ChaosSettings(crashes_per_minute=6))
-    deaths = lives(chaos, 60_000)
+    deaths = crash_times(chaos, 60_000)
     pauses = sorted(later - earlier for earlier, later in itertools.pairwise(deaths))
     assert 5_600 < len(deaths) < 6_400
     # Of an exponential distribution with a mean of 10 s, the median is 6.9 s, and one in twenty is above 30 s.
@@ -268,7 +268,7 @@ def test_a_process_dies_as_often_as_the_operator_has_set_at_random_moments() -> 
     assert len({round(moment % 1, 1) for moment in deaths}) == 11
 
 
-def test_what_is_switched_is_logged_once_each_time(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_change_of_the_settings_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     shop = Shop()
     shop.put({"failures": 0.1})
@@ -277,11 +277,11 @@ def test_what_is_switched_is_logged_once_each_time(caplog: pytest.LogCaptureFixt
     shop.put({})
     shop.chaos.refresh()
     said = [(record.levelname, record.message) for record in caplog.records]
-    on = ("WARNING", "chaos is switched on")
-    assert said == [on, on, ("INFO", "chaos is switched off")]
+    on = ("WARNING", "fault injection is on")
+    assert said == [on, on, ("INFO", "fault injection is off")]
 
 
-def test_enabled_chaos_lives_beside_the_service(
+def test_enabled_fault_injection_runs_in_a_thread(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     documents, died = FakeDocuments(), []
@@ -291,9 +291,9 @@ def test_enabled_chaos_lives_beside_the_service(
         threading.Event().wait()
 
     FaultInjector(documents, random.Random(7)).change(ChaosSettings(crashes_per_minute=60))
-    monkeypatch.setattr(chaos_module, "_SAFE", 0.0)
+    monkeypatch.setattr(chaos_module, "_GRACE_SECONDS", 0.0)
     chaos = enable(ENABLED, documents, die)
     assert chaos is not None
-    assert "chaos is enabled" in caplog.text
+    assert "fault injection is enabled" in caplog.text
     eventually(lambda: died == [True])
     assert chaos.settings.crashes_per_minute == 60

@@ -1,4 +1,4 @@
-"""Clients that ask a service without pause until it refuses them, and the process that they ask."""
+"""A service in a process of its own, and client threads that send requests until it refuses connections."""
 
 import http.client
 import os
@@ -70,7 +70,7 @@ def running(folder: Path, module: str, *arguments: str, **env: str) -> Iterator[
 
 
 @dataclass
-class Hammer:
+class LoadThreads:
     """Threads that ask `POST /echo`, each over fresh connections or over one that it keeps; counts what came of it."""
 
     port: int

@@ -21,15 +21,15 @@ class CountingDocuments(FakeDocuments):
         return super().load_many(keys)
 
 
-class Shelf:
+class CheckedIndex:
     """An index, its reader, and a dictionary that says what must be in it."""
 
     def __init__(self) -> None:
         self.documents, self.clock = CountingDocuments(), FakeClock()
         self.index = Index(self.documents, "i", self.clock)
         self.reader = IndexReader(self.documents, "i")
-        self.model: dict[str, Entry] = {}
-        self.places: dict[str, EntryLocation] = {}
+        self.expected: dict[str, Entry] = {}
+        self.locations: dict[str, EntryLocation] = {}
 
     def restarted(self) -> Index:
         return Index(self.documents, "i", self.clock)
@@ -37,15 +37,15 @@ class Shelf:
     def add(self, count: int = 1, is_open: bool = True) -> None:
         for _ in range(count):
             self.clock.advance(0.001)
-            key = f"e{len(self.model)}"
+            key = f"e{len(self.expected)}"
             self.put(Entry(id=key, at=rfc3339(self.clock()), open=is_open, data={"status": "new"}))
 
     def put(self, entry: Entry) -> None:
-        self.places[entry.id] = self.index.put(entry, self.places.get(entry.id))
-        self.model[entry.id] = entry
+        self.locations[entry.id] = self.index.put(entry, self.locations.get(entry.id))
+        self.expected[entry.id] = entry
 
     def close(self, key: str, status: str = "done") -> None:
-        now = self.model[key]
+        now = self.expected[key]
         self.put(now.model_copy(update={"rev": now.rev + 1, "open": False, "data": {"status": status}}))
 
     def all(self, limit: int = 100, **kwargs: object) -> list[Entry]:
@@ -59,9 +59,9 @@ class Shelf:
                 return found
 
     def check(self) -> None:
-        expected = sorted(self.model.values(), key=lambda entry: entry.at, reverse=True)
+        expected = sorted(self.expected.values(), key=lambda entry: entry.at, reverse=True)
         assert [(e.id, e.rev, e.data) for e in self.all()] == [(e.id, e.rev, e.data) for e in expected]
         opened = [entry.id for entry in expected if entry.open]
         assert [entry.id for entry in self.all(only_open=True)] == opened
         assert self.reader.open_count() == len(opened)
-        assert {entry.id: entry.entry_location for entry in self.all()} == self.places
+        assert {entry.id: entry.entry_location for entry in self.all()} == self.locations
