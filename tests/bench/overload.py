@@ -5,16 +5,13 @@ Orders come at fixed times, whether or not those before were answered; each parc
 
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
-from typing import NamedTuple
 
 from launcher.console import say
 from launcher.system.stack import Stack
-from tests.bench.load import SKU, Courier, as_fast_as_taken
+from tests.bench.load import Courier, Placed, as_fast_as_taken, place_orders
 from tests.bench.system import fresh_system, parser
 from tests.e2e.client import Shop
 
@@ -27,33 +24,9 @@ _WINDOW = 5
 _FEW = 3
 
 
-class Placed(NamedTuple):
-    """An order that somebody tried to place: when, in seconds from the start, the status and how long it took."""
-
-    order_id: str
-    at: float
-    status: int
-    took: float
-
-
-def place_at_rate(shop: Shop, rate: float, seconds: float) -> list[Placed]:
-    """Send `rate` orders a second for so many seconds and return what was answered."""
-    run, began = uuid.uuid4().hex[:6], time.perf_counter()
-
-    def place(number: int) -> Placed:
-        sent = time.perf_counter()
-        order_id = f"{run}-{number}"
-        body = {"id": order_id, "customerId": "1234", "items": [{"sku": SKU, "quantity": 1}]}
-        answer = shop.call("orderprocessing", "POST", "/orders", body, timeout=60)
-        return Placed(order_id, sent - began, answer.status_code, time.perf_counter() - sent)
-
-    with ThreadPoolExecutor(_CUSTOMERS) as customers:
-        placed = []
-        for number in range(round(rate * seconds)):
-            if (early := began + number / rate - time.perf_counter()) > 0:
-                threading.Event().wait(early)
-            placed.append(customers.submit(place, number))
-        return [one.result() for one in placed]
+def place_for(shop: Shop, rate: float, seconds: float) -> list[Placed]:
+    """Place `rate` orders a second for so many seconds."""
+    return place_orders(shop, round(rate * seconds), rate, _CUSTOMERS)
 
 
 def described(name: str, placed: Sequence[Placed]) -> str:
@@ -90,12 +63,12 @@ def measure(stack: Stack, times: float, seconds: float, tell: Callable[[str], No
     most = as_fast_as_taken(shop, _WARM_UP, 16, _TIMEOUT).per_second
     tell(f"at its fastest: {most:.1f} orders/s")
     with Courier(shop):
-        calm = place_at_rate(shop, _CALM_RATE * most, 15)
+        calm = place_for(shop, _CALM_RATE * most, 15)
         tell(described("before", calm))
-        over = place_at_rate(shop, times * most, seconds)
+        over = place_for(shop, times * most, seconds)
         ended = time.perf_counter()
         tell(described("overload", over))
-        after = place_at_rate(shop, _CALM_RATE * most, _CALM_SECONDS)
+        after = place_for(shop, _CALM_RATE * most, _CALM_SECONDS)
         tell(described("after", after))
         usual = median(one.took for one in calm)
         tell(f"answers take as long as before again after {recovered_after(after, usual)} s")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from launcher.paths import ROOT
 from launcher.setup.browser import find_chromium
-from tests.browser.conftest import QUIET
+from tests.browser.conftest import BROWSER_FLAGS
 from tests.browser.foreign_page import MARK, RESOLVER_RULE, attack, attack_rebound, careless_site, foreign_site
 from tests.browser.listeners import Listener, listeners
 from tests.e2e.client import Json
@@ -29,7 +29,7 @@ _ROW = re.compile(r"^\| (\d+)(?: to (\d+))? \|[^|]*\| (loopback|every address) \
 @pytest.fixture(scope="module")
 def foreign(browser: Browser) -> Iterator[Page]:
     """Open a page of another site, in a browser in which its name leads to this machine."""
-    flags = [*QUIET, RESOLVER_RULE, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    flags = [*BROWSER_FLAGS, RESOLVER_RULE, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with foreign_site() as address:
         other = browser.browser_type.launch(executable_path=find_chromium(), args=flags)
         page = other.new_page()

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.chaos.agenda import Agenda
+from services.load_generator.schedule import Schedule
 from tests.chaos.calls import Answer, at_once, persist
 from tests.chaos.kinds import KINDS, Courier
 from tests.chaos.orders import Register, Tracked
@@ -17,6 +17,8 @@ from tests.e2e.shopper import FINAL
 
 _CUSTOMERS = 12
 """Enough that the stream goes on while some of them wait for an answer."""
+_THREADS = 48
+"""During an outage many robots wait for an answer."""
 _LOOK_EVERY = 0.5
 _RESTOCKS_EVERY = 1.5
 _THINKS = (0.0, 1.5)
@@ -31,7 +33,7 @@ class Robots:
     """Keeps a stream of orders in flight from `start` to `rest`, and sees every one of them through."""
 
     def __init__(self, shop: Shop, shelves: Shelves, name: str, rate: float, fickle: bool = False) -> None:
-        self.register, self.agenda = Register(), Agenda()
+        self.register, self.agenda = Register(), Schedule(_THREADS)
         self._shop, self._shelves, self._name = shop, shelves, name
         self._pause = _CUSTOMERS / rate
         self._weights = [one.weight * (_FICKLE if fickle and one.cancels else 1) for one in KINDS]

@@ -1,12 +1,12 @@
-// The feed page: the newest events, what comes after them, older ones on demand, and dead letters.
-// Everything that came from elsewhere is put into the page as text, never as markup.
+// The feed page: the newest events, live updates, older events on demand, and dead letters.
+// All received data is inserted as text, never as markup.
 
 const PAGE_SIZE = 100;
-const MOST_ROWS = 1000;
+const MAX_ROWS = 1000;
 const REOPEN_AFTER = 3000;
-const DEAD_LETTERS_EVERY = 15000;
+const DEAD_LETTERS_INTERVAL = 15000;
 
-const TROUBLE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
+const FAILURE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
 const WAITING = /(customerActionRequired|approvalRequired)/;
 
 const byId = (id) => document.getElementById(id);
@@ -18,7 +18,7 @@ function address(path, parameters) {
   return `${path}?${query}`.replace(/\?$/, "");
 }
 
-/** Fetches a list; gives its items and the address of the next page, or throws with a sentence for people. */
+/** Fetches a list; returns its items and the URL of the next page, or throws an error with a readable message. */
 async function fetchList(url) {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
   if (!answer.ok) {
@@ -31,7 +31,7 @@ async function fetchList(url) {
   return { items: await answer.json(), next: next ? next.pathname + next.search : null };
 }
 
-// --- How things read ---
+// --- Formatting ---
 
 const today = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const otherDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
@@ -49,8 +49,8 @@ function showTime(element, text) {
   element.title = full.format(when);
 }
 
-/** "order.customerActionRequired" reads "Order: customer action required". */
-function typeInWords(type) {
+/** "order.customerActionRequired" becomes "Order: customer action required". */
+function typeLabel(type) {
   const [family, ...rest] = type.split(".");
   const words = rest.join(" ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
   return words ? `${family.charAt(0).toUpperCase()}${family.slice(1)}: ${words}` : type;
@@ -61,9 +61,9 @@ function eventRow(event) {
   const part = (name) => row.querySelector(name);
   row.dataset.id = event.id;
   row.dataset.family = event.type.split(".")[0];
-  row.dataset.tone = WAITING.test(event.type) ? "waiting" : TROUBLE.test(event.type) ? "trouble" : "";
+  row.dataset.tone = WAITING.test(event.type) ? "waiting" : FAILURE.test(event.type) ? "trouble" : "";
   showTime(part("time"), event.time);
-  part(".type").textContent = typeInWords(event.type);
+  part(".type").textContent = typeLabel(event.type);
   part(".type").title = event.type;
   part(".message").textContent = event.message;
   part(".order").textContent = event.fulfillmentId ?? event.orderId;
@@ -90,9 +90,9 @@ const note = byId("events-note");
 const shown = new Map();
 let nextEvents = null;
 
-function say(sentence) {
-  note.textContent = sentence;
-  note.hidden = !sentence;
+function showNote(text) {
+  note.textContent = text;
+  note.hidden = !text;
 }
 
 function clear() {
@@ -100,25 +100,25 @@ function clear() {
   shown.clear();
 }
 
-/** Puts an event that came live above all others, once. */
+/** Inserts a live event above all others, once. */
 function addNewest(event) {
   if (shown.has(event.id)) return;
   const row = eventRow(event);
   row.classList.add("fresh");
   shown.set(event.id, row);
   list.prepend(row);
-  say("");
-  while (list.children.length > MOST_ROWS) {
+  showNote("");
+  while (list.children.length > MAX_ROWS) {
     const last = list.lastElementChild;
-    // What is dropped can be fetched again: the way to it starts anew from the top.
-    nextEvents = address("/events", { limit: MOST_ROWS });
+    // Dropped rows can be fetched again, starting from the newest event.
+    nextEvents = address("/events", { limit: MAX_ROWS });
     shown.delete(last.dataset.id);
     last.remove();
   }
   older.hidden = !nextEvents;
 }
 
-/** Puts fetched events, newest first, where they belong among those shown; tells how many are new. */
+/** Inserts fetched events, newest first, in order among the shown ones; returns how many are new. */
 function addFetched(events) {
   let before = events.map((event) => shown.get(event.id)).find(Boolean) ?? null;
   let added = 0;
@@ -137,8 +137,8 @@ function addFetched(events) {
 }
 
 /**
- * Fetches the newest events; without a stream, a list that has fallen too far behind to join on starts over.
- * Tells whether it makes sense to try again: not when the order id is wrong.
+ * Fetches the newest events; without a stream, a list that has no event in common with them is replaced.
+ * Returns whether to retry: not when the order id is invalid.
  */
 async function loadNewest(streaming) {
   try {
@@ -147,9 +147,9 @@ async function loadNewest(streaming) {
     addFetched(items);
     nextEvents = next;
     older.hidden = !next;
-    say(shown.size ? "" : orderId ? "No events of this order so far." : "No events so far.");
+    showNote(shown.size ? "" : orderId ? "No events of this order yet." : "No events yet.");
   } catch (error) {
-    say(`Events could not be fetched: ${error.message}.`);
+    showNote(`Events could not be fetched: ${error.message}.`);
     return error.status !== 422;
   }
   return true;
@@ -165,11 +165,11 @@ async function loadOlder() {
       added = addFetched(items);
       nextEvents = next;
     }
-    say("");
-    // The keyboard goes on where the new rows begin.
+    showNote("");
+    // Moves the keyboard focus to the first new row.
     last?.nextElementSibling?.querySelector("a")?.focus();
   } catch (error) {
-    say(`Older events could not be fetched: ${error.message}.`);
+    showNote(`Older events could not be fetched: ${error.message}.`);
   } finally {
     older.disabled = false;
     older.hidden = !nextEvents;
@@ -181,13 +181,13 @@ async function loadOlder() {
 const live = byId("live");
 let lastEventId = null;
 
-function showState(state, words) {
+function showState(state, text) {
   if (live.dataset.state === state) return;
   live.dataset.state = state;
-  live.textContent = words;
+  live.textContent = text;
 }
 
-/** Opens the stream. While the browser reconnects by itself it resumes by itself; a refused one is opened anew. */
+/** Opens the stream. The browser reconnects and resumes by itself; a refused stream is opened again. */
 function follow() {
   const resumes = lastEventId !== null;
   let first = true;
@@ -195,7 +195,7 @@ function follow() {
   source.addEventListener("open", () => {
     showState("live", "Live");
     if (first && !resumes) {
-      // The list is fetched when the stream stands already, so that nothing falls between the two.
+      // The list is fetched after the stream is open, so that no event is missed in between.
       clear();
       loadNewest(true);
     }
@@ -208,8 +208,8 @@ function follow() {
   source.addEventListener("error", async () => {
     showState("reconnecting", "Reconnecting…");
     if (source.readyState !== EventSource.CLOSED) return;
-    const again = resumes || !first || (await loadNewest(false));
-    if (again) setTimeout(follow, REOPEN_AFTER);
+    const retry = resumes || !first || (await loadNewest(false));
+    if (retry) setTimeout(follow, REOPEN_AFTER);
     else showState("off", "Not live");
   });
 }
@@ -235,7 +235,7 @@ async function refreshLetters() {
   count.hidden = items.length === 0;
   byId("dead-note").textContent = items.length
     ? "Messages that could not be processed are kept here."
-    : "None: every message so far could be processed.";
+    : "None. All messages have been processed.";
 }
 
 async function loadOlderLetters() {
@@ -245,12 +245,12 @@ async function loadOlderLetters() {
   olderLetters.hidden = !next;
 }
 
-/** A failure to fetch dead letters is no reason to disturb; the next round tries again. */
-const quietly = (task) => () => task().catch((error) => console.warn(error));
+/** Logs a failure to fetch dead letters without showing it; the next interval retries. */
+const logErrors = (task) => () => task().catch((error) => console.warn(error));
 
 older.addEventListener("click", loadOlder);
-olderLetters.addEventListener("click", quietly(loadOlderLetters));
-setInterval(quietly(refreshLetters), DEAD_LETTERS_EVERY);
-document.addEventListener("visibilitychange", quietly(refreshLetters));
-quietly(refreshLetters)();
+olderLetters.addEventListener("click", logErrors(loadOlderLetters));
+setInterval(logErrors(refreshLetters), DEAD_LETTERS_INTERVAL);
+document.addEventListener("visibilitychange", logErrors(refreshLetters));
+logErrors(refreshLetters)();
 follow();
