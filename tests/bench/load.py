@@ -1,4 +1,4 @@
-"""Customers and couriers: orders of one item, as fast as they are taken or at a rate, and each delivered at once."""
+"""The load of the benchmarks: orders of one item, as fast as possible or at a rate; a courier delivers each at once."""
 
 import threading
 import time
@@ -15,9 +15,9 @@ from services.load_generator.simulated_users import NEXT_REPORT
 from tests.e2e.client import Json, Shop
 
 SKU = "Vans Old Skool"
-_COURIER_LOOKS_EVERY = 0.1
-_CUSTOMERS_LOOK_EVERY = 0.2
-_MOST_CUSTOMERS = 64
+_COURIER_POLLS_EVERY = 0.1
+_BACKLOG_POLLS_EVERY = 0.2
+_MAX_CUSTOMERS = 64
 
 
 class Placed(NamedTuple):
@@ -31,7 +31,7 @@ class Placed(NamedTuple):
 
 @dataclass
 class Course:
-    """What became of the orders of one run; times in seconds."""
+    """The results of one run; times in seconds."""
 
     orders: int
     accepted_in: list[float] = field(default_factory=list)
@@ -43,15 +43,15 @@ class Course:
 
     @property
     def per_second(self) -> float:
-        """Orders per second, from the first POST until the last order was final."""
+        """Orders per second, from the first request until the last order was final."""
         return len(self.accepted_in) / self.seconds
 
 
 class Courier:
-    """Reports every parcel dispatched and then delivered, as soon as the list shows it."""
+    """Reports every shipment dispatched and then delivered, as soon as the list contains it."""
 
-    def __init__(self, shop: Shop, hands: int = 8) -> None:
-        self._shop, self._hands = shop, hands
+    def __init__(self, shop: Shop, threads: int = 8) -> None:
+        self._shop, self._threads = shop, threads
         self._reported: set[tuple[str, str]] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
@@ -65,13 +65,13 @@ class Courier:
         self._thread.join()
 
     def _work(self) -> None:
-        with ThreadPoolExecutor(self._hands) as hands:
-            while not self._stopping.wait(_COURIER_LOOKS_EVERY):
+        with ThreadPoolExecutor(self._threads) as pool:
+            while not self._stopping.wait(_COURIER_POLLS_EVERY):
                 listed = self._shop.get("orderprocessing", "/shipments/pending", limit=1000)
-                list(hands.map(self._report, [one for one in listed if one["status"] in NEXT_REPORT]))
+                list(pool.map(self._report, [line for line in listed if line["status"] in NEXT_REPORT]))
 
-    def _report(self, parcel: Json) -> None:
-        report = (parcel["id"], NEXT_REPORT[parcel["status"]])
+    def _report(self, shipment: Json) -> None:
+        report = (shipment["id"], NEXT_REPORT[shipment["status"]])
         if report not in self._reported:
             self._shop.post("orderprocessing", f"/shipments/{report[0]}/status", {"status": report[1]}, 202)
             self._reported.add(report)
@@ -95,13 +95,13 @@ def place_orders(shop: Shop, orders: int, rate: float, customers: int) -> list[P
 
 
 def as_fast_as_taken(shop: Shop, orders: int, customers: int, timeout: float) -> Course:
-    """Place orders from several customers, each of whom waits for one answer before the next order."""
+    """Place orders from several customers; each waits for one answer before the next order."""
     return _run(shop, orders, inf, customers, timeout)
 
 
 def at_rate(shop: Shop, rate: float, seconds: float, timeout: float) -> Course:
     """Place `rate` orders a second for so many seconds, however long the answers take."""
-    return _run(shop, round(rate * seconds), rate, _MOST_CUSTOMERS, timeout)
+    return _run(shop, round(rate * seconds), rate, _MAX_CUSTOMERS, timeout)
 
 
 def _run(shop: Shop, orders: int, rate: float, customers: int, timeout: float) -> Course:
@@ -116,13 +116,13 @@ def _run(shop: Shop, orders: int, rate: float, customers: int, timeout: float) -
         while shop.get("orderprocessing", "/orders/stats")["backlog"]:
             if time.perf_counter() - began > timeout:
                 break
-            threading.Event().wait(_CUSTOMERS_LOOK_EVERY)
+            threading.Event().wait(_BACKLOG_POLLS_EVERY)
         course.seconds = time.perf_counter() - began
-    _look_back(shop, [order.order_id for order in accepted], course)
+    _read_results(shop, [order.order_id for order in accepted], course)
     return course
 
 
-def _look_back(shop: Shop, order_ids: Iterable[str], course: Course) -> None:
+def _read_results(shop: Shop, order_ids: Iterable[str], course: Course) -> None:
     for order_id in order_ids:
         order = shop.order(order_id)
         course.statuses[order["status"]] = course.statuses.get(order["status"], 0) + 1

@@ -115,7 +115,7 @@ def current_user() -> Person | None:
 
 
 def key_removed() -> Callable[[], bool]:
-    """Return a function that tells, also after the current request, whether the key of the session was removed."""
+    """Return a function that checks, also after the current request, whether the key of the session was removed."""
     keys: ApiKeys | None = g.get("keys")
     key: ApiKey | None = g.get("key")
     if keys is None or key is None:
