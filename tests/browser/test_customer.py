@@ -76,7 +76,7 @@ def test_a_cart_shows_its_total_and_is_ordered(visitor: Visitor, shopper: Shoppe
     cart.get_by_role("button", name="Order", exact=True).click()
     order = shopper.shop.order(visitor.order_id())
     assert order["customerId"] == shopper.customer_id
-    assert {one["sku"]: one["quantity"] for one in order["items"]} == {"Vans Old Skool": 2, "milk": 3}
+    assert {item["sku"]: item["quantity"] for item in order["items"]} == {"Vans Old Skool": 2, "milk": 3}
     visitor.is_role("Customer")
     expect(visitor.page.get_by_role("row", name=order["id"])).to_contain_text("$132.00")
 

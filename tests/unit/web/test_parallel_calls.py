@@ -18,7 +18,7 @@ def test_calls_run_in_parallel_and_return_in_order() -> None:
         together.wait()
         return number * 10
 
-    assert [one.value for one in ParallelCalls().map(call, range(8))] == [number * 10 for number in range(8)]
+    assert [outcome.value for outcome in ParallelCalls().map(call, range(8))] == [number * 10 for number in range(8)]
 
 
 def test_hanging_calls_of_one_page_do_not_block_others() -> None:
@@ -31,7 +31,7 @@ def test_hanging_calls_of_one_page_do_not_block_others() -> None:
     page = threading.Thread(target=calls.map, args=(hang, range(8)))
     page.start()
     hanging.wait()
-    assert [one.value for one in calls.map(str, range(20))] == [str(number) for number in range(20)]
+    assert [outcome.value for outcome in calls.map(str, range(20))] == [str(number) for number in range(20)]
     let_go.set()
     page.join(5)
 
@@ -79,7 +79,7 @@ def test_a_programming_error_is_raised() -> None:
 def test_calls_keep_the_context() -> None:
     token = USER.set("me")
     try:
-        assert [one.value for one in ParallelCalls().map(lambda _: USER.get(), [1, 2])] == ["me", "me"]
+        assert [outcome.value for outcome in ParallelCalls().map(lambda _: USER.get(), [1, 2])] == ["me", "me"]
     finally:
         USER.reset(token)
 

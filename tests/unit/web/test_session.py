@@ -23,24 +23,24 @@ def console(tmp_path: Path) -> ConsoleWithKeys:
 def test_the_session_cookie_is_protected(tmp_path: Path) -> None:
     plain, tls = ConsoleWithKeys(tmp_path / "a"), ConsoleWithKeys(tmp_path / "b", behind_tls=True)
     cookie = plain.log_in(plain.browser(), plain.keys[Role.OPERATOR]).headers.getlist("Set-Cookie")
-    session = next(one for one in cookie if one.startswith("oms="))
+    session = next(value for value in cookie if value.startswith("oms="))
     assert "HttpOnly" in session
     assert "SameSite=Lax" in session
     assert "Secure" not in session
     browser = tls.app.test_client()
     base = "https://localhost"
     page = browser.get("/login", headers=HTML, base_url=base)
-    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
-    assert found
+    match = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert match
     answer = browser.post(
         "/login",
-        data={"key": tls.keys[Role.OPERATOR], "csrf_token": found[1]},
+        data={"key": tls.keys[Role.OPERATOR], "csrf_token": match[1]},
         headers=HTML | {"Referer": f"{base}/login"},
         base_url=base,
     )
     assert answer.status_code == 303
     assert all("Secure" in value for value in answer.headers.getlist("Set-Cookie"))
-    assert any(one.startswith("__Host-oms=") for one in answer.headers.getlist("Set-Cookie"))
+    assert any(value.startswith("__Host-oms=") for value in answer.headers.getlist("Set-Cookie"))
     assert "max-age" in page.headers["Strict-Transport-Security"]
 
 
@@ -53,7 +53,7 @@ def test_cacheable_answers_have_no_cookie(console: ConsoleWithKeys, path: str) -
 
 def test_a_session_ends_after_twelve_hours_even_if_it_is_used(console: ConsoleWithKeys) -> None:
     answer = console.log_in(console.browser(), console.keys[Role.OPERATOR])
-    cookie = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("oms="))
+    cookie = next(value for value in answer.headers.getlist("Set-Cookie") if value.startswith("oms="))
     expires = parsedate_to_datetime(cookie.partition("Expires=")[2].partition(";")[0])
     assert timedelta(hours=11.9) < expires - datetime.now(UTC) < timedelta(hours=12.1)
     browser = console.browser(Role.OPERATOR)
@@ -63,7 +63,7 @@ def test_a_session_ends_after_twelve_hours_even_if_it_is_used(console: ConsoleWi
 
 def test_removing_a_key_ends_its_sessions(console: ConsoleWithKeys) -> None:
     browser = console.browser(Role.COURIER)
-    kept = next(one for one in read_keys(console.path) if one.role is Role.COURIER)
+    kept = next(key for key in read_keys(console.path) if key.role is Role.COURIER)
     assert browser.get("/courier/", headers=HTML).status_code == 200
     remove_key(console.path, kept.id)
     assert browser.get("/courier/", headers=HTML).status_code == 303

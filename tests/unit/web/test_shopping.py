@@ -23,21 +23,23 @@ def test_there_are_twenty_examples_and_the_first_is_one_item_in_stock(seed: int)
     assert list(chosen[0].lines.values()) == [1]
     assert not chosen[0].out_of_stock
     assert not chosen[0].needs_approval
-    assert len({one.id for one in chosen}) == 20
+    assert len({example.id for example in chosen}) == 20
 
 
 def test_examples_say_whether_they_are_out_of_stock_or_need_approval() -> None:
     chosen = example_orders(GOODS, Random(1))
-    assert {one.out_of_stock for one in chosen} == {one.needs_approval for one in chosen} == {True, False}
-    for one in chosen:
-        assert one.out_of_stock == ("Adidas Classic" in one.lines)
+    assert (
+        {example.out_of_stock for example in chosen} == {example.needs_approval for example in chosen} == {True, False}
+    )
+    for example in chosen:
+        assert example.out_of_stock == ("Adidas Classic" in example.lines)
         prices = {known["sku"]: known["unitPrice"] for known in GOODS}
-        assert one.total == sum(prices[sku] * quantity for sku, quantity in one.lines.items())
-        assert one.needs_approval == (one.total - 6000 * one.lines.get("Adidas Classic", 0) >= 100_000)
+        assert example.total == sum(prices[sku] * quantity for sku, quantity in example.lines.items())
+        assert example.needs_approval == (example.total - 6000 * example.lines.get("Adidas Classic", 0) >= 100_000)
 
 
 def test_without_high_value_items_large_quantities_need_approval() -> None:
-    assert any(one.needs_approval for one in example_orders(GOODS[:2], Random(1)))
+    assert any(example.needs_approval for example in example_orders(GOODS[:2], Random(1)))
 
 
 def test_without_stock_there_are_no_examples() -> None:

@@ -181,8 +181,8 @@ def test_a_new_order_has_empty_sections(shop: FakeShop, browser: FlaskClient) ->
     shop.on("orderprocessing", "GET", "orders/A1/history", [])
     shop.on("notifications", "GET", "events", [])
     page = browser.get("/support/orders/A1").text
-    for said in ("No items have been reserved yet", "has not started yet", "Nothing was charged"):
-        assert said in page
+    for text in ("No items have been reserved yet", "has not started yet", "Nothing was charged"):
+        assert text in page
 
 
 def test_a_long_history_says_how_many_events_are_not_shown(shop: FakeShop, browser: FlaskClient) -> None:
