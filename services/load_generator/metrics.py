@@ -1,4 +1,4 @@
-"""The figures of the last ten minutes, one point each second, while somebody looks or a stream runs."""
+"""The operator's live metrics: one point a second, kept for ten minutes, while a page shows them or a run is active."""
 
 import threading
 import time
@@ -8,61 +8,62 @@ from collections.abc import Callable
 from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.json_models import Json
 from services.common.logs import get_logger
-from services.load_generator.latency_stats import Latencies, Spread, order_status
+from services.load_generator.latency_stats import Percentiles, StatusLatencies, order_status
 from services.load_generator.run import Run
 from services.load_generator.run_stats import FINAL, Totals
 from services.web.clients.backend import Backend
-from services.web.live.hub import FIGURES, Hub
+from services.web.live.hub import METRICS, Hub
 
 log = get_logger(__name__)
 
 _PERIOD = 1.0
-_KEPT = 600
-_FRESH = 3.0
-"""Seconds: when the services did not answer so long after they were to be asked again, nothing is known any more."""
-_LONGEST_PAUSE = 10.0
+_MAX_POINTS = 600
+_STALE_AFTER = 3.0
+"""Seconds after a poll was due until the last answer no longer counts."""
+_MAX_PAUSE = 10.0
 _NO_PROCESS = "ERR_DIRECT_INVOKE"
-"""What Dapr answers for a service whose process cannot be reached."""
-_PROCESSES = 3
-"""More than there are replicas, which are asked in turn."""
+"""Dapr's error code for a service whose process cannot be reached."""
+_PROBES = 3
+"""More than there are replicas; Dapr asks them in turn."""
 _KINDS = ("orders", "charge", "shipments")
 _COUNTED = ("received", *FINAL)
-_NOTHING_YET = Totals(0, 0, 0, {}, {})
+_NO_TOTALS = Totals(0, 0, 0, {}, {})
 
 
-class Figures:
-    """Measures once a second, keeps what it measured, and tells every page that wants it.
+class Metrics:
+    """Measures once a second, keeps the points, and publishes them to the pages that show them.
 
-    What is not known is None: counts while the feed is not heard, backlogs and workers while nobody answers.
+    An unknown value is None: the counts while the event feed is disconnected, backlogs and workers while
+    orderprocessing does not answer.
     """
 
     def __init__(
         self, backend: Backend, run: Callable[[], Run | None], hub: Hub, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._backend, self._run, self._hub, self._clock = backend, run, hub, clock
-        self._latencies = Latencies()
+        self._latencies = StatusLatencies()
         self._guard = threading.Lock()
-        self._points: deque[Json] = deque(maxlen=_KEPT)
+        self._points: deque[Json] = deque(maxlen=_MAX_POINTS)
         self._counts: Counter[str] = Counter()
-        self._asked: tuple[float, Json] = (0.0, {})
-        """Until when the answer holds, and the answer."""
-        self._sampled = clock()
-        self._counted: tuple[str | None, Totals] = (None, _NOTHING_YET)
+        self._polled: tuple[float, Json] = (0.0, {})
+        """When the last answer expires, and the answer."""
+        self._sampled_at = clock()
+        self._last_totals: tuple[str | None, Totals] = (None, _NO_TOTALS)
 
     def start(self, stopping: threading.Event) -> None:
-        """Begin, in the background, until told to stop."""
-        for work in (self._keep_sampling, self._keep_asking):
-            threading.Thread(target=work, args=(stopping,), name="figures", daemon=True).start()
+        """Measure in the background until `stopping` is set."""
+        for work in (self._keep_sampling, self._keep_polling):
+            threading.Thread(target=work, args=(stopping,), name="metrics", daemon=True).start()
 
-    def heard(self, event: Json) -> None:
-        """Take an event of the feed."""
+    def on_event(self, event: Json) -> None:
+        """Handle an event of the feed."""
         status = order_status(event)
         if status is None:
             return
         if status in _COUNTED:
             with self._guard:
                 self._counts[status] += 1
-        self._latencies.heard(str(event["orderId"]), status, str(event["time"]))
+        self._latencies.on_event(str(event["orderId"]), status, str(event["time"]))
 
     def history(self) -> list[Json]:
         """Return the points of the last ten minutes, oldest first."""
@@ -70,80 +71,77 @@ class Figures:
             return list(self._points)
 
     def sample(self) -> Json:
-        """Measure and keep a point, and return it; counts are per second since the last one."""
+        """Add a point and return it. Counts are per second since the last point."""
         now = self._clock()
         with self._guard:
             counts, self._counts = self._counts, Counter()
-        elapsed, self._sampled = max(now - self._sampled, 0.001), now
-        holds_until, asked = self._asked
-        hearing = self._hub.hearing
+        elapsed, self._sampled_at = max(now - self._sampled_at, 0.001), now
+        expires, polled = self._polled
+        connected = self._hub.connected
         point = {
             "at": int(time.time() * 1000),
-            **{status: round(counts[status] / elapsed, 2) if hearing else None for status in _COUNTED},
-            **self._of_run(elapsed),
-            **(asked if now < holds_until else {}),
-            "latency": {status: _rounded(spread) for status, spread in self._latencies.spreads().items()},
+            **{status: round(counts[status] / elapsed, 2) if connected else None for status in _COUNTED},
+            **self._run_metrics(elapsed),
+            **(polled if now < expires else {}),
+            "latency": {status: _rounded(values) for status, values in self._latencies.percentiles().items()},
         }
         with self._guard:
             self._points.append(point)
         return point
 
-    def ask(self) -> float:
-        """Ask the other services for backlogs and workers, and return for how many seconds not to ask again.
-
-        An answer that does not come is known as such.
-        """
+    def poll(self) -> float:
+        """Read backlogs and workers from the services; return after how many seconds to poll again."""
         began = self._clock()
         answer: Json = {}
         try:
-            found = {kind: self._backend.figures(kind) for kind in _KINDS}
+            stats = {kind: self._backend.stats(kind) for kind in _KINDS}
         except (TransientError, RefusedError) as error:
-            log.debug("the figures are not known", extra={"cause": str(error)})
-            answer = {"workers": 0} if self._nobody_works(error) else {}
+            log.debug("could not read the backlogs", extra={"cause": str(error)})
+            answer = {"workers": 0} if self._has_no_worker(error) else {}
         else:
-            backlog = {kind: one.get("backlog") for kind, one in found.items()}
-            answer = {"backlog": backlog, "workers": found["orders"].get("workerCount")}
+            backlog = {kind: values.get("backlog") for kind, values in stats.items()}
+            answer = {"backlog": backlog, "workers": stats["orders"].get("workerCount")}
         now = self._clock()
-        # Asking must not become a load of its own: the longer an answer takes, the longer the pause.
-        pause = min(max(_PERIOD, 5 * (now - began)), _LONGEST_PAUSE)
-        self._asked = (now + pause + max(_FRESH, 2 * (now - began)), answer)
+        # Polling must not become a load of its own: the longer an answer takes, the longer the pause.
+        pause = min(max(_PERIOD, 5 * (now - began)), _MAX_PAUSE)
+        self._polled = (now + pause + max(_STALE_AFTER, 2 * (now - began)), answer)
         return pause
 
-    def _nobody_works(self, error: Exception) -> bool:
-        """Tell whether it is known that no worker is connected: wherever the sidecars look, there is no process."""
-        for _ in range(_PROCESSES):
+    def _has_no_worker(self, error: Exception) -> bool:
+        """Tell whether certainly no worker is connected: Dapr finds no process of orderprocessing on any attempt."""
+        for _ in range(_PROBES):
             if not isinstance(error, TransientError) or error.body.get("errorCode") != _NO_PROCESS:
                 return False
             try:
-                self._backend.figures(_KINDS[0])
-            except (TransientError, RefusedError) as another:
-                error = another
+                self._backend.stats(_KINDS[0])
+            except (TransientError, RefusedError) as next_error:
+                error = next_error
             else:
                 return False
         return True
 
-    def _of_run(self, elapsed: float) -> Json:
+    def _run_metrics(self, elapsed: float) -> Json:
         run = self._run()
         if run is None:
             return {}
-        totals = run.books.totals()
-        name, before = self._counted
+        totals = run.stats.totals()
+        name, before = self._last_totals
         if name != run.name:
-            before = _NOTHING_YET
-        self._counted = (run.name, totals)
+            before = _NO_TOTALS
+        self._last_totals = (run.name, totals)
         if run.over and totals == before:
             return {}
-        spread = run.posts.spread()
+        percentiles = run.post_latency.percentiles()
         return {
             "sent": round((totals.sent - before.sent) / elapsed, 2),
             "accepted": round((totals.accepted - before.accepted) / elapsed, 2),
-            "refused": round((totals.turned_down - before.turned_down) / elapsed, 2),
-            "posts": _rounded(spread) if spread else None,
+            "refused": round((totals.refused_count - before.refused_count) / elapsed, 2),
+            "posts": _rounded(percentiles) if percentiles else None,
         }
 
     def _wanted(self) -> bool:
         run = self._run()
-        return self._hub.watched or (run is not None and not run.over)
+        return self._hub.metrics_wanted or (run is not None and not run.over)
 
     def _keep_sampling(self, stopping: threading.Event) -> None:
         due = time.monotonic()
@@ -151,30 +149,30 @@ class Figures:
             try:
                 if self._wanted():
                     run = self._run()
-                    self._hub.tell(FIGURES, self.sample() | {"run": run.summary() if run else None})
+                    self._hub.publish(METRICS, self.sample() | {"run": run.summary() if run else None})
                 else:
-                    self._forget()
+                    self._reset()
             except Exception:
-                log.exception("a second could not be measured")
+                log.exception("could not sample the metrics")
             due = max(due + _PERIOD, time.monotonic() - _PERIOD)
             stopping.wait(max(due - time.monotonic(), 0.0))
 
-    def _keep_asking(self, stopping: threading.Event) -> None:
+    def _keep_polling(self, stopping: threading.Event) -> None:
         while not stopping.is_set():
             pause = _PERIOD
             try:
                 if self._wanted():
-                    pause = self.ask()
+                    pause = self.poll()
             except Exception:
-                log.exception("the figures could not be asked for")
+                log.exception("could not poll the services")
             stopping.wait(pause)
 
-    def _forget(self) -> None:
-        """Begin counting anew: what happened while nobody looked did not happen in the next second."""
+    def _reset(self) -> None:
+        """Start the counts again, so that the next point does not include the time without points."""
         with self._guard:
             self._counts.clear()
-        self._sampled = self._clock()
+        self._sampled_at = self._clock()
 
 
-def _rounded(spread: Spread) -> list[float]:
-    return [round(value, 3) for value in spread]
+def _rounded(percentiles: Percentiles) -> list[float]:
+    return [round(value, 3) for value in percentiles]

@@ -1,212 +1,161 @@
-"""One run of the stream: sends orders by a fixed schedule, and has the robots look after them until all are final.
+"""One run of the load generator: sends orders at a fixed rate, and simulates their users until all orders have ended.
 
-All of it lives in this process's memory: a restart of the console ends the run. Its orders go on, without robots.
+A run lives in the memory of this process and ends when the console restarts. Its orders continue without users.
 """
 
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from services.common.clock import rfc3339, utc_now
 from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.logs import get_logger
-from services.load_generator.latency_stats import Window
-from services.load_generator.run_stats import Books, StreamOrder
-from services.load_generator.scenarios import Mix
-from services.load_generator.schedule import Agenda
+from services.load_generator.latency_stats import LatencyWindow
+from services.load_generator.paced_sender import PacedSender
+from services.load_generator.run_stats import RunStats, StreamOrder
+from services.load_generator.scenarios import Scenarios
+from services.load_generator.schedule import Schedule
 from services.load_generator.settings import StreamSettings
-from services.load_generator.simulated_users import People
+from services.load_generator.simulated_users import SimulatedUsers
 from services.web.clients.backend import Backend
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Pace:
-    """What bounds a run; durations in seconds.
+class RunLimits:
+    """The limits of a run; durations in seconds.
 
-    At most `senders` posts and `robots` other calls are under way at once. A call without an answer is repeated after
-    `again`; orders that did not move for `patience` are looked at every `look`. After the last order was
-    due the run ends, whatever is still open, when no order has ended for `settle`, or `longest` is over.
+    At most `senders` new orders and `user_threads` other calls are in flight. A call without an answer is repeated
+    after `retry_after`. A scan every `scan_every` reads the orders without a change for `scan_after`. After the last
+    order was due, the run ends when no order has ended for `settle_timeout`, and at the latest after `max_settling`.
     """
 
     senders: int = 16
-    robots: int = 8
-    again: float = 1.0
-    look: float = 3.0
-    patience: float = 5.0
-    settle: float = 300.0
-    longest: float = 1800.0
-    tick: float = 0.25
-
-
-@dataclass
-class _Schedule:
-    """Which order is due when, and when the last one was sent; guarded by `guard`."""
-
-    began: float = field(default_factory=time.monotonic)
-    guard: threading.Lock = field(default_factory=threading.Lock)
-    next: int = 0
-    late: float = 0.0
-    sent: float = field(default_factory=time.monotonic)
-
-    def rate(self, orders: int, overdue: float) -> float:
-        """Return how many orders a second were sent since the first one; an order that is overdue counts as a gap."""
-        return max(orders - 1, 0) / max(self.sent + overdue - self.began, 0.001)
+    user_threads: int = 8
+    retry_after: float = 1.0
+    scan_every: float = 3.0
+    scan_after: float = 5.0
+    settle_timeout: float = 300.0
+    max_settling: float = 1800.0
+    check_every: float = 0.25
 
 
 class Run:
-    """A run of the stream, from its start to its end."""
+    """A run, from its start to its end."""
 
-    def __init__(self, name: str, settings: StreamSettings, mix: Mix, backend: Backend, pace: Pace) -> None:
-        self.name, self.settings, self.posts = name, settings, Window()
-        self._mix, self._backend, self._pace = mix, backend, pace
-        self.books = Books()
-        self._agenda = Agenda(pace.robots)
-        self._people = People(settings, backend, self.books, self._agenda, pace.again)
-        self._began = rfc3339(utc_now())
-        self._schedule = _Schedule()
-        self._stopped: float | None = None
-        self._no_more = threading.Event()
+    def __init__(
+        self, name: str, settings: StreamSettings, scenarios: Scenarios, backend: Backend, limits: RunLimits
+    ) -> None:
+        self.name, self.settings, self.post_latency, self.stats = name, settings, LatencyWindow(), RunStats()
+        self._scenarios, self._backend, self._limits = scenarios, backend, limits
+        self._scenarios_guard = threading.Lock()
+        self._schedule = Schedule(limits.user_threads)
+        self._users = SimulatedUsers(settings, backend, self.stats, self._schedule, limits.retry_after)
+        self._started_at = rfc3339(utc_now())
         self._over = threading.Event()
-        self._senders = [
-            threading.Thread(target=self._send_orders, name="stream", daemon=True) for _ in range(pace.senders)
-        ]
+        self._sender = PacedSender(self._send, settings.orders, settings.rate, limits.senders)
 
     def start(self) -> None:
-        """Begin, in the background."""
-        for sender in self._senders:
-            sender.start()
-        threading.Thread(target=self._look_after, name="stream-keeper", daemon=True).start()
+        """Start in the background."""
+        self._sender.start()
+        threading.Thread(target=self._supervise, name="run-supervisor", daemon=True).start()
 
     def stop(self) -> None:
-        """Send no more orders; those that were sent run out."""
-        if not self._no_more.is_set():
-            self._stopped = time.monotonic()
-            self._no_more.set()
+        """Send no more orders, and wait in the background until the sent ones have ended."""
+        self._sender.stop()
 
     def end(self) -> None:
-        """End at once; the orders stay as they are."""
-        self._no_more.set()
+        """End at once; the open orders stay as they are."""
         self._over.set()
-        self._agenda.end()
+        self._sender.stop()
+        self._schedule.stop(wait=False)
 
     @property
-    def longest(self) -> int:
-        """For how many seconds it may take from its start, at most."""
-        return int(self.settings.duration + self._pace.longest) + 1
+    def max_duration(self) -> int:
+        """The longest time from start to end, in seconds."""
+        return int(self.settings.duration + self._limits.max_settling) + 1
 
     @property
     def over(self) -> bool:
         """Whether the run has ended."""
         return self._over.is_set()
 
-    def heard(self, event: Mapping[str, Any]) -> None:
-        """Take an event of the feed."""
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """Handle an event of the feed."""
         if not self.over:
-            self._people.heard(dict(event))
+            self._users.on_event(dict(event))
 
     def summary(self) -> dict[str, Any]:
-        """Return how the run stands."""
-        totals = self.books.totals()
-        state = "over" if self.over else "sending" if self._sends() else "settling"
-        overdue = self._overdue()
+        """Return the state and the counts of the run."""
+        totals = self.stats.totals()
+        state = "over" if self.over else "sending" if self._sender.active else "settling"
         return {
             "name": self.name,
             "state": state,
-            "stopped": self._no_more.is_set(),
-            "startedAt": self._began,
-            "asked": self.settings.orders,
+            "stopped": self._sender.stopped,
+            "startedAt": self._started_at,
+            "planned": self.settings.orders,
             "sent": totals.sent,
             "accepted": totals.accepted,
             "open": totals.open,
             "refused": {str(status): count for status, count in totals.refused.items()},
-            "rate": round(self._schedule.rate(totals.sent, overdue), 1),
-            "late": round(max(self._schedule.late, overdue), 1) if state == "sending" else 0.0,
+            "rate": round(self._sender.actual_rate(totals.sent), 1),
+            "late": round(self._sender.lateness, 1) if state == "sending" else 0.0,
             **totals.ended,
         }
 
-    def _sends(self) -> bool:
-        return any(sender.is_alive() for sender in self._senders)
-
-    def _overdue(self) -> float:
-        """Return for how many seconds the next order has been due, which waits because all senders are busy."""
-        number = self._schedule.next
-        if number >= self.settings.orders or self._no_more.is_set():
-            return 0.0
-        return max(time.monotonic() - self._due(number), 0.0)
-
-    def _due(self, number: int) -> float:
-        return self._schedule.began + number / self.settings.rate
-
-    def _send_orders(self) -> None:
-        """Send one order after the other, each when it is due, or late when all senders were busy then."""
-        try:
-            while (order := self._next()) is not None:
-                self._send(order)
-        except Exception:
-            log.exception("a sender of the stream ended early")
-
-    def _next(self) -> StreamOrder | None:
-        """Wait for the next order; None when there are no more."""
-        schedule = self._schedule
-        with schedule.guard:
-            number = schedule.next
-            if number >= self.settings.orders or self._no_more.is_set():
-                return None
-            schedule.next += 1
-        due = self._due(number)
-        if self._no_more.wait(max(due - time.monotonic(), 0.0)):
-            return None
-        with schedule.guard:
-            schedule.sent = time.monotonic()
-            schedule.late = schedule.sent - due
-            lines, person, customer = self._mix.basket(), self._mix.person(), self._mix.customer()
-        return StreamOrder(f"s-{self.name}-{number + 1}", customer, lines, person)
-
-    def _send(self, order: StreamOrder) -> None:
-        """Send an order, again and again until it is answered: the same id is the same order."""
-        self.books.begin(order)
+    def _send(self, number: int) -> None:
+        """Send an order until it is answered: the same id is the same order."""
+        with self._scenarios_guard:
+            lines, behavior, customer_id = (
+                self._scenarios.basket(),
+                self._scenarios.behavior(),
+                self._scenarios.customer_id(),
+            )
+        order = StreamOrder(f"s-{self.name}-{number + 1}", customer_id, lines, behavior)
+        self.stats.sending(order)
         while not self._over.is_set():
             began = time.monotonic()
             try:
-                self._backend.place(order.id, order.customer, order.lines)
+                self._backend.place(order.id, order.customer_id, order.lines)
             except TransientError:
-                self._over.wait(self._pace.again)
+                self._over.wait(self._limits.retry_after)
                 continue
             except RefusedError as error:
-                self.books.refuse(order.id, error.status)
+                self.stats.refused(order.id, error.status)
                 return
-            self.posts.add(time.monotonic() - began)
-            self.books.accept()
-            self._people.accepted(order)
+            self.post_latency.add(time.monotonic() - began)
+            self.stats.accepted()
+            self._users.on_accepted(order)
             return
 
-    def _look_after(self) -> None:
-        """Look at what stands still, until everything has ended or the time is over."""
-        looked = time.monotonic()
+    def _supervise(self) -> None:
+        """Scan for orders that wait, until the run is finished."""
+        scanned_at = time.monotonic()
         while not self._is_finished():
-            self._over.wait(self._pace.tick)
-            if time.monotonic() - looked >= self._pace.look:
-                self._look()
-                looked = time.monotonic()
+            self._over.wait(self._limits.check_every)
+            if time.monotonic() - scanned_at >= self._limits.scan_every:
+                self._scan()
+                scanned_at = time.monotonic()
         self.end()
-        log.info("a stream is over", extra={"run": self.name})
+        log.info("a load generator run has ended", extra={"run": self.name})
 
     def _is_finished(self) -> bool:
-        planned = self._schedule.began + self.settings.duration
-        sent_by = planned if self._stopped is None else min(planned, self._stopped)
-        late = time.monotonic() - sent_by
-        if self.over or late > self._pace.longest or min(late, self.books.quiet()) > self._pace.settle:
+        last_due = self._sender.started_at + self.settings.duration
+        sent_by = min(last_due, self._sender.stopped_at or last_due)
+        settling = time.monotonic() - sent_by
+        idle = min(settling, self.stats.since_last_end())
+        if self.over or settling > self._limits.max_settling or idle > self._limits.settle_timeout:
             return True
-        return not self._sends() and not self.books.totals().open
+        return not self._sender.active and not self.stats.totals().open
 
-    def _look(self) -> None:
+    def _scan(self) -> None:
         try:
-            self._people.look_after(self.books.standing(self._pace.patience))
+            self._users.scan(self.stats.waiting(self._limits.scan_after))
         except (TransientError, RefusedError) as error:
-            log.info("the orders of the stream could not be looked at", extra={"cause": str(error)})
+            log.info("could not scan the open orders of a run", extra={"cause": str(error)})
         except Exception:
-            log.exception("the orders of the stream could not be looked at")
+            log.exception("could not scan the open orders of a run")

@@ -1,4 +1,4 @@
-"""The books of one run of the stream: the orders that are open, and how many ended how."""
+"""The open orders of one run, and how many orders were sent, accepted and ended."""
 
 import threading
 import time
@@ -7,27 +7,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.load_generator.scenarios import Person
+from services.load_generator.scenarios import Behavior
 
 FINAL = ("completed", "cancelled", "timedOut", "failed")
-"""The statuses that nothing follows."""
+"""The final statuses."""
 
 
 @dataclass
 class StreamOrder:
-    """An open order of the stream; what the robots know of it is guarded by the books."""
+    """An open order of a run; RunStats guards the mutable fields."""
 
     id: str
-    customer: str
+    customer_id: str
     lines: Mapping[str, int]
-    person: Person
-    moved: float = 0.0
+    behavior: Behavior
+    last_change: float = 0.0
     planned: set[str] = field(default_factory=set)
-    underway: int = 0
+    tasks_in_flight: int = 0
 
 
 class Totals(NamedTuple):
-    """Numbers of orders; `refused` are posts that were turned down, by HTTP status."""
+    """Numbers of orders; `refused` counts the refused requests by HTTP status."""
 
     sent: int
     accepted: int
@@ -36,13 +36,13 @@ class Totals(NamedTuple):
     refused: Mapping[int, int]
 
     @property
-    def turned_down(self) -> int:
-        """How many posts were turned down."""
+    def refused_count(self) -> int:
+        """How many requests were refused."""
         return sum(self.refused.values())
 
 
-class Books:
-    """Remembers the orders that are open, and of the others how many there were. Threads may share it."""
+class RunStats:
+    """Keeps the open orders, and counts the others. Threads may share it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -53,68 +53,70 @@ class Books:
         self._refused: Counter[int] = Counter()
         self._ended_at = clock()
 
-    def begin(self, order: StreamOrder) -> None:
-        """Note an order that is about to be sent for the first time."""
+    def sending(self, order: StreamOrder) -> None:
+        """Add an order that is about to be sent for the first time."""
         with self._guard:
-            order.moved = self._clock()
+            order.last_change = self._clock()
             self._open[order.id] = order
             self._sent += 1
 
-    def accept(self) -> None:
-        """Note that an order was taken."""
+    def accepted(self) -> None:
+        """Count an accepted order."""
         with self._guard:
             self._accepted += 1
 
-    def refuse(self, order_id: str, status: int) -> None:
-        """Note that an order was turned down."""
+    def refused(self, order_id: str, status: int) -> None:
+        """Count a refused order by the HTTP status of the answer."""
         with self._guard:
             self._refused[status] += 1
             self._open.pop(order_id, None)
 
-    def end(self, order_id: str, status: str) -> None:
-        """Note how an order ended; the second time changes nothing."""
+    def ended(self, order_id: str, status: str) -> None:
+        """Count an order by its final status, once."""
         with self._guard:
             if self._open.pop(order_id, None) is not None:
                 self._ended[status] += 1
                 self._ended_at = self._clock()
 
-    def quiet(self) -> float:
-        """Return for how many seconds no order has ended."""
+    def since_last_end(self) -> float:
+        """Return the seconds since the last order ended."""
         with self._guard:
             return self._clock() - self._ended_at
 
-    def move(self, order_id: str) -> StreamOrder | None:
-        """Note that something was heard or seen of an order; return it if it is an open one of the stream."""
+    def changed(self, order_id: str) -> StreamOrder | None:
+        """Note a change of an order and return the order; None for one that is not an open order of the run."""
         with self._guard:
             order = self._open.get(order_id)
             if order is not None:
-                order.moved = self._clock()
+                order.last_change = self._clock()
             return order
 
-    def plan(self, order: StreamOrder, deed: str) -> bool:
-        """Note that a robot will do this with the order, until it is `done`; False if it was planned before."""
+    def plan(self, order: StreamOrder, task: str) -> bool:
+        """Note that a task is planned for the order until `done`; return False if it was planned before."""
         with self._guard:
-            if deed in order.planned:
+            if task in order.planned:
                 return False
-            order.planned.add(deed)
-            order.underway += 1
+            order.planned.add(task)
+            order.tasks_in_flight += 1
             return True
 
     def done(self, order: StreamOrder) -> None:
-        """Note that a robot has done what was planned."""
+        """Note that a planned task was done."""
         with self._guard:
-            order.underway -= 1
-            order.moved = self._clock()
+            order.tasks_in_flight -= 1
+            order.last_change = self._clock()
 
-    def standing(self, seconds: float) -> list[StreamOrder]:
-        """Return the open orders that have not moved for so long and that no robot is about to move, longest first."""
+    def waiting(self, seconds: float) -> list[StreamOrder]:
+        """Return the open orders without a change for so many seconds and without a planned task, oldest first."""
         with self._guard:
             before = self._clock() - seconds
-            found = [one for one in self._open.values() if one.moved <= before and not one.underway]
-        return sorted(found, key=lambda one: one.moved)
+            orders = [
+                order for order in self._open.values() if order.last_change <= before and not order.tasks_in_flight
+            ]
+        return sorted(orders, key=lambda order: order.last_change)
 
     def totals(self) -> Totals:
-        """Return the numbers."""
+        """Return the counts."""
         with self._guard:
             ended = {status: self._ended[status] for status in FINAL}
             return Totals(self._sent, self._accepted, len(self._open), ended, dict(self._refused))

@@ -1,4 +1,4 @@
-"""What the stream orders, and how the people behind an order behave; pure but for the chance that is given."""
+"""What simulated customers order, and how customers and approvers behave. Pure except for the given randomness."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,68 +6,72 @@ from random import Random
 
 from services.common.json_models import Json
 from services.load_generator.settings import StreamSettings
-from services.web.views.shopping import DEAR, MOST, shelves
+from services.web.views.shopping import APPROVAL_THRESHOLD, MAX_QUANTITY, group_by_stock
 
-_LINES = 3
-_PIECES = 2
+_MAX_LINES = 3
+_MAX_QUANTITY_PER_LINE = 2
 _CUSTOMERS = 200
-_CHANGE_MIND_WITHIN = 3.0
+_CANCEL_WITHIN = 3.0
 
 
 @dataclass(frozen=True)
-class Person:
-    """What the customer and the approver of one order will do when their time comes; None is silence.
+class Behavior:
+    """What the customer and the approver of one order do when asked; None means that they do not answer.
 
-    `changes_mind` is after how many seconds the customer cancels without being asked, None for never.
+    `cancels_after` is after how many seconds the customer cancels without being asked, None for never.
     """
 
-    answer: str | None
+    customer_action: str | None
     approves: bool | None
-    changes_mind: float | None
+    cancels_after: float | None
 
 
-class Mix:
-    """Makes orders and people by the shares of the settings."""
+class Scenarios:
+    """Makes random orders and behaviors with the shares of the settings. Not thread-safe."""
 
-    def __init__(self, settings: StreamSettings, items: Sequence[Json], chance: Random, dear_from: int = DEAR) -> None:
-        self._settings, self._chance, self._dear_from = settings, chance, dear_from
-        self._shelves = shelves(items, dear_from)
+    def __init__(
+        self,
+        settings: StreamSettings,
+        items: Sequence[Json],
+        random: Random,
+        approval_threshold: int = APPROVAL_THRESHOLD,
+    ) -> None:
+        self._settings, self._random, self._approval_threshold = settings, random, approval_threshold
+        self._stock = group_by_stock(items, approval_threshold)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing can be ordered, because no goods are on the shelves."""
-        return not self._shelves.plain
+        """Whether nothing can be ordered because nothing is in stock."""
+        return not self._stock.in_stock
 
     def basket(self) -> dict[str, int]:
-        """Return the goods of the next order, by SKU."""
-        plain, chance = self._shelves.plain, self._chance
-        chosen = chance.sample(plain, min(len(plain), chance.randint(1, _LINES)))
-        lines: dict[str, int] = {item["sku"]: chance.randint(1, _PIECES) for item in chosen}
-        if self._happens(self._settings.dear):
-            lines |= self._dear_line()
-        if self._shelves.scarce and self._happens(self._settings.missing):
-            lines[chance.choice(self._shelves.scarce)["sku"]] = 1
+        """Return the quantities of the next order by SKU."""
+        in_stock, random = self._stock.in_stock, self._random
+        chosen = random.sample(in_stock, min(len(in_stock), random.randint(1, _MAX_LINES)))
+        lines: dict[str, int] = {item["sku"]: random.randint(1, _MAX_QUANTITY_PER_LINE) for item in chosen}
+        if self._happens(self._settings.high_value):
+            lines |= self._high_value_line()
+        if self._stock.out_of_stock and self._happens(self._settings.out_of_stock):
+            lines[random.choice(self._stock.out_of_stock)["sku"]] = 1
         return lines
 
-    def person(self) -> Person:
-        """Return the people of the next order."""
-        wish, settings = self._chance.uniform(0, 100), self._settings
-        answer = "amend" if wish < settings.amend else "cancel" if wish < settings.amend + settings.cancel else None
-        verdict = self._chance.uniform(0, 100)
-        approves = (
-            True if verdict < settings.approve else False if verdict < settings.approve + settings.reject else None
-        )
-        moody = self._happens(settings.change_mind)
-        return Person(answer, approves, self._chance.uniform(0, _CHANGE_MIND_WITHIN) if moody else None)
+    def behavior(self) -> Behavior:
+        """Return how the customer and the approver of the next order behave."""
+        settings, drawn = self._settings, self._random.uniform(0, 100)
+        action = "amend" if drawn < settings.amend else "cancel" if drawn < settings.amend + settings.cancel else None
+        drawn = self._random.uniform(0, 100)
+        approves = True if drawn < settings.approve else False if drawn < settings.approve + settings.reject else None
+        cancels = self._happens(settings.change_mind)
+        return Behavior(action, approves, self._random.uniform(0, _CANCEL_WITHIN) if cancels else None)
 
-    def customer(self) -> str:
-        """Return who orders next."""
-        return f"stream-{self._chance.randint(1, _CUSTOMERS)}"
+    def customer_id(self) -> str:
+        """Return the customer of the next order."""
+        return f"stream-{self._random.randint(1, _CUSTOMERS)}"
 
-    def _dear_line(self) -> dict[str, int]:
-        item = self._chance.choice(self._shelves.dear or self._shelves.plain)
-        wanted = -(-self._dear_from // max(item["unitPrice"], 1))
-        return {item["sku"]: min(max(wanted, 1), MOST)}
+    def _high_value_line(self) -> dict[str, int]:
+        item = self._random.choice(self._stock.high_value or self._stock.in_stock)
+        quantity = -(-self._approval_threshold // max(item["unitPrice"], 1))
+        return {item["sku"]: min(max(quantity, 1), MAX_QUANTITY)}
 
     def _happens(self, percent: float) -> bool:
-        return self._chance.uniform(0, 100) < percent
+        return self._random.uniform(0, 100) < percent

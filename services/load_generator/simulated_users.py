@@ -1,99 +1,99 @@
-"""Robots in the place of people: customers who answer, approvers who decide, couriers who drive."""
+"""Simulated users: customers who answer, approvers who decide, couriers who deliver."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
 from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.json_models import Json
-from services.load_generator.run_stats import FINAL, Books, StreamOrder
-from services.load_generator.schedule import Agenda
+from services.load_generator.run_stats import FINAL, RunStats, StreamOrder
+from services.load_generator.schedule import Schedule, Task
 from services.load_generator.settings import StreamSettings
 from services.web.clients.backend import Backend
 
 APPROVER = "stream-approver"
+NEXT_REPORT = {"booked": "dispatched", "dispatched": "delivered"}
+"""What a courier reports next, by the status of the shipment."""
 
-_AT_ONCE = 20
-"""So many orders are looked at each time: where all stand still because there are too many, looks make it worse."""
+_MAX_PER_SCAN = 20
+"""Orders that one scan reads: when many orders wait because of overload, more reads would add to it."""
 
 
-class People:
-    """Do what is due with the orders of a run: when the feed tells of it, and when an order is seen to stand still.
+class SimulatedUsers:
+    """Act on the orders of a run when an event asks for it, and when a scan finds an order that waits.
 
-    The feed may tell late or, over a restart of this process, never; so both ways lead to the same deeds, and each deed
-    is planned once. What gets no answer is done again after `again` seconds.
+    An event may come late or, across a restart of the console, never; both ways lead to the same tasks, and each task
+    is planned once. A call without an answer is repeated after `retry_after` seconds.
     """
 
-    def __init__(self, settings: StreamSettings, backend: Backend, books: Books, agenda: Agenda, again: float) -> None:
-        self._settings, self._backend, self._books, self._agenda = settings, backend, books, agenda
-        self._again = again
+    def __init__(
+        self, settings: StreamSettings, backend: Backend, stats: RunStats, schedule: Schedule, retry_after: float
+    ) -> None:
+        self._settings, self._backend, self._stats, self._schedule = settings, backend, stats, schedule
+        self._retry_after = retry_after
 
-    def accepted(self, order: StreamOrder) -> None:
-        """Let the customer of a new order change his mind, if he is one who does."""
-        after = order.person.changes_mind
+    def on_accepted(self, order: StreamOrder) -> None:
+        """Plan the cancellation of a new order if its customer cancels without being asked."""
+        after = order.behavior.cancels_after
         if after is not None:
             self._plan(order, "cancel", after, lambda: self._backend.act(order.id, "cancel"))
 
-    def heard(self, event: Json) -> None:
-        """Take an event of the feed."""
-        order = self._books.move(str(event.get("orderId")))
+    def on_event(self, event: Json) -> None:
+        """Handle an event of the feed."""
+        order = self._stats.changed(str(event.get("orderId")))
         if order is None:
             return
         subject, _, status = str(event.get("type")).partition(".")
         if subject == "order":
-            self._order_is(order, status)
+            self._on_order_status(order, status)
         elif subject == "shipment":
-            self._parcel_is(order, str(event.get("fulfillmentId")), status)
+            self._on_shipment_status(order, str(event.get("fulfillmentId")), status)
 
-    def look_after(self, orders: Sequence[StreamOrder]) -> None:
-        """Look at orders that stand still, and do what is due. Raises TransientError and RefusedError."""
-        standing = {order.id: order for order in orders[:_AT_ONCE]}
-        for line in self._backend.orders_by_id(list(standing)):
-            order, status = standing[line["id"]], line["status"]
-            self._books.move(order.id)
+    def scan(self, orders: Sequence[StreamOrder]) -> None:
+        """Read the statuses of orders that wait, and act on them. Raises TransientError and RefusedError."""
+        waiting = {order.id: order for order in orders[:_MAX_PER_SCAN]}
+        for line in self._backend.orders_by_id(list(waiting)):
+            order, status = waiting[line["id"]], line["status"]
+            self._stats.changed(order.id)
             if status == "processing":
-                self._agenda.add(0, partial(self._look_at_parcels, order))
+                self._schedule.later(0, partial(self._scan_shipments, order))
             else:
-                self._order_is(order, status)
+                self._on_order_status(order, status)
 
-    def _look_at_parcels(self, order: StreamOrder) -> None:
-        # What cannot be seen now is seen the next time.
+    def _scan_shipments(self, order: StreamOrder) -> None:
+        # The next scan reads an order that cannot be read now.
         with suppress(RefusedError, TransientError):
-            for part in self._backend.order(order.id).get("fulfillments") or []:
-                shipment = part.get("shipment") or {}
-                self._parcel_is(order, str(shipment.get("id")), str(shipment.get("status")))
+            for fulfillment in self._backend.order(order.id).get("fulfillments") or []:
+                shipment = fulfillment.get("shipment") or {}
+                self._on_shipment_status(order, str(shipment.get("id")), str(shipment.get("status")))
 
-    def _order_is(self, order: StreamOrder, status: str) -> None:
-        person = order.person
+    def _on_order_status(self, order: StreamOrder, status: str) -> None:
+        behavior = order.behavior
         if status in FINAL:
-            self._books.end(order.id, status)
-        elif status == "customerActionRequired" and person.answer is not None:
-            answer = person.answer
-            self._plan(order, "answer", 0, lambda: self._backend.act(order.id, answer))
-        elif status == "approvalRequired" and person.approves is not None:
-            approves = person.approves
+            self._stats.ended(order.id, status)
+        elif status == "customerActionRequired" and behavior.customer_action is not None:
+            action = behavior.customer_action
+            self._plan(order, "answer", 0, lambda: self._backend.act(order.id, action))
+        elif status == "approvalRequired" and behavior.approves is not None:
+            approves = behavior.approves
             self._plan(order, "approve", 0, lambda: self._backend.approve(order.id, APPROVER, approves))
 
-    def _parcel_is(self, order: StreamOrder, shipment_id: str, status: str) -> None:
-        settings = self._settings
-        following = {
-            "booked": ("dispatched", settings.dispatch_after),
-            "dispatched": ("delivered", settings.deliver_after),
-        }
-        if status in following:
-            report, after = following[status]
+    def _on_shipment_status(self, order: StreamOrder, shipment_id: str, status: str) -> None:
+        report = NEXT_REPORT.get(status)
+        if report is not None:
+            after = self._settings.dispatch_after if report == "dispatched" else self._settings.deliver_after
             self._plan(order, f"{report} {shipment_id}", after, lambda: self._backend.report(shipment_id, report))
 
-    def _plan(self, order: StreamOrder, name: str, after: float, deed: Callable[[], object]) -> None:
-        if self._books.plan(order, name):
-            self._agenda.add(after, lambda: self._do(order, deed))
+    def _plan(self, order: StreamOrder, name: str, after: float, call: Task) -> None:
+        if self._stats.plan(order, name):
+            self._schedule.later(after, lambda: self._run(order, call))
 
-    def _do(self, order: StreamOrder, deed: Callable[[], object]) -> None:
+    def _run(self, order: StreamOrder, call: Task) -> None:
         try:
-            # A refusal is fine: somebody else was faster, or the order goes another way by now.
+            # A refusal is expected: another user was faster, or the order has moved on.
             with suppress(RefusedError):
-                deed()
+                call()
         except TransientError:
-            self._agenda.add(self._again, lambda: self._do(order, deed))
+            self._schedule.later(self._retry_after, lambda: self._run(order, call))
         else:
-            self._books.done(order)
+            self._stats.done(order)

@@ -1,4 +1,4 @@
-"""The console: what everybody who touches an order sees and does, in the browser; it keeps nothing."""
+"""The console: web pages for customers, approvers, couriers, store managers, support and operators."""
 
 import threading
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from services.common.json_models import Json
 from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, exit_with_configuration_error, make_api_keys
 from services.common.web.base_app import create_base_app
-from services.load_generator.runs import Operations
+from services.load_generator.generator import LoadGenerator
 from services.web import pages
 from services.web.auth.session_guard import SessionGuard
 from services.web.auth.session_secret import SecretError
 from services.web.clients.backend import Backend, Caller
 from services.web.clients.event_feed import FeedFollower, Source
-from services.web.clients.parallel_calls import SideBySide
+from services.web.clients.parallel_calls import ParallelCalls
 from services.web.clients.sidecar_streams import SidecarStreams
 from services.web.live.hub import ORDER_EVENT, Hub
 from services.web.routes.approver import approver_routes
@@ -32,73 +32,73 @@ from services.web.routes.login import login_routes
 from services.web.routes.operator import operator_routes
 from services.web.routes.store import store_routes
 from services.web.routes.support import support_routes
-from services.web.views.shopping import DEAR
+from services.web.views.shopping import APPROVAL_THRESHOLD
 
 
 class WebConfig(ServiceConfig):
-    """Each open page holds a server thread, so of the threads at most five in eight may be streams.
+    """The settings of the console.
 
-    `approval_threshold` is the one that orderprocessing has. `behind_tls` says that a proxy in front speaks TLS, so
-    that cookies go over TLS only; `session_secret_file` is made at the first start, beside the file of keys where
-    nothing else is said.
+    Each open page holds a server thread, so at most five eighths of the threads may be streams. `approval_threshold`
+    equals that of orderprocessing. `behind_tls` means that a proxy in front terminates TLS, so that cookies are sent
+    over TLS only. `session_secret_file` is created at the first start; by default it lies beside the file of API keys.
     """
 
     server_threads: int = Field(default=64, ge=2, le=512)
     stream_limit: int = Field(default=40, ge=1, le=512)
     zipkin_url: str = "http://localhost:9411"
-    approval_threshold: Money = DEAR
+    approval_threshold: Money = APPROVAL_THRESHOLD
     behind_tls: bool = False
     session_secret_file: Path | None = None
 
-    def gate(self, keys: ApiKeys | None) -> SessionGuard:
-        """Return what asks people who they are, by these keys."""
-        beside = self.api_keys_file.with_suffix(".session") if self.api_keys_file else None
-        return SessionGuard(keys, self.session_secret_file or beside)
+    def session_guard(self, keys: ApiKeys | None) -> SessionGuard:
+        """Return the guard that authenticates users with these keys."""
+        default_file = self.api_keys_file.with_suffix(".session") if self.api_keys_file else None
+        return SessionGuard(keys, self.session_secret_file or default_file)
 
     def streams(self) -> int:
-        """Return how many pages may be followed live at once."""
+        """Return how many event streams may be open at once."""
         return min(self.stream_limit, self.server_threads * 5 // 8)
 
 
 def create_app(
     config: WebConfig,
-    neighbours: Caller,
+    caller: Caller,
     hub: Hub,
     ready: Callable[[], bool] = lambda: True,
-    operations: Operations | None = None,
+    load_generator: LoadGenerator | None = None,
     keys: ApiKeys | None = None,
 ) -> Flask:
-    """Return the application; without `operations` it has some of its own, which hear of nothing.
+    """Return the application; without `load_generator` it creates one that receives no events.
 
-    With `keys` people log in. Raises SecretError.
+    With `keys`, users must log in. Raises SecretError.
     """
-    app, gate = create_base_app("web", ready), config.gate(keys)
-    backend, calls = Backend(neighbours), SideBySide()
-    operations = operations or Operations(backend, hub, dear=config.approval_threshold)
+    app, guard = create_base_app("web", ready), config.session_guard(keys)
+    backend, calls = Backend(caller), ParallelCalls()
+    load_generator = load_generator or LoadGenerator(backend, hub, approval_threshold=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))
-    gate.protect(app, behind_tls=config.behind_tls)
-    for blueprint in (_home(), login_routes(gate), operator_routes(backend, calls, operations)):
+    guard.protect(app, behind_tls=config.behind_tls)
+    for blueprint in (_home(), login_routes(guard), operator_routes(backend, calls, load_generator)):
         app.register_blueprint(blueprint)
     app.register_blueprint(live_routes(hub, backend))
     app.register_blueprint(customer_routes(backend, calls, config.approval_threshold))
-    for staff in (approver_routes, courier_routes, store_routes):
-        app.register_blueprint(staff(backend, calls))
+    for staff_routes in (approver_routes, courier_routes, store_routes):
+        app.register_blueprint(staff_routes(backend, calls))
     app.register_blueprint(support_routes(backend, calls, config.zipkin_url))
-    on_shutdown(app, hub.end)
-    on_shutdown(app, operations.end)
+    on_shutdown(app, hub.shut_down)
+    on_shutdown(app, load_generator.shut_down)
     return app
 
 
 def follow_feed(
-    source: Source, hub: Hub, stopping: threading.Event, heard: Callable[[Json], None] = lambda _event: None
+    source: Source, hub: Hub, stopping: threading.Event, on_event: Callable[[Json], None] = lambda _event: None
 ) -> None:
-    """Hand what happens to orders to every open page, and to `heard`, in the background."""
+    """Publish the events of the feed to every open page and pass them to `on_event`, in the background."""
 
-    def tell(event: Json) -> None:
-        hub.tell(ORDER_EVENT, event)
-        heard(event)
+    def publish(event: Json) -> None:
+        hub.publish(ORDER_EVENT, event)
+        on_event(event)
 
-    follower = FeedFollower(source, tell, hub.connected)
+    follower = FeedFollower(source, publish, hub.set_connected)
     threading.Thread(target=follower.run, args=(stopping,), name="feed", daemon=True).start()
 
 
@@ -107,7 +107,7 @@ def _home() -> Blueprint:
 
     @routes.get("/")
     def home() -> str:
-        return pages.show("home.html")
+        return pages.render_page("home.html")
 
     @routes.get("/favicon.ico")
     def icon() -> Response:
@@ -117,21 +117,21 @@ def _home() -> Blueprint:
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is stopped."""
     config = configure(WebConfig, app_port=3006, dapr_http_port=3506)
     sidecar, hub, stopping = Sidecar(config), Hub(config.streams()), threading.Event()
-    operations = Operations(Backend(sidecar), hub, dear=config.approval_threshold)
+    load_generator = LoadGenerator(Backend(sidecar), hub, approval_threshold=config.approval_threshold)
     keys = make_api_keys(config, sidecar)
 
     def ready() -> bool:
         return sidecar.healthy() and (keys is None or keys.available())
 
     try:
-        app = create_app(config, sidecar, hub, ready, operations, keys)
+        app = create_app(config, sidecar, hub, ready, load_generator, keys)
     except SecretError as error:
         exit_with_configuration_error(f"SESSION_SECRET_FILE: {error}")
-    operations.start()
-    follow_feed(SidecarStreams(config), hub, stopping, operations.heard)
+    load_generator.start()
+    follow_feed(SidecarStreams(config), hub, stopping, load_generator.on_event)
     serve(app, config, lambda _seconds: stopping.set())
 
 

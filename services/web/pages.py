@@ -1,4 +1,4 @@
-"""What every page has in common: its layout, its errors, its headers, and who may send its forms."""
+"""The layout, error pages, headers and request checks that all pages share."""
 
 from collections.abc import Collection
 from importlib import resources
@@ -37,17 +37,16 @@ _VENDOR = {
     "bootstrap.css": ("flask_bootstrap", "static/bootstrap5/css/bootstrap.min.css"),
     "chart.js": ("chartkick", "django/static/chartkick/Chart.bundle.js"),
 }
-"""Files of installed packages, by the name under which the pages ask for them."""
+"""Files of installed packages, by the name in their URL."""
 
-
-_SAID = "said"
+_MESSAGE_COOKIE = "said"
 STAYS_ON = "Oms-Stays-On"
-"""The header by which a form's script names the page, path and query, that it would rather update than load anew."""
-_LONGEST_SAID = 300
-"""Characters: each may take nine bytes of a cookie, which has four kilobytes."""
+"""The header with which a form's script names the page, by path and query, that it can update without a reload."""
+_MAX_MESSAGE_LENGTH = 300
+"""Characters; each may take nine bytes of a cookie, which holds four kilobytes."""
 
 _HEADERS = {
-    # Bootstrap's style sheet carries its icons as data.
+    # Bootstrap's style sheet embeds its icons as data URLs.
     "Content-Security-Policy": content_policy("img-src 'self' data:"),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -57,13 +56,11 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-
-
-_ONLY_TLS = {"Strict-Transport-Security": "max-age=31536000"}
+_TLS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class Role(NamedTuple):
-    """Somebody who has pages here; the first of them is `endpoint`."""
+    """A role in the navigation; `endpoint` is its first page."""
 
     endpoint: str
     name: str
@@ -71,21 +68,23 @@ class Role(NamedTuple):
 
 
 ROLES = (
-    Role("customer.shop", "Customer", "Choose an order or fill a cart, and follow it to your door."),
-    Role("approver.approvals", "Approver", "Decide about large orders."),
-    Role("courier.shipments", "Courier", "Pick parcels up and deliver them."),
-    Role("store.store", "Store manager", "Stock, prices, limits, maintenance and the ledger."),
+    Role("customer.shop", "Customer", "Order an example or fill a cart, and follow the delivery."),
+    Role("approver.approvals", "Approver", "Approve or reject large orders."),
+    Role("courier.shipments", "Courier", "Pick up parcels and deliver them."),
     Role(
-        "support.find", "Support", "Find an order and see everything about it: steps, workflow history, events, trace."
+        "store.store",
+        "Store manager",
+        "Manage stock, prices, limits and maintenance, and look up payments.",
     ),
-    Role("operator.desk", "Operator", "Send a stream of orders, watch the figures, and break things."),
+    Role("support.search", "Support", "Find an order and inspect its steps, events, workflow history and trace."),
+    Role("operator.dashboard", "Operator", "Generate orders, watch the metrics, and inject faults."),
 )
 
 
 def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
-    """Give the application its layout and error pages; return the blueprint that the routes of people go to.
+    """Register layout, headers and error pages with the application; return the blueprint of the static files.
 
-    Only who calls it by the name of a trusted host, in lower case and without a port, is answered.
+    Requests for other host names than `trusted_hosts`, in lower case and without a port, are refused.
     """
     shared = Blueprint("shared", __name__, template_folder="templates", static_folder="static")
     filters.register(app)
@@ -102,101 +101,101 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
         return answer
 
     @app.before_request
-    def _refuse_strangers() -> None:
+    def _check_host_and_origin() -> None:
         if host_name(request.host) not in trusted_hosts:
-            raise Problem(400, "untrustedHost", "the console does not go by this name; TRUSTED_HOSTS says its names")
+            raise Problem(400, "untrustedHost", "unknown host name; TRUSTED_HOSTS lists the allowed ones")
         if not is_safe_or_same_site() or is_cross_site_fetch():
-            raise Problem(403, "crossOrigin", "pages of other sites cannot ask for that")
+            raise Problem(403, "crossOrigin", "pages of other sites may not send this request")
 
     @app.after_request
-    def _protect(answer: Response) -> Response:
-        for name, value in (_HEADERS | (_ONLY_TLS if app.config["SESSION_COOKIE_SECURE"] else {})).items():
+    def _add_headers(answer: Response) -> Response:
+        for name, value in (_HEADERS | (_TLS_HEADERS if app.config["SESSION_COOKIE_SECURE"] else {})).items():
             answer.headers.setdefault(name, value)
         return answer
 
     return shared
 
 
-def show(template: str, **values: object) -> str:
-    """Return a page, or its live part alone where that is what the page itself asks for."""
+def render_page(template: str, **values: object) -> str:
+    """Return a page, or only its live part if the page itself requests that."""
     if wants_part():
         return render_template(template, layout="part.html", **values)
-    said = unquote(request.cookies.get(_SAID, ""))
-    if said:
-        after_this_request(_said)
-    return render_template(template, layout="base.html", said=said, **values)
+    message = unquote(request.cookies.get(_MESSAGE_COOKIE, ""))
+    if message:
+        after_this_request(_delete_message)
+    return render_template(template, layout="base.html", message=message, **values)
 
 
 def wants_part() -> bool:
-    """Tell whether the page asks for its live part only."""
+    """Tell whether the request is for the live part of a page only."""
     return "part" in request.args
 
 
 def form_fields() -> dict[str, str]:
-    """Return what a person filled in; the token that guards the form is no part of it."""
+    """Return the fields of the form without its CSRF token."""
     return {name: text for name, text in request.form.items() if name != "csrf_token"}
 
 
 def wants_page() -> bool:
-    """Tell whether a person asks for a whole page, not a script."""
+    """Tell whether the request is for a whole page, not from a script."""
     return request.method == "GET" and not wants_part() and not _wants_json() and request.blueprint != "live"
 
 
-def done(location: str, message: str) -> AnyResponse:
-    """Answer a form that succeeded: the page behind it goes on to `location`, where the message is shown once."""
+def form_succeeded(location: str, message: str) -> AnyResponse:
+    """Return the answer to a form: the browser goes to `location`, which shows the message once."""
     # A script that stays on its page shows the message itself.
     stays = _wants_json() and request.headers.get(STAYS_ON) == location
     body = {"location": location, "message": message}
     answer = jsonify(body | {"stays": True} if stays else body) if _wants_json() else redirect(location, 303)
     if not stays:
         secure = current_app.config["SESSION_COOKIE_SECURE"]
-        text = quote(message[:_LONGEST_SAID], safe="")
-        answer.set_cookie(_SAID, text, max_age=60, httponly=True, samesite="Lax", secure=secure)
+        text = quote(message[:_MAX_MESSAGE_LENGTH], safe="")
+        answer.set_cookie(_MESSAGE_COOKIE, text, max_age=60, httponly=True, samesite="Lax", secure=secure)
     return answer
 
 
-def _said(answer: Response) -> Response:
-    answer.delete_cookie(_SAID)
+def _delete_message(answer: Response) -> Response:
+    answer.delete_cookie(_MESSAGE_COOKIE)
     return answer
 
 
 def _register_errors(app: Flask) -> None:
-    """Show every error as what it is, a problem or a page, with the status that the other service gave it."""
+    """Answer every error with its status, as problem+json or as a page."""
 
     @app.errorhandler(RefusedError)
     def _refused(error: RefusedError) -> AnyResponse:
-        return _answer(problem_of(error))
+        return _respond(problem_of(error))
 
     @app.errorhandler(TransientError)
     def _transient(error: TransientError) -> AnyResponse:
-        log.warning("a page could not be made", extra={"cause": str(error)})
-        return _answer(problem_of(error))
+        log.warning("could not render a page", extra={"cause": str(error)})
+        return _respond(problem_of(error))
 
     @app.errorhandler(Problem)
     def _problem(error: Problem) -> AnyResponse:
-        return _answer(error)
+        return _respond(error)
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> AnyResponse:
         log.error("unexpected error", exc_info=error)
-        return _answer(Problem(500, "internal", "an unexpected error; the log of the console has the details"))
+        return _respond(Problem(500, "internal", "an unexpected error occurred; see the log of the console"))
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> AnyResponse:
-        answer = _answer(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
+        answer = _respond(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
         answer.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
         return answer
 
 
-def _answer(found: Problem) -> AnyResponse:
-    problem = form_errors.readable(found)
-    # Without a readable host name there are no addresses to put into a page.
+def _respond(error: Problem) -> AnyResponse:
+    problem = form_errors.with_readable_errors(error)
+    # With an invalid host name, no URLs can be built for a page.
     if _wants_json() or wants_part() or request_ctx.url_adapter is None:
         return problems.respond(problem)
     answer = Response(render_template("problem.html", layout="base.html", problem=problem), problem.status)
     for name in ("Retry-After", "WWW-Authenticate"):
-        if name in (told := problems.respond(problem).headers):
-            answer.headers[name] = told[name]
+        if name in (headers := problems.respond(problem).headers):
+            answer.headers[name] = headers[name]
     return answer
 
 

@@ -1,113 +1,86 @@
-"""`python -m tests.bench.overload`: three times as many orders as the system can do, and how it is afterwards.
+"""`python -m tests.bench.overload`: three times the load that the system can process, and how it recovers.
 
-Orders come at fixed times, whether or not those before were answered; each parcel is delivered at once.
+Orders are placed at a fixed rate, however long the answers take; a courier delivers each at once.
 """
 
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
-from typing import NamedTuple
 
 from launcher.console import print_line as say
 from launcher.system.stack import Stack
-from tests.bench.load import SKU, Courier, as_fast_as_taken
+from tests.bench.load import Courier, Placed, as_fast_as_taken, place_orders
 from tests.bench.system import fresh_system, parser
 from tests.e2e.client import Shop
 
 _TIMEOUT = 600.0
 _WARM_UP = 200
 _CUSTOMERS = 200
-_CALM_RATE = 0.3
-_CALM_SECONDS = 40.0
+_NORMAL_RATE = 0.3
+_NORMAL_SECONDS = 40.0
 _WINDOW = 5
-_FEW = 3
+_MIN_SAMPLES = 3
 
 
-class Placed(NamedTuple):
-    """An order that somebody tried to place: when, in seconds from the start, the status and how long it took."""
-
-    order_id: str
-    at: float
-    status: int
-    took: float
+def place_for(shop: Shop, rate: float, seconds: float) -> list[Placed]:
+    """Place `rate` orders a second for so many seconds."""
+    return place_orders(shop, round(rate * seconds), rate, _CUSTOMERS)
 
 
-def place_at_rate(shop: Shop, rate: float, seconds: float) -> list[Placed]:
-    """Send `rate` orders a second for so many seconds and return what was answered."""
-    run, began = uuid.uuid4().hex[:6], time.perf_counter()
-
-    def place(number: int) -> Placed:
-        sent = time.perf_counter()
-        order_id = f"{run}-{number}"
-        body = {"id": order_id, "customerId": "1234", "items": [{"sku": SKU, "quantity": 1}]}
-        answer = shop.call("orderprocessing", "POST", "/orders", body, timeout=60)
-        return Placed(order_id, sent - began, answer.status_code, time.perf_counter() - sent)
-
-    with ThreadPoolExecutor(_CUSTOMERS) as customers:
-        placed = []
-        for number in range(round(rate * seconds)):
-            if (early := began + number / rate - time.perf_counter()) > 0:
-                threading.Event().wait(early)
-            placed.append(customers.submit(place, number))
-        return [one.result() for one in placed]
-
-
-def described(name: str, placed: Sequence[Placed]) -> str:
-    """Return a line that tells how many were answered what, and how fast."""
+def describe(name: str, placed: Sequence[Placed]) -> str:
+    """Return a line with the number and the latency of the answers of each HTTP status."""
     parts = []
-    for status, count in sorted(Counter(one.status for one in placed).items()):
-        took = [one.took * 1000 for one in placed if one.status == status]
-        worst = quantiles(took, n=20)[-1] if len(took) > 1 else took[0]
-        parts.append(f"{count} x {status} (p50 {median(took):.0f} ms, p95 {worst:.0f} ms)")
+    for status, count in sorted(Counter(order.status for order in placed).items()):
+        took = [order.took * 1000 for order in placed if order.status == status]
+        p95 = quantiles(took, n=20)[-1] if len(took) > 1 else took[0]
+        parts.append(f"{count} x {status} (p50 {median(took):.0f} ms, p95 {p95:.0f} ms)")
     return f"{name:<12}{len(placed):>6}: {', '.join(parts)}"
 
 
-def recovered_after(placed: Sequence[Placed], usual: float) -> float | None:
-    """Return from when on, in seconds, answers take as long as usual again; None when they never do."""
-    good: float | None = None
-    for start in range(0, int(_CALM_SECONDS), _WINDOW):
-        window = [one.took for one in placed if start <= one.at < start + _WINDOW and one.status == 202]
-        fine = len(window) >= _FEW and median(window) <= 1.5 * usual
-        good = (good if good is not None else float(start)) if fine else None
-    return good
+def recovered_after(placed: Sequence[Placed], normal_latency: float) -> float | None:
+    """Return after how many seconds the latency is back to normal, None if it never is."""
+    recovered: float | None = None
+    for start in range(0, int(_NORMAL_SECONDS), _WINDOW):
+        window = [order.took for order in placed if start <= order.at < start + _WINDOW and order.status == 202]
+        normal = len(window) >= _MIN_SAMPLES and median(window) <= 1.5 * normal_latency
+        recovered = (recovered if recovered is not None else float(start)) if normal else None
+    return recovered
 
 
-def ends_of(shop: Shop, placed: Sequence[Placed]) -> Counter[str]:
-    """Wait until no order is open any more and return how those ended that were accepted."""
-    until = time.monotonic() + _TIMEOUT
-    while shop.get("orderprocessing", "/orders/stats")["backlog"] and time.monotonic() < until:
+def final_statuses(shop: Shop, placed: Sequence[Placed]) -> Counter[str]:
+    """Wait until no order is open and count the accepted orders by their final status."""
+    deadline = time.monotonic() + _TIMEOUT
+    while shop.get("orderprocessing", "/orders/stats")["backlog"] and time.monotonic() < deadline:
         threading.Event().wait(0.2)
-    return Counter(shop.order(one.order_id)["status"] for one in placed if one.status == 202)
+    return Counter(shop.order(order.order_id)["status"] for order in placed if order.status == 202)
 
 
-def measure(stack: Stack, times: float, seconds: float, tell: Callable[[str], None]) -> None:
-    """Find out how many orders a second it does, send `times` as many for so long, then few, and tell what happened."""
+def measure(stack: Stack, times: float, seconds: float, report: Callable[[str], None]) -> None:
+    """Measure the capacity, send `times` that rate for `seconds`, then a low rate, and report the results."""
     shop = Shop(stack.address, stack.sidecar_address)
-    most = as_fast_as_taken(shop, _WARM_UP, 16, _TIMEOUT).per_second
-    tell(f"at its fastest: {most:.1f} orders/s")
+    capacity = as_fast_as_taken(shop, _WARM_UP, 16, _TIMEOUT).per_second
+    report(f"at its fastest: {capacity:.1f} orders/s")
     with Courier(shop):
-        calm = place_at_rate(shop, _CALM_RATE * most, 15)
-        tell(described("before", calm))
-        over = place_at_rate(shop, times * most, seconds)
+        before = place_for(shop, _NORMAL_RATE * capacity, 15)
+        report(describe("before", before))
+        during = place_for(shop, times * capacity, seconds)
         ended = time.perf_counter()
-        tell(described("overload", over))
-        after = place_at_rate(shop, _CALM_RATE * most, _CALM_SECONDS)
-        tell(described("after", after))
-        usual = median(one.took for one in calm)
-        tell(f"answers take as long as before again after {recovered_after(after, usual)} s")
-        ends = ends_of(shop, [*calm, *over, *after])
-        tell(f"all ended {time.perf_counter() - ended:.0f} s after the overload: {dict(ends)}")
+        report(describe("overload", during))
+        after = place_for(shop, _NORMAL_RATE * capacity, _NORMAL_SECONDS)
+        report(describe("after", after))
+        normal_latency = median(order.took for order in before)
+        report(f"latency back to normal after {recovered_after(after, normal_latency)} s")
+        statuses = final_statuses(shop, [*before, *during, *after])
+        report(f"all ended {time.perf_counter() - ended:.0f} s after the overload: {dict(statuses)}")
 
 
 def main() -> None:
-    """Measure on fresh state and print."""
+    """Measure on a new system and print the results."""
     options = parser("overload", __doc__)
-    options.add_argument("--times", type=float, default=3.0, help="how many times too much")
-    options.add_argument("--seconds", type=float, default=60.0, help="for how long")
+    options.add_argument("--times", type=float, default=3.0, help="factor of the capacity")
+    options.add_argument("--seconds", type=float, default=60.0, help="duration of the overload")
     chosen = options.parse_args()
     with fresh_system(chosen.port_offset) as stack:
         measure(stack, chosen.times, chosen.seconds, lambda text: say(f"  {text}"))

@@ -1,4 +1,4 @@
-"""What all browser tests share: one running system, one Chromium, a visitor for each test, pictures of how it ended."""
+"""Fixtures of all browser tests: one running system, one Chromium, a visitor for each test, and final screenshots."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from launcher.paths import DEFAULT_STATE
 from launcher.setup.browser import find_chromium
-from tests.browser.tour import Furniture, furnish
+from tests.browser.tour import TourOrders, place_tour_orders
 from tests.browser.visitor import Visitor
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
@@ -21,20 +21,20 @@ from tests.e2e.launch import PATIENT, make_stack, running
 from tests.e2e.shopper import Shopper
 
 PORT_OFFSET = 7000
-PICTURES = DEFAULT_STATE / "screenshots"
-PATIENCE_MILLISECONDS = 30_000
-"""Far more than anything here takes, because the machine may be busy with other things."""
+SCREENSHOTS = DEFAULT_STATE / "screenshots"
+TIMEOUT_MILLISECONDS = 30_000
+"""Much longer than any step takes, because the machine may be busy."""
 
 SETTINGS = PATIENT | {
-    # No deadline comes; this one is short enough to be counted down in seconds.
+    # Long enough never to expire, and short enough for a countdown in seconds.
     "ORDER_ACTION_TIMEOUT": "60",
     "CHAOS_ENABLED": "true",
-    # A page that was left may hold its stream for half a minute, and a test leaves more pages than a person does.
+    # A closed page may hold its stream for half a minute, and tests close more pages than users do.
     "SERVER_THREADS": "160",
     "STREAM_LIMIT": "100",
 }
 
-QUIET = [
+BROWSER_FLAGS = [
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -42,7 +42,7 @@ QUIET = [
     "--no-first-run",
     "--disable-quic",
 ]
-"""A browser that asks nobody anything by itself."""
+"""Turn off the requests that the browser makes by itself."""
 
 NewVisitor = Callable[..., Visitor]
 _HERE = Path(__file__).parent
@@ -61,19 +61,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
-        report.sections.append(("pictures of the pages", f"{picture_of(item)}"))
+        report.sections.append(("screenshots", f"{screenshot_path(item)}"))
         report.sections.append(("logs of the system", f"{item.config.stash.get(_LOGS, None)}/logs"))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(f"The pages as each browser test left them: {PICTURES}")
+    terminalreporter.write_line(f"Screenshots of the last state of each browser test: {SCREENSHOTS}")
 
 
-def picture_of(item: pytest.Item) -> Path:
-    """Return where the picture of a test is kept: failed ones come first."""
+def screenshot_path(item: pytest.Item) -> Path:
+    """Return the path of a test's screenshot; failed tests sort first."""
     name = re.sub(r"[^a-z0-9]+", "-", f"{item.path.stem} {item.name}".replace("test_", "").lower()).strip("-")
-    return PICTURES / f"{'FAILED-' if item.stash.get(_FAILED, False) else ''}{name[:120]}.png"
+    return SCREENSHOTS / f"{'FAILED-' if item.stash.get(_FAILED, False) else ''}{name[:120]}.png"
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +90,8 @@ def shop(system: System) -> Shop:
 
 
 @pytest.fixture(scope="session")
-def furniture(shop: Shop) -> Furniture:
-    return furnish(shop)
+def tour_orders(shop: Shop) -> TourOrders:
+    return place_tour_orders(shop)
 
 
 @pytest.fixture
@@ -101,13 +101,13 @@ def shopper(shop: Shop) -> Shopper:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    shutil.rmtree(PICTURES, ignore_errors=True)
-    PICTURES.mkdir(parents=True)
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+    SCREENSHOTS.mkdir(parents=True)
     program = find_chromium()
-    assert program, "no Chromium here: `python3 -m launcher browser` gets one"
+    assert program, "Chromium is missing; install it with `python3 -m launcher browser`"
     # Chromium's sandbox does not start as root.
-    flags = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else QUIET
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
+    flags = [*BROWSER_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else BROWSER_FLAGS
+    expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield browser
@@ -116,25 +116,25 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_visitor(browser: Browser, shop: Shop, request: pytest.FixtureRequest) -> Iterator[NewVisitor]:
-    """Make visitors, each with a browser of their own; at the end, what their pages did is judged."""
+    """Create visitors, each with their own browser; afterwards check that their pages caused no errors."""
     visitors: list[Visitor] = []
     address = shop.address_of("web")
 
     def make(**options: Any) -> Visitor:
-        # Colours that are still fading in are measured wrong, and buttons that move are waited for.
+        # Without animations, colors and positions are final at once.
         context = browser.new_context(base_url=address, reduced_motion="reduce", **options)
-        context.set_default_timeout(PATIENCE_MILLISECONDS)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
         visitors.append(Visitor(context, address))
         return visitors[-1]
 
     yield make
-    complaints = [one for visitor in visitors for one in visitor.complaints()]
-    request.node.stash[_FAILED] = request.node.stash.get(_FAILED, False) or bool(complaints)
-    file = picture_of(request.node)
+    errors = [error for visitor in visitors for error in visitor.unexpected_errors()]
+    request.node.stash[_FAILED] = request.node.stash.get(_FAILED, False) or bool(errors)
+    file = screenshot_path(request.node)
     for number, visitor in enumerate(visitors):
-        visitor.keep(file.with_stem(f"{file.stem}{f'-visitor-{number + 1}' if number else ''}"))
+        visitor.take_screenshots(file.with_stem(f"{file.stem}{f'-visitor-{number + 1}' if number else ''}"))
         visitor.context.close()
-    assert not complaints, "\n".join(["the pages did what they may not:", *complaints])
+    assert not errors, "\n".join(["the pages caused errors:", *errors])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A page of another site that tries to read from a port and to write to it, by every means that a page has."""
+"""A page of another site that attacks the ports of the system by all means of a browser."""
 
 import json
 import threading
@@ -12,9 +12,9 @@ from playwright.sync_api import Page
 
 HOST = "evil.example"
 RESOLVER_RULE = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
-"""For Chromium: the foreign site's name leads to this machine, as after DNS rebinding."""
+"""For Chromium: resolves the foreign site's name to this machine, as after DNS rebinding."""
 MARK = "evil"
-"""Part of every key, name and id that the page tries to write."""
+"""A part of every key, name and id that the page tries to write."""
 
 _ITEM = {"sku": "Vans Old Skool", "quantity": 1}
 READS = (
@@ -51,9 +51,9 @@ STREAMS = ("/events/stream", "/live", "/v3/watch", "/")
 
 FORMS = tuple(one for one in WRITES if one[0] in {"/orders", "/chaos/crash", "/v1.0/state/statestore", "/"})
 _AT_ONCE = 16
-"""Ports; more would wait for the browser's own limits."""
+"""Ports per batch; the browser limits the number of connections."""
 
-# Returns what could be read, one line for each; nothing else of the answers reaches the page.
+# Returns one line for each readable answer.
 _ATTACK = """async ({bases, reads, writes, forms, streams}) => {
   const found = [], tries = [], patience = 2000;
   const read = async (how, url, options) => {
@@ -105,7 +105,7 @@ _ATTACK = """async ({bases, reads, writes, forms, streams}) => {
 
 
 class _Site(BaseHTTPRequestHandler):
-    """Answers every request with a page, and with the headers in `allowed`."""
+    """Answers every request with a page and the headers in `allowed`."""
 
     allowed: ClassVar[Mapping[str, str]] = {}
 
@@ -135,14 +135,14 @@ class _CarelessSite(_Site):
 
 @contextmanager
 def foreign_site() -> Iterator[str]:
-    """Serve a page, and yield its address at another name."""
+    """Serve a page of another site and yield its URL."""
     with _served(_Site) as port:
         yield f"http://{HOST}:{port}/"
 
 
 @contextmanager
 def careless_site() -> Iterator[int]:
-    """Serve what every page may read, as the stock scheduler's etcd does, and yield its port."""
+    """Serve answers that every page may read, as the etcd of the unmodified scheduler does, and yield the port."""
     with _served(_CarelessSite) as port:
         yield port
 
@@ -159,7 +159,7 @@ def _served(site: type[BaseHTTPRequestHandler]) -> Iterator[int]:
 
 
 def attack(page: Page, ports: Sequence[int]) -> list[str]:
-    """Try everything against the ports; return what the page could read."""
+    """Attack the ports and return the answers that the page could read."""
     given = {"reads": READS, "writes": WRITES, "forms": FORMS, "streams": STREAMS}
     found: list[str] = []
     for start in range(0, len(ports), _AT_ONCE):
@@ -169,7 +169,7 @@ def attack(page: Page, ports: Sequence[int]) -> list[str]:
 
 
 def attack_rebound(port: int) -> list[str]:
-    """Do what a page can whose own name leads to this machine, as after DNS rebinding; return what it could read.
+    """Attack a port as a page after DNS rebinding does, and return the answers that it could read.
 
     To the browser the port is then of the page's own site: it sends what it is told and shows what it gets, but the
     name in Host and Origin.

@@ -1,4 +1,4 @@
-"""Which ports a running system listens on, as `ss` shows them."""
+"""The ports on which a running system listens, from `ss`."""
 
 import re
 import subprocess
@@ -15,11 +15,11 @@ _ADDRESSES = {"127.0.0.1": LOOPBACK, "[::1]": LOOPBACK, "0.0.0.0": EVERYWHERE, "
 
 @dataclass(frozen=True, order=True)
 class Listener:
-    """A port as the documents name it, moved back by the offset of the tests, and the addresses it answers on."""
+    """A port as documented, without the offset of the tests, and the addresses on which it listens."""
 
     port: int
     address: str
-    moved_to: int
+    actual_port: int
 
 
 def listeners(stack: Stack) -> list[Listener]:
@@ -27,17 +27,17 @@ def listeners(stack: Stack) -> list[Listener]:
     mine = {process.pid for process in marked(stack.state_dir)}
     usual = _usual_ports(stack)
     listing = subprocess.run(["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
-    found = []
+    result = []
     for line in listing.splitlines():
         if mine & {int(pid) for pid in _PID.findall(line)}:
             address, _, port = line.split()[3].rpartition(":")
-            moved_to = int(port)
-            found.append(Listener(usual.get(moved_to, moved_to), _ADDRESSES.get(address, address), moved_to))
-    return sorted(found)
+            actual_port = int(port)
+            result.append(Listener(usual.get(actual_port, actual_port), _ADDRESSES.get(address, address), actual_port))
+    return sorted(result)
 
 
 def _usual_ports(stack: Stack) -> Mapping[int, int]:
-    """Return the port that `make run` uses for each port of a stack that was moved to others."""
+    """Map the ports of a stack with an offset to the ports that `make run` uses."""
     apps = {port: port - stack.port_offset for app in stack.apps() for port in app.ports.values()}
     moved, usual = vars(stack.ports), vars(type(stack.ports)())
     return apps | {moved[name]: usual[name] for name in usual}

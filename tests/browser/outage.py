@@ -1,4 +1,4 @@
-"""A service that is away for a while."""
+"""A temporary outage of a service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from tests.e2e.polling import eventually
 
 
 @contextmanager
-def away(system: System, service: str) -> Iterator[None]:
-    """Kill a service as a crash does; it comes back when the block is left, and is ready then."""
+def outage(system: System, service: str) -> Iterator[None]:
+    """Kill a service as in a crash; after the block it is started again and ready."""
     try:
         with system.stack.without(service):
             yield

@@ -1,4 +1,4 @@
-"""Everybody can use the pages: with a keyboard, a screen reader, a phone, in the dark, without scripts."""
+"""Accessibility: keyboard, screen reader, phone, dark mode, and no scripts."""
 
 from typing import Any
 
@@ -7,61 +7,61 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NewVisitor
-from tests.browser.tour import STOPS, Furniture, Stop
+from tests.browser.tour import STOPS, Stop, TourOrders
 from tests.browser.visitor import Visitor
 from tests.e2e.shopper import Shopper
 
-GRAVE = {"serious", "critical"}
+SERIOUS = {"serious", "critical"}
 PHONE = {"width": 375, "height": 667}
-MOST_STEPS = 60
+MAX_TABS = 60
 every_page = pytest.mark.parametrize("stop", STOPS, ids=str)
 
 
-def found_by_axe(visitor: Visitor) -> str:
-    """Return what axe-core finds grave on the page, a line for each element, empty if it finds nothing."""
+def axe_violations(visitor: Visitor) -> str:
+    """Return the serious violations that axe-core finds, one line per element."""
     violations: list[dict[str, Any]] = Axe().run(visitor.page).response["violations"]
     return "\n".join(
-        f"{one['id']} ({one['impact']}): {one['help']}: {node['html'][:300]}"
-        for one in violations
-        if one["impact"] in GRAVE
-        for node in one["nodes"]
+        f"{violation['id']} ({violation['impact']}): {violation['help']}: {node['html'][:300]}"
+        for violation in violations
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
     )
 
 
 def opens_everything(visitor: Visitor) -> None:
-    """Unfold what is folded: it has to be as good as the rest."""
+    """Open all details."""
     visitor.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
 
 
 def button(visitor: Visitor, name: str) -> Locator:
-    """Return the button of this name."""
+    """Return the button with this name."""
     return visitor.page.get_by_role("button", name=name, exact=True)
 
 
 def tabs_to(visitor: Visitor, wanted: Locator) -> None:
-    """Press Tab until this has the focus."""
-    for _ in range(MOST_STEPS):
+    """Press Tab until the element has the focus."""
+    for _ in range(MAX_TABS):
         visitor.page.keyboard.press("Tab")
         if wanted.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError(f"{wanted} is not reached with {MOST_STEPS} tabs")
+    raise AssertionError(f"{wanted} is not reached after {MAX_TABS} tabs")
 
 
 @every_page
-def test_axe_finds_nothing_serious_in_light_or_dark(visitor: Visitor, furniture: Furniture, stop: Stop) -> None:
-    stop.opens(visitor, furniture)
+def test_axe_finds_nothing_serious_in_light_or_dark(visitor: Visitor, tour_orders: TourOrders, stop: Stop) -> None:
+    stop.opens(visitor, tour_orders)
     opens_everything(visitor)
     for scheme in ("light", "dark"):
         visitor.page.emulate_media(color_scheme=scheme)
         expect(visitor.page.locator("html")).to_have_attribute("data-bs-theme", scheme)
-        found = found_by_axe(visitor)
-        assert not found, f"{scheme}: {found}"
+        violations = axe_violations(visitor)
+        assert not violations, f"{scheme}: {violations}"
 
 
 @every_page
-def test_a_phone_never_scrolls_sideways(new_visitor: NewVisitor, furniture: Furniture, stop: Stop) -> None:
+def test_a_phone_never_scrolls_sideways(new_visitor: NewVisitor, tour_orders: TourOrders, stop: Stop) -> None:
     visitor = new_visitor(viewport=PHONE, is_mobile=True, has_touch=True)
-    stop.opens(visitor, furniture)
+    stop.opens(visitor, tour_orders)
     opens_everything(visitor)
     widths = visitor.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert widths == [PHONE["width"], PHONE["width"]]
@@ -69,10 +69,10 @@ def test_a_phone_never_scrolls_sideways(new_visitor: NewVisitor, furniture: Furn
     assert not [one.inner_text() for one in tables if one.evaluate("one => one.scrollWidth > one.clientWidth")]
 
 
-def test_axe_is_able_to_find_something(visitor: Visitor) -> None:
+def test_axe_finds_a_missing_label(visitor: Visitor) -> None:
     visitor.goes_to("/")
     visitor.page.evaluate("document.querySelector('h1').replaceChildren(document.createElement('input'))")
-    assert found_by_axe(visitor).startswith("label (critical)")
+    assert axe_violations(visitor).startswith("label (critical)")
 
 
 def test_an_order_is_placed_and_cancelled_with_tab_and_enter_only(visitor: Visitor, shopper: Shopper) -> None:
@@ -85,7 +85,7 @@ def test_an_order_is_placed_and_cancelled_with_tab_and_enter_only(visitor: Visit
     shopper.sees_shipments(order_id, "booked")
     tabs_to(visitor, visitor.page.get_by_text("Cancel the order", exact=True))
     visitor.page.keyboard.press("Enter")
-    tabs_to(visitor, button(visitor, "Yes, cancel it"))
+    tabs_to(visitor, button(visitor, "Yes, cancel the order"))
     visitor.page.keyboard.press("Enter")
     expect(visitor.heading().locator(".badge")).to_have_text("cancelled")
 
@@ -114,7 +114,7 @@ def test_without_scripts_an_order_is_placed_found_and_amended(new_visitor: NewVi
     visitor = new_visitor(java_script_enabled=False)
     page = visitor.page
     visitor.is_customer(shopper.customer_id)
-    page.get_by_text("Or fill a cart").click()
+    page.get_by_text("Fill a cart").click()
     page.get_by_label("Vans Old Skool", exact=True).fill("1")
     page.get_by_label("Adidas Classic", exact=True).fill("1")
     page.locator("form[data-cart]").get_by_role("button", name="Order", exact=True).click()
@@ -129,11 +129,11 @@ def test_without_scripts_an_order_is_placed_found_and_amended(new_visitor: NewVi
     expect(visitor.heading()).to_contain_text("processing")
 
 
-def test_without_scripts_an_empty_cart_is_a_page_that_says_so(new_visitor: NewVisitor) -> None:
+def test_without_scripts_an_empty_cart_is_an_error_page(new_visitor: NewVisitor) -> None:
     visitor = new_visitor(java_script_enabled=False)
-    visitor.excuse("status of 422")
+    visitor.expect_errors("status of 422")
     visitor.goes_to("/shop/")
-    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.get_by_text("Fill a cart").click()
     visitor.page.locator("form[data-cart]").get_by_role("button", name="Order", exact=True).click()
     expect(visitor.page.get_by_role("alert")).to_contain_text("choose at least one item")
     visitor.page.get_by_role("link", name="Back").click()

@@ -1,4 +1,4 @@
-"""The courier: picks parcels up and delivers them, one by one or several at once."""
+"""The courier: picks up parcels and delivers them, one by one or several at once."""
 
 from playwright.sync_api import Locator, expect
 
@@ -12,7 +12,7 @@ def group(visitor: Visitor, title: str) -> Locator:
 
 
 def parcels(shopper: Shopper, count: int) -> list[str]:
-    """Return shipments that wait for the courier, each of an order of its own."""
+    """Return booked shipments, each of its own order."""
     orders = [shopper.orders({shopper.goods(a=1): 1}) for _ in range(count)]
     return [shipment for order_id in orders for shipment in shopper.sees_shipments(order_id, "booked")]
 
@@ -26,7 +26,7 @@ def test_several_parcels_are_picked_up_at_once_and_delivered_one_by_one(visitor:
         group(visitor, "To pick up").get_by_role("checkbox", name=shipment).check()
     visitor.presses("Dispatch selected")
     for shipment in (first, second):
-        expect(group(visitor, "Under way").get_by_role("checkbox", name=shipment)).to_be_visible()
+        expect(group(visitor, "In transit").get_by_role("checkbox", name=shipment)).to_be_visible()
     expect(group(visitor, "To pick up").get_by_role("checkbox", name=third)).to_be_visible()
     visitor.presses(f"Deliver {first}")
     expect(visitor.page.get_by_role("checkbox", name=first)).to_have_count(0)
@@ -35,11 +35,11 @@ def test_several_parcels_are_picked_up_at_once_and_delivered_one_by_one(visitor:
     assert shopper.shop.get("orderprocessing", f"/shipments/{second}")["status"] == "dispatched"
 
 
-def test_what_is_ticked_stays_ticked_while_new_parcels_come(visitor: Visitor, shopper: Shopper) -> None:
-    [ticked] = parcels(shopper, 1)
+def test_selected_parcels_stay_selected_while_new_parcels_appear(visitor: Visitor, shopper: Shopper) -> None:
+    [selected] = parcels(shopper, 1)
     visitor.is_role("Courier")
     visitor.is_live()
-    box = group(visitor, "To pick up").get_by_role("checkbox", name=ticked)
+    box = group(visitor, "To pick up").get_by_role("checkbox", name=selected)
     box.check()
     [other] = parcels(shopper, 1)
     expect(group(visitor, "To pick up").get_by_role("checkbox", name=other)).to_be_visible()
@@ -47,7 +47,7 @@ def test_what_is_ticked_stays_ticked_while_new_parcels_come(visitor: Visitor, sh
     expect(group(visitor, "To pick up").get_by_role("checkbox", name=other)).not_to_be_checked()
 
 
-def test_everything_is_selected_and_let_go_with_one_button(visitor: Visitor, shopper: Shopper) -> None:
+def test_one_button_selects_and_deselects_all_parcels(visitor: Visitor, shopper: Shopper) -> None:
     parcels(shopper, 2)
     visitor.is_role("Courier")
     boxes = group(visitor, "To pick up").get_by_role("checkbox")
@@ -57,22 +57,24 @@ def test_everything_is_selected_and_let_go_with_one_button(visitor: Visitor, sho
         expect(group(visitor, "To pick up").locator(":checked")).to_have_count(checked)
 
 
-def test_a_parcel_that_was_called_off_meanwhile_is_named_and_the_others_go(visitor: Visitor, shopper: Shopper) -> None:
-    visitor.excuse("ERR_FAILED")
-    gone, there = parcels(shopper, 2)
+def test_a_parcel_that_was_cancelled_meanwhile_is_named_and_the_others_are_dispatched(
+    visitor: Visitor, shopper: Shopper
+) -> None:
+    visitor.expect_errors("ERR_FAILED")
+    cancelled, other = parcels(shopper, 2)
     visitor.is_role("Courier")
-    for shipment in (gone, there):
+    for shipment in (cancelled, other):
         group(visitor, "To pick up").get_by_role("checkbox", name=shipment).check()
-    visitor.stops_hearing()
-    shopper.shop.act(gone.partition(":")[0], "cancel")
-    shopper.sees(gone.partition(":")[0], "cancelled")
+    visitor.stops_updating()
+    shopper.shop.act(cancelled.partition(":")[0], "cancel")
+    shopper.sees(cancelled.partition(":")[0], "cancelled")
     visitor.presses("Dispatch selected")
-    expect(visitor.says()).to_contain_text(gone)
-    assert shopper.shop.get("orderprocessing", f"/shipments/{there}")["status"] == "dispatched"
+    expect(visitor.messages()).to_contain_text(cancelled)
+    assert shopper.shop.get("orderprocessing", f"/shipments/{other}")["status"] == "dispatched"
 
 
-def test_nothing_selected_is_told(visitor: Visitor, shopper: Shopper) -> None:
-    visitor.excuse("status of 422")
+def test_an_empty_selection_is_an_error(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.expect_errors("status of 422")
     parcels(shopper, 1)
     visitor.is_role("Courier")
     visitor.presses("Dispatch selected")

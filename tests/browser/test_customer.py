@@ -1,10 +1,10 @@
-"""The customer: orders, watches the parcels, decides, and is told what is wrong."""
+"""The customer: places orders, follows the parcels, makes decisions, and sees errors."""
 
 import re
 
 from playwright.sync_api import expect
 
-from tests.browser.outage import away
+from tests.browser.outage import outage
 from tests.browser.visitor import Visitor
 from tests.e2e.groups import System
 from tests.e2e.shopper import Shopper
@@ -15,9 +15,7 @@ def status_is(visitor: Visitor, status: str) -> None:
     expect(visitor.heading().locator(".badge")).to_have_text(status)
 
 
-def test_an_order_from_the_examples_is_followed_to_the_door_without_a_reload(
-    visitor: Visitor, shopper: Shopper
-) -> None:
+def test_an_example_order_is_followed_to_its_delivery_without_a_reload(visitor: Visitor, shopper: Shopper) -> None:
     visitor.is_customer(shopper.customer_id)
     visitor.presses("Order example 1")
     order_id = visitor.order_id()
@@ -35,38 +33,42 @@ def test_an_order_from_the_examples_is_followed_to_the_door_without_a_reload(
     assert visitor.was_not_reloaded()
 
 
-def test_what_is_missing_is_asked_with_a_countdown_and_the_rest_is_sent(visitor: Visitor, shopper: Shopper) -> None:
+def test_a_question_about_missing_items_has_a_countdown_and_the_rest_is_sent(
+    visitor: Visitor, shopper: Shopper
+) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1, shopper.goods(): 1})
     visitor.goes_to(f"/shop/orders/{order_id}")
     status_is(visitor, "your answer is needed")
     visitor.marks()
-    left = visitor.page.get_by_text(re.compile(r"^\d+ seconds left$"))
-    before = int(left.inner_text().split()[0])
-    expect(left).not_to_have_text(f"{before} seconds left")
-    assert int(left.inner_text().split()[0]) < before
+    countdown = visitor.page.get_by_text(re.compile(r"^\d+ seconds left$"))
+    before = int(countdown.inner_text().split()[0])
+    expect(countdown).not_to_have_text(f"{before} seconds left")
+    assert int(countdown.inner_text().split()[0]) < before
     visitor.presses("Send the rest")
-    expect(visitor.says()).to_contain_text("We send you the rest.")
+    expect(visitor.messages()).to_contain_text("We will send you the rest.")
     status_is(visitor, "processing")
-    expect(visitor.page.get_by_text("It is out of stock.")).to_be_visible()
+    expect(visitor.page.get_by_text("Out of stock.", exact=True)).to_be_visible()
     expect(visitor.page.get_by_role("button", name="Send the rest")).to_have_count(0)
     assert visitor.was_not_reloaded()
     shopper.delivers(order_id)
     status_is(visitor, "completed")
 
 
-def test_a_change_of_mind_gives_everything_back(visitor: Visitor, shopper: Shopper) -> None:
+def test_a_cancelled_order_is_refunded(visitor: Visitor, shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "booked")
     visitor.goes_to(f"/shop/orders/{order_id}")
     visitor.cancels()
     status_is(visitor, "cancelled")
-    expect(visitor.page.get_by_text("You cancelled it. Nothing stays charged.").first).to_be_visible()
-    expect(visitor.page.get_by_text("paid back", exact=True)).to_be_visible()
+    expect(
+        visitor.page.get_by_text("You cancelled the order. Anything that you paid is refunded.").first
+    ).to_be_visible()
+    expect(visitor.page.get_by_text("refunded", exact=True)).to_be_visible()
 
 
-def test_a_cart_of_ones_own_adds_up_and_is_ordered(visitor: Visitor, shopper: Shopper) -> None:
+def test_a_cart_shows_its_total_and_is_ordered(visitor: Visitor, shopper: Shopper) -> None:
     visitor.is_customer(shopper.customer_id)
-    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.get_by_text("Fill a cart").click()
     visitor.page.get_by_label("Vans Old Skool", exact=True).fill("2")
     visitor.page.get_by_label("Milk", exact=True).fill("3")
     cart = visitor.page.locator("form[data-cart]")
@@ -74,34 +76,32 @@ def test_a_cart_of_ones_own_adds_up_and_is_ordered(visitor: Visitor, shopper: Sh
     cart.get_by_role("button", name="Order", exact=True).click()
     order = shopper.shop.order(visitor.order_id())
     assert order["customerId"] == shopper.customer_id
-    assert {one["sku"]: one["quantity"] for one in order["items"]} == {"Vans Old Skool": 2, "milk": 3}
+    assert {item["sku"]: item["quantity"] for item in order["items"]} == {"Vans Old Skool": 2, "milk": 3}
     visitor.is_role("Customer")
     expect(visitor.page.get_by_role("row", name=order["id"])).to_contain_text("$132.00")
 
 
-def test_a_price_that_changed_meanwhile_is_told_and_shown_before_anything_is_ordered(
-    visitor: Visitor, shopper: Shopper
-) -> None:
-    visitor.excuse("status of 422")
+def test_a_price_change_is_reported_and_shown_before_anything_is_ordered(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.expect_errors("status of 422")
     sku = shopper.goods(price=1000, a=2)
     visitor.is_customer(shopper.customer_id)
     visitor.marks()
-    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.get_by_text("Fill a cart").click()
     visitor.page.get_by_label(sku, exact=True).fill("2")
     cart = visitor.page.locator("form[data-cart]")
     expect(cart.get_by_role("status")).to_have_text("$20.00")
     shopper.shop.call("inventory", "PUT", f"/inventory/{sku}", {"unitPrice": 1250})
     order = cart.get_by_role("button", name="Order", exact=True)
     order.click()
-    expect(visitor.page.get_by_role("alert")).to_contain_text(f"{sku} costs 12.50 USD now, not 10.00 USD")
+    expect(visitor.page.get_by_role("alert")).to_contain_text(f"{sku} now costs 12.50 USD instead of 10.00 USD")
     expect(cart.get_by_role("status")).to_have_text("$25.00")
     assert visitor.was_not_reloaded()
     order.click()
     assert shopper.shop.order(visitor.order_id())["goodsTotal"] == 2500
 
 
-def test_the_catalogue_comes_back_by_itself(visitor: Visitor, system: System) -> None:
-    with away(system, "inventory"):
+def test_the_catalogue_recovers_without_a_reload(visitor: Visitor, system: System) -> None:
+    with outage(system, "inventory"):
         visitor.goes_to("/shop/")
         expect(visitor.page.get_by_text("The catalogue cannot be shown right now")).to_be_visible()
         visitor.marks()
@@ -110,34 +110,34 @@ def test_the_catalogue_comes_back_by_itself(visitor: Visitor, system: System) ->
     assert visitor.was_not_reloaded()
 
 
-def test_an_empty_cart_is_told_what_is_wrong_with_it(visitor: Visitor) -> None:
-    visitor.excuse("status of 422")
+def test_an_empty_cart_is_an_error(visitor: Visitor) -> None:
+    visitor.expect_errors("status of 422")
     visitor.is_role("Customer")
     visitor.marks()
-    visitor.page.get_by_text("Or fill a cart").click()
+    visitor.page.get_by_text("Fill a cart").click()
     visitor.page.locator("form[data-cart]").get_by_role("button", name="Order", exact=True).click()
     expect(visitor.page.get_by_role("alert")).to_have_text("cart: choose at least one item (422)")
     assert visitor.was_not_reloaded()
 
 
-def test_a_decision_that_comes_too_late_is_refused_with_a_reason(visitor: Visitor, shopper: Shopper) -> None:
-    visitor.excuse("status of 409|ERR_FAILED")
+def test_a_late_cancellation_is_refused_with_a_reason(visitor: Visitor, shopper: Shopper) -> None:
+    visitor.expect_errors("status of 409|ERR_FAILED")
     order_id = shopper.orders({shopper.goods(a=1): 1})
     visitor.goes_to(f"/shop/orders/{order_id}")
     expect(visitor.page.get_by_text("Cancel the order", exact=True)).to_be_visible()
-    visitor.stops_hearing()
+    visitor.stops_updating()
     shopper.delivers(order_id)
     visitor.cancels()
     expect(visitor.page.get_by_role("alert")).to_contain_text("(409)")
 
 
-def test_an_order_that_does_not_exist_is_a_page_that_says_so(visitor: Visitor) -> None:
-    visitor.excuse("status of 404")
+def test_an_unknown_order_is_an_error_page(visitor: Visitor) -> None:
+    visitor.expect_errors("status of 404")
     answer = visitor.goes_to("/shop/orders/nothing-of-this-name")
     assert answer.status == 404
     expect(visitor.page.get_by_role("alert")).to_contain_text("nothing-of-this-name")
     visitor.page.get_by_role("link", name="Back").click()
-    expect(visitor.heading()).to_have_text("Who are you?")
+    expect(visitor.heading()).to_have_text("Choose a role")
 
 
 def test_every_customer_sees_their_own_orders(visitor: Visitor, shopper: Shopper) -> None:
@@ -149,7 +149,7 @@ def test_every_customer_sees_their_own_orders(visitor: Visitor, shopper: Shopper
     expect(visitor.page.get_by_role("link", name=mine)).to_have_count(0)
 
 
-def test_two_tabs_show_the_same_whichever_was_used(visitor: Visitor, shopper: Shopper) -> None:
+def test_two_tabs_show_the_same(visitor: Visitor, shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(a=1): 1})
     shopper.sees_shipments(order_id, "booked")
     other = visitor.another_tab()
@@ -163,7 +163,7 @@ def test_two_tabs_show_the_same_whichever_was_used(visitor: Visitor, shopper: Sh
         assert visitor.was_not_reloaded(page)
 
 
-def test_the_list_of_orders_follows_what_happens(visitor: Visitor, shopper: Shopper) -> None:
+def test_the_list_of_orders_is_live(visitor: Visitor, shopper: Shopper) -> None:
     visitor.is_customer(shopper.customer_id)
     visitor.is_live()
     visitor.marks()

@@ -1,36 +1,36 @@
-"""The operator: streams orders, breaks things, and sees every order end well."""
+"""The operator: generates orders, injects faults, and sees every order end."""
 
 import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.browser.outage import away
+from tests.browser.outage import outage
 from tests.browser.visitor import Visitor
 from tests.e2e.client import Shop
 from tests.e2e.crashes import kill
 from tests.e2e.groups import System
 from tests.e2e.polling import eventually
 
-ENDED = re.compile(r"is over; every order has ended")
+ENDED = re.compile(r"has ended, and every order has ended")
 WITHIN_MILLISECONDS = 90_000
 
 
 def count(visitor: Visitor, name: str) -> Locator:
-    """Return a figure of the stream, by what it counts."""
+    """Return a count of the stream by its name."""
     term = visitor.page.get_by_role("term").filter(has_text=re.compile(rf"^{name}$"))
     return visitor.page.locator("dl.counts > div").filter(has=term).locator("dd")
 
 
 def starts(visitor: Visitor, rate: str, seconds: str) -> None:
-    """Start a stream whose courier loses no time."""
+    """Start a stream whose courier delivers at once."""
     visitor.is_role("Operator")
     visitor.page.get_by_role("spinbutton", name="Orders per second").fill(rate)
-    visitor.page.get_by_role("spinbutton", name="For so long").fill(seconds)
-    visitor.page.get_by_text("Mix, people and courier").click()
-    for label in ("Dispatches after", "Delivers after"):
+    visitor.page.get_by_role("spinbutton", name="Duration").fill(seconds)
+    visitor.page.get_by_text("Orders, users and courier").click()
+    for label in ("Dispatch after", "Deliver after"):
         visitor.page.get_by_label(label).fill("0")
     visitor.presses("Start the stream")
-    expect(visitor.says()).to_contain_text("has started")
+    expect(visitor.messages()).to_contain_text("has started")
 
 
 def is_over(visitor: Visitor) -> None:
@@ -53,42 +53,40 @@ def test_a_stream_survives_a_reload_and_a_killed_worker_and_no_order_fails(visit
     assert visitor.was_not_reloaded()
 
 
-def test_a_stream_is_stopped_and_what_was_sent_runs_out(visitor: Visitor) -> None:
+def test_a_stopped_stream_waits_for_its_open_orders(visitor: Visitor) -> None:
     starts(visitor, "2", "600")
     expect(count(visitor, "sent")).not_to_have_text("0")
-    # Whoever presses twice has not ended it: its people still look after the open orders.
+    # A double click does not end the stream: its users still act on the open orders.
     visitor.page.get_by_role("button", name="Stop the stream").dblclick()
     expect(visitor.page.get_by_role("button", name="Stop the stream")).to_have_count(0)
     is_over(visitor)
     assert int(count(visitor, "sent").inner_text()) < 100
 
 
-def test_a_stream_that_was_lost_with_the_console_is_told(visitor: Visitor, system: System) -> None:
-    visitor.excuse("ERR_")
+def test_a_stream_lost_in_a_restart_is_reported(visitor: Visitor, system: System) -> None:
+    visitor.expect_errors("ERR_")
     starts(visitor, "1", "600")
     visitor.is_live()
     expect(count(visitor, "sent")).not_to_have_text("0")
     visitor.marks()
-    with away(system, "web"):
+    with outage(system, "web"):
         expect(visitor.page.locator("#live-state")).to_have_text("Disconnected, trying again")
-    expect(visitor.page.get_by_text("The console was restarted, and the stream")).to_be_visible()
+    expect(visitor.page.get_by_text("The console was restarted, which ended the stream")).to_be_visible()
     assert visitor.was_not_reloaded()
 
 
-def test_a_killed_worker_is_told_as_none_until_one_is_back(visitor: Visitor, system: System) -> None:
-    visitor.excuse("status of 50")
+def test_a_killed_worker_is_reported_until_it_is_back(visitor: Visitor, system: System) -> None:
+    visitor.expect_errors("status of 50")
     visitor.is_role("Operator")
     workers = visitor.page.get_by_role("figure").filter(has_text="Workers").locator(".chart-values")
     expect(workers).to_have_text("connected 1")
-    with away(system, "orderprocessing"):
+    with outage(system, "orderprocessing"):
         expect(workers).to_have_text("connected 0")
         expect(visitor.page.get_by_text("No worker is connected.")).to_be_visible()
-    expect(
-        visitor.page.get_by_text(re.compile("A worker is back and goes on, after about [0-9]+ seconds?"))
-    ).to_be_visible()
+    expect(visitor.page.get_by_text(re.compile("A worker is back after about [0-9]+ seconds?"))).to_be_visible()
 
 
-def test_the_charts_move_and_say_their_values_in_words(visitor: Visitor) -> None:
+def test_the_charts_change_and_describe_their_values(visitor: Visitor) -> None:
     visitor.is_role("Operator")
     visitor.is_live()
     figure = visitor.page.get_by_role("figure").filter(has_text="Workers")
@@ -99,33 +97,33 @@ def test_the_charts_move_and_say_their_values_in_words(visitor: Visitor) -> None
 
 
 def test_shares_that_do_not_add_up_are_refused(visitor: Visitor) -> None:
-    visitor.excuse("status of 422")
+    visitor.expect_errors("status of 422")
     visitor.is_role("Operator")
-    visitor.page.get_by_text("Mix, people and courier").click()
+    visitor.page.get_by_text("Orders, users and courier").click()
     visitor.page.get_by_label("Amend").fill("10")
     visitor.presses("Start the stream")
     expect(visitor.page.get_by_role("alert")).to_have_text(
-        "Stay silent: the three shares of its row must make 100 % together, they make 30 % (422)"
+        "Do not answer: the three shares in this row must add up to 100 %; they add up to 30 % (422)"
     )
-    expect(visitor.page.get_by_label("Stay silent").first).to_be_focused()
+    expect(visitor.page.get_by_label("Do not answer").first).to_be_focused()
 
 
-def test_a_process_is_killed_from_the_page_and_comes_back(visitor: Visitor, system: System) -> None:
+def test_a_process_is_killed_from_the_page_and_restarted(visitor: Visitor, system: System) -> None:
     before = system.stack.pid("billing")
     visitor.is_role("Operator")
     visitor.presses("Kill billing")
-    expect(visitor.says()).to_contain_text("A process of billing dies now")
+    expect(visitor.messages()).to_contain_text("A process of billing is being killed")
     eventually(lambda: system.stack.pid("billing") not in (None, before))
     eventually(lambda: system.shop.is_ready("billing"))
 
 
-def test_chaos_is_switched_on_for_a_service_and_off_again(visitor: Visitor, shop: Shop) -> None:
+def test_fault_injection_is_turned_on_and_off_for_a_service(visitor: Visitor, shop: Shop) -> None:
     visitor.is_role("Operator")
-    visitor.page.get_by_text("FaultInjector: failing calls").click()
+    visitor.page.get_by_text("Failing calls, lost writes").click()
     line = visitor.page.get_by_role("row").filter(has_text="billing")
-    visitor.page.get_by_label("In", exact=True).select_option("billing")
+    visitor.page.get_by_label("Service", exact=True).select_option("billing")
     for percent, state in (("5", "on"), ("0", "off")):
-        visitor.page.get_by_label("Calls that fail, in %").fill(percent)
-        visitor.presses("Set the chaos")
+        visitor.page.get_by_label("Failing calls, in %").fill(percent)
+        visitor.presses("Apply")
         expect(line).to_contain_text(state)
         assert shop.get("billing", "/chaos")["failures"] == int(percent) / 100

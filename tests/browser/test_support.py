@@ -1,4 +1,4 @@
-"""Support: finds an order, and sees everything about it."""
+"""Support: searches for an order and sees all its details."""
 
 import re
 
@@ -8,17 +8,17 @@ from tests.browser.visitor import Visitor
 from tests.e2e.shopper import Shopper
 
 
-def looks_for(visitor: Visitor, what: str) -> None:
-    """Search."""
+def searches(visitor: Visitor, query: str) -> None:
+    """Search for an order or a customer."""
     visitor.is_role("Support")
-    visitor.page.get_by_label("Order or customer").fill(what)
+    visitor.page.get_by_label("Order or customer").fill(query)
     visitor.presses("Find")
 
 
-def test_an_order_is_found_by_its_id_with_everything_about_it(visitor: Visitor, shopper: Shopper) -> None:
+def test_an_order_is_found_by_its_id_with_all_details(visitor: Visitor, shopper: Shopper) -> None:
     order_id = shopper.orders({shopper.goods(price=1000, a=1): 1})
     shopper.delivers(order_id)
-    looks_for(visitor, order_id)
+    searches(visitor, order_id)
     assert visitor.order_id() == order_id
     expect(visitor.heading()).to_contain_text("completed")
     expect(visitor.part("State")).to_contain_text(shopper.customer_id)
@@ -51,7 +51,7 @@ def test_the_history_of_the_workflow_is_readable_and_stays_open_while_the_page_c
 
 def test_all_orders_of_a_customer_are_found_by_their_name(visitor: Visitor, shopper: Shopper) -> None:
     orders = [shopper.orders({shopper.goods(a=1): 1}) for _ in range(2)]
-    looks_for(visitor, shopper.customer_id)
+    searches(visitor, shopper.customer_id)
     expect(visitor.page.get_by_role("heading", level=2)).to_have_text(f"Orders of customer {shopper.customer_id}")
     for order_id in orders:
         expect(visitor.page.get_by_role("link", name=order_id)).to_be_visible()
@@ -59,6 +59,6 @@ def test_all_orders_of_a_customer_are_found_by_their_name(visitor: Visitor, shop
     expect(visitor.heading()).to_contain_text(f"Order {orders[0]}")
 
 
-def test_what_nobody_knows_is_said(visitor: Visitor) -> None:
-    looks_for(visitor, "nobody-knows-this")
-    expect(visitor.page.get_by_text("Nothing was found")).to_be_visible()
+def test_a_search_without_results_is_shown_as_such(visitor: Visitor) -> None:
+    searches(visitor, "unknown-customer")
+    expect(visitor.page.get_by_text("No results")).to_be_visible()

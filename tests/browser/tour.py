@@ -1,6 +1,6 @@
-"""Every page that there is, the roles' own and those behind them, with something to see on it.
+"""Every page of the console, with content.
 
-Whoever ordered what is to be seen has a name, and goods with names, that would like to be scripts.
+The names of the customers and of their goods contain markup and scripts.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.e2e.shopper import Shopper
 
 
 class HostileShopper(Shopper):
-    """A customer whose name, and the names of whose goods, would like to be a script."""
+    """A customer whose name and goods contain a script."""
 
     def __init__(self, shop: Shop, name: str) -> None:
         super().__init__(shop)
@@ -21,77 +21,77 @@ class HostileShopper(Shopper):
 
 
 @dataclass(frozen=True)
-class Furniture:
-    """Orders that are there for as long as the pages are looked at."""
+class TourOrders:
+    """Orders for the pages to show."""
 
     shopper: Shopper
     booked: list[str]
-    dear: list[str]
-    over: list[str]
+    high_value: list[str]
+    delivered: list[str]
 
 
-def furnish(shop: Shop) -> Furniture:
-    """Place the orders, one of each kind for each hostile name."""
+def place_tour_orders(shop: Shop) -> TourOrders:
+    """Place one order of each kind for each hostile name."""
     shoppers = [HostileShopper(shop, name) for name in NAMES]
-    booked = [one.orders({one.goods(a=1): 1, one.goods(b=1): 1}) for one in shoppers]
-    dear = [one.orders({one.goods(price=60_000, a=2): 2}) for one in shoppers]
-    over = [one.orders({one.goods(a=1): 1, one.goods(b=1): 1}) for one in shoppers]
-    for shopper, waiting, expensive, delivered in zip(shoppers, booked, dear, over, strict=True):
+    booked = [shopper.orders({shopper.goods(a=1): 1, shopper.goods(b=1): 1}) for shopper in shoppers]
+    high_value = [shopper.orders({shopper.goods(price=60_000, a=2): 2}) for shopper in shoppers]
+    delivered = [shopper.orders({shopper.goods(a=1): 1, shopper.goods(b=1): 1}) for shopper in shoppers]
+    for shopper, waiting, unapproved, order_id in zip(shoppers, booked, high_value, delivered, strict=True):
         shopper.sees_shipments(waiting, "booked")
-        shopper.sees(expensive, "approvalRequired")
-        shopper.delivers(delivered)
-    return Furniture(shoppers[0], booked, dear, over)
+        shopper.sees(unapproved, "approvalRequired")
+        shopper.delivers(order_id)
+    return TourOrders(shoppers[0], booked, high_value, delivered)
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A page, by a name for it, and how to open it."""
+    """A page: its name, and how to open it."""
 
     name: str
-    opens: Callable[[Visitor, Furniture], None]
+    opens: Callable[[Visitor, TourOrders], None]
 
     def __str__(self) -> str:
         return self.name
 
 
-def _home(visitor: Visitor, _furniture: Furniture) -> None:
+def _home(visitor: Visitor, _orders: TourOrders) -> None:
     visitor.goes_to("/")
 
 
-def _role(name: str) -> Callable[[Visitor, Furniture], None]:
-    def opens(visitor: Visitor, furniture: Furniture) -> None:
+def _role(name: str) -> Callable[[Visitor, TourOrders], None]:
+    def opens(visitor: Visitor, orders: TourOrders) -> None:
         if name == "Customer":
-            visitor.is_customer(furniture.shopper.customer_id)
+            visitor.is_customer(orders.shopper.customer_id)
         visitor.is_role(name)
 
     return opens
 
 
-def _asking(visitor: Visitor, furniture: Furniture) -> None:
-    shopper = furniture.shopper
+def _open_question(visitor: Visitor, orders: TourOrders) -> None:
+    shopper = orders.shopper
     order_id = shopper.orders({shopper.goods(a=1): 1, shopper.goods(): 1})
     shopper.sees(order_id, "customerActionRequired")
     visitor.goes_to(f"/shop/orders/{order_id}")
 
 
-def _over(visitor: Visitor, furniture: Furniture) -> None:
-    visitor.goes_to(f"/shop/orders/{furniture.over[1]}")
+def _delivered(visitor: Visitor, orders: TourOrders) -> None:
+    visitor.goes_to(f"/shop/orders/{orders.delivered[1]}")
 
 
-def _support(visitor: Visitor, furniture: Furniture) -> None:
-    visitor.goes_to(f"/support/orders/{furniture.over[0]}")
+def _support(visitor: Visitor, orders: TourOrders) -> None:
+    visitor.goes_to(f"/support/orders/{orders.delivered[0]}")
 
 
-def _nowhere(visitor: Visitor, _furniture: Furniture) -> None:
-    visitor.excuse("status of 404")
+def _missing(visitor: Visitor, _orders: TourOrders) -> None:
+    visitor.expect_errors("status of 404")
     visitor.goes_to("/shop/orders/nothing-of-this-name")
 
 
 STOPS = [
     Stop("home", _home),
     *(Stop(role.name, _role(role.name)) for role in ROLES),
-    Stop("an order that asks", _asking),
-    Stop("an order that is over", _over),
-    Stop("an order as support sees it", _support),
-    Stop("a page that is not there", _nowhere),
+    Stop("an order with a question", _open_question),
+    Stop("a delivered order", _delivered),
+    Stop("an order in support", _support),
+    Stop("a missing page", _missing),
 ]

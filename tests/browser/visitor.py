@@ -1,4 +1,4 @@
-"""Somebody with a browser of their own, which notes what no page may do."""
+"""A visitor with their own browser, which records the errors of the pages."""
 
 import re
 from collections.abc import Callable
@@ -9,24 +9,24 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 
 from tests.e2e.polling import eventually
 
-NAMES = ("<img src=x onerror=struck(1)>", '"><svg onload=struck(2)>')
-"""Names of people and goods that would run where a page does not treat them as text."""
-HOSTILE = "".join(NAMES) + "'></textarea><script>struck(3)</script>"
-"""All that at once, as long as a name may be."""
+NAMES = ("<img src=x onerror=hostileScriptRan(1)>", '"><svg onload=hostileScriptRan(2)>')
+"""Names of customers and goods that run scripts if a page does not escape them."""
+HOSTILE = "".join(NAMES) + "'></textarea><script>hostileScriptRan(3)</script>"
+"""All of them, within the length limit of a name."""
 
 
 class Visitor:
-    """A person before a browser: opens pages, presses buttons, reads."""
+    """Opens pages, presses buttons and reads texts."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context, self._address = context, address
-        self.trouble: list[str] = []
+        self.errors: list[str] = []
         self.live: list[Request] = []
         self.ended: list[Request] = []
-        self._excused = ""
-        context.expose_binding("struck", lambda _source, number: self._note(f"hostile text {number} ran"))
+        self._expected = ""
+        context.expose_binding("hostileScriptRan", lambda _source, number: self._note(f"hostile text {number} ran"))
         context.on("console", self._on_console)
-        context.on("weberror", lambda one: self._note(f"an error in a script: {one.error}"))
+        context.on("weberror", lambda error: self._note(f"an error in a script: {error.error}"))
         context.on("request", self._on_request)
         context.on("requestfailed", self._on_end)
         context.on("requestfinished", self._on_end)
@@ -36,9 +36,9 @@ class Visitor:
         """Open a second page in the same browser."""
         return self.context.new_page()
 
-    def excuse(self, pattern: str) -> None:
-        """Say which trouble a test is about, as a regular expression: it does not count."""
-        self._excused = pattern
+    def expect_errors(self, pattern: str) -> None:
+        """Expect errors that match a regular expression."""
+        self._expected = pattern
 
     def goes_to(self, path: str) -> Response:
         """Open a page and wait until its scripts run."""
@@ -54,7 +54,7 @@ class Visitor:
         self._is_loaded()
 
     def is_customer(self, customer: str) -> None:
-        """Say in the shop who to be."""
+        """Choose the customer in the shop."""
         self.goes_to("/shop/")
         self.page.get_by_label("You are customer").fill(customer)
         self.presses("Change")
@@ -66,37 +66,37 @@ class Visitor:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def cancels(self) -> None:
-        """Cancel the order that the page shows, which takes a second step."""
+        """Cancel the order that the page shows, and confirm."""
         self.page.get_by_text("Cancel the order", exact=True).click()
-        self.presses("Yes, cancel it")
+        self.presses("Yes, cancel the order")
 
     def heading(self) -> Locator:
-        """Return what the page is about."""
+        """Return the title of the page."""
         return self.page.get_by_role("heading", level=1)
 
     def part(self, title: str) -> Locator:
-        """Return the part of the page that has this heading."""
+        """Return the section of the page with this heading."""
         heading = self.page.get_by_role("heading", name=title, exact=True)
         return self.page.locator("form, section").filter(has=heading).last
 
-    def says(self) -> Locator:
-        """Return what the page says about what was just done."""
+    def messages(self) -> Locator:
+        """Return the messages of the page."""
         return self.page.locator("#notice")
 
     def is_live(self, page: Page | None = None) -> None:
-        """Wait until a page hears what happens."""
+        """Wait until a page receives events."""
         expect((page or self.page).locator("#live-state")).to_have_text("Live")
 
-    def sees(self, look: Callable[[], bool]) -> None:
-        """Wait for something that the browser has to tell, which it does only while it is asked something."""
-        eventually(lambda: (self.page.evaluate("1"), look())[1])
+    def waits_for(self, condition: Callable[[], bool]) -> None:
+        """Wait for an event of the browser; Playwright delivers them only during calls."""
+        eventually(lambda: (self.page.evaluate("1"), condition())[1])
 
-    def stops_hearing(self) -> None:
-        """Keep the page as it is from now on, as one is that has not heard of the latest yet."""
+    def stops_updating(self) -> None:
+        """Block updates of the page, so that it shows outdated information."""
         self.page.route("**/*part=1*", lambda route: route.abort())
 
     def marks(self, page: Page | None = None) -> None:
-        """Leave a mark on a page that a reload would take away."""
+        """Mark a page; a reload removes the mark."""
         (page or self.page).evaluate("window.marked = true")
 
     def was_not_reloaded(self, page: Page | None = None) -> bool:
@@ -108,17 +108,17 @@ class Visitor:
         self.page.wait_for_url("**/orders/*")
         return urlsplit(self.page.url).path.rsplit("/", 1)[-1]
 
-    def keep(self, file: Path) -> None:
-        """Keep a picture of each page that is open."""
+    def take_screenshots(self, file: Path) -> None:
+        """Save a screenshot of each open page."""
         for number, page in enumerate(self.context.pages):
             page.screenshot(path=file.with_stem(f"{file.stem}{f'-{number + 1}' if number else ''}"), full_page=True)
 
-    def complaints(self) -> list[str]:
-        """Return the trouble that the test is not about."""
-        return [one for one in self.trouble if not (self._excused and re.search(self._excused, one))]
+    def unexpected_errors(self) -> list[str]:
+        """Return the errors that the test does not expect."""
+        return [error for error in self.errors if not (self._expected and re.search(self._expected, error))]
 
     def _is_loaded(self) -> None:
-        # A page is to be seen before its scripts run, and a form sent then is answered by a page of its own.
+        # A form that is sent before the scripts run loads a new page.
         self.page.wait_for_load_state()
 
     def _on_console(self, message: ConsoleMessage) -> None:
@@ -135,5 +135,5 @@ class Visitor:
     def _on_end(self, request: Request) -> None:
         self.ended.append(request)
 
-    def _note(self, trouble: str) -> None:
-        self.trouble.append(trouble)
+    def _note(self, error: str) -> None:
+        self.errors.append(error)

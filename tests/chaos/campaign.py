@@ -135,7 +135,7 @@ class Campaign:
             self.tally.all_final_after = time.monotonic() - over
         finally:
             users.stop()
-            self.tally.errors += users.agenda.errors
+            self.tally.errors += users.schedule.errors
         checked_from = time.monotonic()
         faults, slowest = self._check(users, kill_phase)
         self.tally.rounds += 1
@@ -159,7 +159,7 @@ class Campaign:
 
     def _wait_until_final(self, users: SimulatedUsers) -> None:
         deadline = time.monotonic() + _STUCK_AFTER_S
-        while not users.done and not users.agenda.errors and time.monotonic() < deadline:
+        while not users.done and not users.schedule.errors and time.monotonic() < deadline:
             time.sleep(_POLL)
 
     def _check(self, users: SimulatedUsers, kill_phase: KillPhase) -> tuple[list[Fault], float]:

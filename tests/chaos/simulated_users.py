@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from tests.chaos.agenda import Agenda
+from services.load_generator.schedule import Schedule
 from tests.chaos.order_kinds import ORDER_KINDS, Courier
 from tests.chaos.orders import Register, TrackedOrder
 from tests.chaos.retrying_calls import Answer, call_until_answered, concurrently
@@ -17,6 +17,8 @@ from tests.e2e.shopper import FINAL
 
 _CUSTOMERS = 12
 """Enough that the stream goes on while some of them wait for an answer."""
+_THREADS = 48
+"""During an outage many simulated users wait for an answer."""
 _POLL_S = 0.5
 _RESTOCK_INTERVAL_S = 1.5
 _DECISION_DELAY = (0.0, 1.5)
@@ -33,7 +35,7 @@ class SimulatedUsers:
     def __init__(
         self, shop: Shop, stock_levels: StockLevels, name: str, rate: float, mostly_cancel: bool = False
     ) -> None:
-        self.register, self.agenda = Register(), Agenda()
+        self.register, self.schedule = Register(), Schedule(_THREADS)
         self._shop, self._stock_levels, self._name = shop, stock_levels, name
         self._pause = _CUSTOMERS / rate
         self._weights = [one.weight * (_CANCEL_FACTOR if mostly_cancel and one.cancels else 1) for one in ORDER_KINDS]
@@ -58,13 +60,13 @@ class SimulatedUsers:
     @property
     def done(self) -> bool:
         """Return whether every order is final and no task is scheduled."""
-        return not self.register.open() and self.agenda.idle
+        return not self.register.open() and self.schedule.idle
 
     def stop(self) -> None:
         """End all threads."""
         self._ordering_stopped.set()
         self._stopped.set()
-        self.agenda.stop()
+        self.schedule.stop()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -80,7 +82,7 @@ class SimulatedUsers:
         try:
             work(*given)
         except Exception as error:  # noqa: BLE001 - reported by the campaign instead of lost with the thread
-            self.agenda.errors.append(f"{work.__name__}: {error!r}")
+            self.schedule.errors.append(f"{work.__name__}: {error!r}")
 
     def _order(self, customer_id: str) -> None:
         """Act as a customer: place one order after the other."""
@@ -106,9 +108,9 @@ class SimulatedUsers:
         for answer in concurrently(*[lambda: self._post_order(order)] * (2 if order.kind.twice else 1)):
             self._accepted(order, answer)
         if order.kind.cancels:
-            self.agenda.later(order.random.uniform(0.0, order.kind.cancels), lambda: self._decide(order, "cancel"))
+            self.schedule.later(order.random.uniform(0.0, order.kind.cancels), lambda: self._decide(order, "cancel"))
         if order.kind.twice:
-            self.agenda.later(order.random.uniform(*_RESEND_DELAY), lambda: self._send_again(order))
+            self.schedule.later(order.random.uniform(*_RESEND_DELAY), lambda: self._send_again(order))
 
     def _send_again(self, order: TrackedOrder) -> None:
         self._accepted(order, self._post_order(order))
@@ -118,7 +120,7 @@ class SimulatedUsers:
 
     def _accepted(self, order: TrackedOrder, answer: Answer) -> None:
         if answer.status != 202 or (order.id and answer.body["id"] != order.id):
-            unexpected = order.unexpected_answers if order.id else self.agenda.errors
+            unexpected = order.unexpected_answers if order.id else self.schedule.errors
             unexpected.append(f"POST /orders returned {answer.status}: {answer.body}")
             return
         order.accepted_at = order.accepted_at or answer.at
@@ -149,7 +151,7 @@ class SimulatedUsers:
         decisions = wanted.get(order.status, ())
         if decisions and order.first(order.status):
             jobs = [lambda what=what: self._decide(order, what) for what in decisions]
-            self.agenda.later(order.random.uniform(*_DECISION_DELAY), lambda: concurrently(*jobs))
+            self.schedule.later(order.random.uniform(*_DECISION_DELAY), lambda: concurrently(*jobs))
 
     def _deliver_shipments(self) -> None:
         """Act as the courier: poll the pending shipments and report on each."""
@@ -163,7 +165,7 @@ class SimulatedUsers:
         way = order.kind.courier
         if way is Courier.AS_CUSTOMER_CANCELS and not order.first("race"):
             way = Courier.IN_ORDER
-        self.agenda.later(order.random.uniform(*_DELIVERY_DELAY), lambda: self._dispatch(order, shipment, way))
+        self.schedule.later(order.random.uniform(*_DELIVERY_DELAY), lambda: self._dispatch(order, shipment, way))
 
     def _dispatch(self, order: TrackedOrder, shipment: str, way: Courier) -> None:
         """Report the dispatch of a shipment as its kind of order requires, and schedule its delivery."""
@@ -178,7 +180,7 @@ class SimulatedUsers:
         concurrently(*jobs.get(way, [dispatch]))
         if order.answers[f"dispatched {shipment}"].status == 202:
             times = 2 if way is Courier.TWICE else 1
-            self.agenda.later(order.random.uniform(*_DELIVERY_DELAY), lambda: concurrently(*[deliver] * times))
+            self.schedule.later(order.random.uniform(*_DELIVERY_DELAY), lambda: concurrently(*[deliver] * times))
 
     def _reports(self, order: TrackedOrder, shipment: str) -> tuple[Callable[[], Answer], Callable[[], Answer]]:
         def report(status: str) -> Answer:

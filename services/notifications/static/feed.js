@@ -1,10 +1,10 @@
 // The feed page: the newest events, live updates, older events on demand, and dead letters.
-// All data is inserted as text, never as markup.
+// All received data is inserted as text, never as markup.
 
 const PAGE_SIZE = 100;
 const MAX_ROWS = 1000;
 const REOPEN_AFTER = 3000;
-const DEAD_LETTERS_EVERY = 15000;
+const DEAD_LETTERS_INTERVAL = 15000;
 
 const FAILURE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
 const WAITING = /(customerActionRequired|approvalRequired)/;
@@ -18,17 +18,17 @@ function address(path, parameters) {
   return `${path}?${query}`.replace(/\?$/, "");
 }
 
-/** Fetches a list; returns its items and the URL of the next page, or throws an error with a message for people. */
+/** Fetches a list; returns its items and the URL of the next page, or throws an error with a readable message. */
 async function fetchList(url) {
-  const response = await fetch(url, { headers: { Accept: "application/json" } });
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    const error = new Error(problem.detail ?? `the server responded with ${response.status}`);
-    throw Object.assign(error, { status: response.status });
+  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    const error = new Error(problem.detail ?? `the server answered ${answer.status}`);
+    throw Object.assign(error, { status: answer.status });
   }
-  const link = /<([^>]+)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "");
+  const link = /<([^>]+)>;\s*rel="next"/.exec(answer.headers.get("Link") ?? "");
   const next = link && new URL(link[1], location.href);
-  return { items: await response.json(), next: next ? next.pathname + next.search : null };
+  return { items: await answer.json(), next: next ? next.pathname + next.search : null };
 }
 
 // --- Formatting ---
@@ -38,19 +38,19 @@ const otherDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "nume
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
 function showTime(element, text) {
-  const time = new Date(text);
+  const when = new Date(text);
   element.dateTime = text;
-  if (Number.isNaN(time.getTime())) {
+  if (Number.isNaN(when.getTime())) {
     element.textContent = text;
     return;
   }
-  const sameDay = time.toDateString() === new Date().toDateString();
-  element.textContent = (sameDay ? today : otherDay).format(time);
-  element.title = full.format(time);
+  const sameDay = when.toDateString() === new Date().toDateString();
+  element.textContent = (sameDay ? today : otherDay).format(when);
+  element.title = full.format(when);
 }
 
-/** Formats "order.customerActionRequired" as "Order: customer action required". */
-function formatType(type) {
+/** "order.customerActionRequired" becomes "Order: customer action required". */
+function typeLabel(type) {
   const [family, ...rest] = type.split(".");
   const words = rest.join(" ").replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase();
   return words ? `${family.charAt(0).toUpperCase()}${family.slice(1)}: ${words}` : type;
@@ -63,7 +63,7 @@ function eventRow(event) {
   row.dataset.family = event.type.split(".")[0];
   row.dataset.tone = WAITING.test(event.type) ? "waiting" : FAILURE.test(event.type) ? "trouble" : "";
   showTime(part("time"), event.time);
-  part(".type").textContent = formatType(event.type);
+  part(".type").textContent = typeLabel(event.type);
   part(".type").title = event.type;
   part(".message").textContent = event.message;
   part(".order").textContent = event.fulfillmentId ?? event.orderId;
@@ -90,9 +90,9 @@ const note = byId("events-note");
 const shown = new Map();
 let nextEvents = null;
 
-function showNote(message) {
-  note.textContent = message;
-  note.hidden = !message;
+function showNote(text) {
+  note.textContent = text;
+  note.hidden = !text;
 }
 
 function clear() {
@@ -110,7 +110,7 @@ function addNewest(event) {
   showNote("");
   while (list.children.length > MAX_ROWS) {
     const last = list.lastElementChild;
-    // A removed row can be fetched again, starting from the newest events.
+    // Dropped rows can be fetched again, starting from the newest event.
     nextEvents = address("/events", { limit: MAX_ROWS });
     shown.delete(last.dataset.id);
     last.remove();
@@ -118,7 +118,7 @@ function addNewest(event) {
   older.hidden = !nextEvents;
 }
 
-/** Inserts fetched events, newest first, between the shown ones; returns the number of new rows. */
+/** Inserts fetched events, newest first, in order among the shown ones; returns how many are new. */
 function addFetched(events) {
   let before = events.map((event) => shown.get(event.id)).find(Boolean) ?? null;
   let added = 0;
@@ -137,8 +137,8 @@ function addFetched(events) {
 }
 
 /**
- * Fetches the newest events. Without a stream, a list without overlap with them starts over.
- * Returns whether to try again: not for an invalid order id.
+ * Fetches the newest events; without a stream, a list that has no event in common with them is replaced.
+ * Returns whether to retry: not when the order id is invalid.
  */
 async function loadNewest(streaming) {
   try {
@@ -147,9 +147,9 @@ async function loadNewest(streaming) {
     addFetched(items);
     nextEvents = next;
     older.hidden = !next;
-    showNote(shown.size ? "" : orderId ? "No events of this order so far." : "No events so far.");
+    showNote(shown.size ? "" : orderId ? "No events of this order yet." : "No events yet.");
   } catch (error) {
-    showNote(`Could not load the events: ${error.message}.`);
+    showNote(`Events could not be fetched: ${error.message}.`);
     return error.status !== 422;
   }
   return true;
@@ -166,10 +166,10 @@ async function loadOlder() {
       nextEvents = next;
     }
     showNote("");
-    // Move the focus to the first new row.
+    // Moves the keyboard focus to the first new row.
     last?.nextElementSibling?.querySelector("a")?.focus();
   } catch (error) {
-    showNote(`Could not load older events: ${error.message}.`);
+    showNote(`Older events could not be fetched: ${error.message}.`);
   } finally {
     older.disabled = false;
     older.hidden = !nextEvents;
@@ -181,13 +181,13 @@ async function loadOlder() {
 const live = byId("live");
 let lastEventId = null;
 
-function showState(state, words) {
+function showState(state, text) {
   if (live.dataset.state === state) return;
   live.dataset.state = state;
-  live.textContent = words;
+  live.textContent = text;
 }
 
-/** Opens the stream. The browser reconnects and resumes by itself; a rejected stream is opened again here. */
+/** Opens the stream. The browser reconnects and resumes by itself; a refused stream is opened again. */
 function follow() {
   const resumes = lastEventId !== null;
   let first = true;
@@ -208,8 +208,8 @@ function follow() {
   source.addEventListener("error", async () => {
     showState("reconnecting", "Reconnecting…");
     if (source.readyState !== EventSource.CLOSED) return;
-    const again = resumes || !first || (await loadNewest(false));
-    if (again) setTimeout(follow, REOPEN_AFTER);
+    const retry = resumes || !first || (await loadNewest(false));
+    if (retry) setTimeout(follow, REOPEN_AFTER);
     else showState("off", "Not live");
   });
 }
@@ -235,7 +235,7 @@ async function refreshLetters() {
   count.hidden = items.length === 0;
   byId("dead-note").textContent = items.length
     ? "Messages that could not be processed are kept here."
-    : "None. All messages so far were processed.";
+    : "None. All messages have been processed.";
 }
 
 async function loadOlderLetters() {
@@ -245,12 +245,12 @@ async function loadOlderLetters() {
   olderLetters.hidden = !next;
 }
 
-/** Ignores a failure to fetch dead letters; the next interval tries again. */
-const ignoreErrors = (task) => () => task().catch((error) => console.warn(error));
+/** Logs a failure to fetch dead letters without showing it; the next interval retries. */
+const logErrors = (task) => () => task().catch((error) => console.warn(error));
 
 older.addEventListener("click", loadOlder);
-olderLetters.addEventListener("click", ignoreErrors(loadOlderLetters));
-setInterval(ignoreErrors(refreshLetters), DEAD_LETTERS_EVERY);
-document.addEventListener("visibilitychange", ignoreErrors(refreshLetters));
-ignoreErrors(refreshLetters)();
+olderLetters.addEventListener("click", logErrors(loadOlderLetters));
+setInterval(logErrors(refreshLetters), DEAD_LETTERS_INTERVAL);
+document.addEventListener("visibilitychange", logErrors(refreshLetters));
+logErrors(refreshLetters)();
 follow();

@@ -1,4 +1,4 @@
-"""What a person is called: the name of his key where people log in; elsewhere what he says, and any name will do."""
+"""The name of the current user: that of the API key, or without login the name that the user has chosen."""
 
 from urllib.parse import quote, unquote
 
@@ -7,31 +7,31 @@ from werkzeug.wrappers import Response
 
 from services.common.identity import Role
 from services.common.web.problems import Problem
-from services.web.auth.session_guard import me
+from services.web.auth.session_guard import current_user
 
 _A_YEAR = 365 * 24 * 3600
 
 
-def called(role: Role) -> str:
-    """Return the name that the person goes by in a role, empty if there is none yet."""
-    return known_as(role) or unquote(request.cookies.get(role, ""))
+def user_name(role: Role) -> str:
+    """Return the user's name in a role, empty if the user has not chosen one yet."""
+    return fixed_name(role) or unquote(request.cookies.get(role, ""))
 
 
-def known_as(role: Role) -> str | None:
-    """Return the name that a person who has logged in cannot change in a role; None where he may choose one.
+def fixed_name(role: Role) -> str | None:
+    """Return the name that a logged-in user cannot change in a role; None where the user may choose one.
 
-    An operator may look at the shop as any customer, but decides in his own name.
+    An operator may view the shop as any customer, but makes decisions under the operator's own name.
     """
-    somebody = me()
-    if somebody is None or (somebody.role is not role and role is Role.CUSTOMER):
+    user = current_user()
+    if user is None or (user.role is not role and role is Role.CUSTOMER):
         return None
-    return somebody.name
+    return user.name
 
 
-def remember(answer: Response, role: Role, name: str) -> Response:
-    """Return the answer, with which the browser keeps the name. Raises the 403 for who has logged in by another."""
-    if known_as(role) is not None:
-        raise Problem(403, "forbidden", "you have logged in by your name; it cannot be another here")
+def remember_name(answer: Response, role: Role, name: str) -> Response:
+    """Set the cookie that keeps the name and return the answer. Raises the problem 403 for a fixed name."""
+    if fixed_name(role) is not None:
+        raise Problem(403, "forbidden", "the name belongs to your API key and cannot be changed here")
     secure = current_app.config["SESSION_COOKIE_SECURE"]
     answer.set_cookie(role, quote(name, safe=""), max_age=_A_YEAR, httponly=True, samesite="Lax", secure=secure)
     return answer

@@ -1,6 +1,6 @@
-"""Which pages are for which role, and the gate that asks everybody for his key once the console is to know people.
+"""Authentication of users by session, and which roles may see which pages.
 
-Without API keys, which is for loopback only, everybody may see every page and nobody needs to log in.
+Without API keys, which is possible on loopback only, every user may see every page and nobody logs in.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from services.web.pages import ROLES, wants_page
 _ALL = frozenset(Role)
 _STAFF = frozenset({Role.OPERATOR})
 
-PAGES: Mapping[str, frozenset[Role]] = {
+ALLOWED_ROLES: Mapping[str, frozenset[Role]] = {
     "home": _ALL,
     "live": _ALL,
     "customer": _STAFF | {Role.CUSTOMER},
@@ -32,89 +32,90 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "support": _STAFF,
     "operator": _STAFF,
 }
-"""Roles by group of pages, which is a blueprint."""
+"""The roles that may see the pages of each blueprint."""
 
-FOR_EVERYBODY = frozenset({"shared", "login"})
-"""The groups that need no login: styles and scripts, and the login itself."""
+PUBLIC = frozenset({"shared", "login"})
+"""The blueprints that need no login: styles and scripts, and the login page."""
 
 _HEALTH = frozenset({"/healthz", "/readyz"})
 _KEY = "key"
-_LASTS = timedelta(hours=12)
+_SESSION_LIFETIME = timedelta(hours=12)
 
 
 class SessionGuard:
-    """Lets in who has logged in with an API key. Without keys it stands open."""
+    """Admits users who have logged in with an API key. Without keys it admits every request."""
 
     def __init__(self, keys: ApiKeys | None, secret_file: Path | None) -> None:
         self.keys, self._secret_file = keys, secret_file
 
     def protect(self, app: Flask, *, behind_tls: bool) -> None:
-        """Ask at every page of the application, and tell its templates who asks for it. Raises SecretError."""
+        """Check every request of the application, and give its templates the current user. Raises SecretError."""
         app.config.update(SESSION_COOKIE_SECURE=behind_tls, SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
-        app.jinja_env.globals.update(may=may, csrf_field=lambda: _csrf_field() if self.keys else "")
-        app.context_processor(self._told_to_templates)
+        app.jinja_env.globals.update(can_view=can_view, csrf_field=lambda: _csrf_field() if self.keys else "")
+        app.context_processor(self._template_context)
         if self.keys is None:
             return
         if self._secret_file is None:
-            raise SecretError("with API_KEYS_SECRET_STORE it must be said which file")
+            raise SecretError("it must be set when API_KEYS_SECRET_STORE is set")
         app.secret_key = session_secret(self._secret_file)
         app.config.update(
             SESSION_COOKIE_NAME="__Host-oms" if behind_tls else "oms",
-            PERMANENT_SESSION_LIFETIME=_LASTS,
-            # Else the cookie would go out with styles and scripts too, which caches of others may keep.
+            PERMANENT_SESSION_LIFETIME=_SESSION_LIFETIME,
+            # Otherwise the cookie would be sent with styles and scripts too, which shared caches may store.
             SESSION_REFRESH_EACH_REQUEST=False,
-            # As long as the session.
+            # The token is valid as long as the session.
             WTF_CSRF_TIME_LIMIT=None,
         )
-        app.before_request(self._ask)
-        app.teardown_request(_forget)
-        # Behind the gate, so that who has no session is sent to log in.
+        app.before_request(self._authenticate)
+        app.teardown_request(_stop_acting)
+        # After the guard, so that a user without a session is redirected to the login page.
         CSRFProtect(app)
 
     def log_in(self, key: str) -> Person | None:
-        """Begin a session for who has this key; None when there is no such key."""
-        found = self.keys.find(key) if self.keys else None
-        if found is None:
+        """Start a session for the owner of this key; return None if the key is unknown."""
+        known = self.keys.find(key) if self.keys else None
+        if known is None:
             return None
         session.clear()
-        session[_KEY], session.permanent = found.id, True
-        return found.person
+        session[_KEY], session.permanent = known.id, True
+        return known.person
 
-    def _ask(self) -> Response | None:
-        group = request.blueprint
-        if request.url_rule is None or group in FOR_EVERYBODY or request.url_rule.rule in _HEALTH:
+    def _authenticate(self) -> Response | None:
+        blueprint = request.blueprint
+        if request.url_rule is None or blueprint in PUBLIC or request.url_rule.rule in _HEALTH:
             return None
-        # The key is looked for each time, so that taking it away ends the session.
-        known = self._of_session()
-        if known is None:
+        # The key is read for each request, so that removing it ends its sessions.
+        key = self._session_key()
+        if key is None:
             session.clear()
             if wants_page():
-                return redirect(url_for("login.ask"), 303)
+                return redirect(url_for("login.login_page"), 303)
             raise Problem(401, "notAuthenticated", "log in first", challenge='Session realm="oms"')
-        if known.role not in PAGES.get(group or "", ()):
-            raise Problem(403, "forbidden", f"this page is not for the role {known.role}")
-        g.me, g.key, g.keys = known.person, known, self.keys
+        if key.role not in ALLOWED_ROLES.get(blueprint or "", ()):
+            raise Problem(403, "forbidden", f"the role {key.role} may not see this page")
+        g.user, g.key, g.keys = key.person, key, self.keys
         g.acting = ExitStack()
-        g.acting.enter_context(acting_for(known.person))
+        g.acting.enter_context(acting_for(key.person))
         return None
 
-    def _told_to_templates(self) -> dict[str, object]:
-        knows = self.keys is None or me() is not None
-        return {"roles": [one for one in ROLES if knows and may(one.endpoint.partition(".")[0])], "me": me()}
+    def _template_context(self) -> dict[str, object]:
+        admitted = self.keys is None or current_user() is not None
+        roles = [role for role in ROLES if admitted and can_view(role.endpoint.partition(".")[0])]
+        return {"roles": roles, "user": current_user()}
 
-    def _of_session(self) -> ApiKey | None:
+    def _session_key(self) -> ApiKey | None:
         key_id = session.get(_KEY)
         return self.keys.get(key_id) if self.keys and isinstance(key_id, str) else None
 
 
-def me() -> Person | None:
-    """Return who has logged in, None where nobody needs to."""
-    somebody: Person | None = g.get("me")
-    return somebody
+def current_user() -> Person | None:
+    """Return the logged-in user; None where users need not log in."""
+    user: Person | None = g.get("user")
+    return user
 
 
 def key_removed() -> Callable[[], bool]:
-    """Return what tells, also after the current request, whether the key of its session is gone."""
+    """Return a function that checks, also after the current request, whether the key of the session was removed."""
     keys: ApiKeys | None = g.get("keys")
     key: ApiKey | None = g.get("key")
     if keys is None or key is None:
@@ -122,23 +123,23 @@ def key_removed() -> Callable[[], bool]:
     return lambda: not keys.has(key)
 
 
-def may(group: str) -> bool:
-    """Tell whether whoever asks may see the pages of a group."""
-    somebody = me()
-    return somebody is None or somebody.role in PAGES[group]
+def can_view(blueprint: str) -> bool:
+    """Tell whether the current user may see the pages of a blueprint."""
+    user = current_user()
+    return user is None or user.role in ALLOWED_ROLES[blueprint]
 
 
-def home_of(person: Person) -> str:
-    """Return the endpoint of the page where somebody begins: his own, or where there are several, the one with all."""
-    own = [role.endpoint for role in ROLES if person.role in PAGES[role.endpoint.partition(".")[0]]]
-    return own[0] if len(own) == 1 else "home.home"
+def start_page(person: Person) -> str:
+    """Return the endpoint of a user's first page: the only page of the role, or the home page with all of them."""
+    endpoints = [role.endpoint for role in ROLES if person.role in ALLOWED_ROLES[role.endpoint.partition(".")[0]]]
+    return endpoints[0] if len(endpoints) == 1 else "home.home"
 
 
 def _csrf_field() -> Markup:
     return Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
 
 
-def _forget(_error: BaseException | None) -> None:
+def _stop_acting(_error: BaseException | None) -> None:
     acting: ExitStack | None = g.pop("acting", None)
     if acting is not None:
         acting.close()

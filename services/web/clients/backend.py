@@ -1,4 +1,4 @@
-"""The other services as the console uses them: every call by Dapr service invocation, each answer as it came."""
+"""The calls of the other services that the console makes, by Dapr service invocation."""
 
 import re
 import time
@@ -15,12 +15,12 @@ from services.common.web.problems import not_found
 Page = tuple[list[Json], str | None]
 """Items, and the cursor of the next page where there is one."""
 
-_SEARCH_FOR = 2.0
-"""Seconds: a filter searches a bounded part of the list at a time, so that a search may take many calls."""
+_SEARCH_TIMEOUT = 2.0
+"""Seconds; each call searches a bounded part of the list, so a filtered search may take many calls."""
 
 
 class Caller(Protocol):
-    """The part of the sidecar that is needed here."""
+    """The part of the sidecar that the console needs."""
 
     def invoke(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
@@ -28,11 +28,11 @@ class Caller(Protocol):
         """Call another service. Raises TransientError and RefusedError."""
 
     def page(self, service: str, path: str) -> Page:
-        """Return a page of another service's list; raises as `invoke`."""
+        """Return a page of another service's list; raises the same errors as `invoke`."""
 
 
-class _Naming:
-    """A caller whose errors say which service it was that did not answer."""
+class _NamedErrors:
+    """A caller whose transient errors name the service that failed."""
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
@@ -58,54 +58,54 @@ def _named(service: str) -> Iterator[None]:
 
 
 class Backend:
-    """What the console asks of the other services; every method raises TransientError and RefusedError."""
+    """Calls the other services; every method raises TransientError and RefusedError."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller = _Naming(caller)
+        self._caller = _NamedErrors(caller)
 
     def place(self, order_id: str, customer_id: str, lines: Mapping[str, int], total: int | None = None) -> Json:
-        """Send an order in, refused where its goods do not cost `total`, in cents; the same again is the same order."""
+        """Place an order; it is refused unless its goods cost `total`, in cents. A repeated call is the same order."""
         items = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
         body: Json = {"id": order_id, "customerId": customer_id, "items": items}
-        # A float is written with the fewest digits that are it, so to the cent far beyond any order's worth.
+        # A float is serialized with the fewest digits that identify it, so it is exact to the cent for any order.
         expected = {} if total is None else {"total": total / 100}
         return self._post("orderprocessing", "orders", body | expected)
 
     def order(self, order_id: str) -> Json:
         """Return an order."""
-        return self._get("orderprocessing", f"orders/{_order(order_id)}")
+        return self._get("orderprocessing", f"orders/{_order_segment(order_id)}")
 
     def timeline(self, order_id: str) -> list[Json]:
         """Return an order's steps, oldest first."""
-        return self._list("orderprocessing", f"orders/{_order(order_id)}/timeline")
+        return self._list("orderprocessing", f"orders/{_order_segment(order_id)}/timeline")
 
     def history(self, order_id: str) -> list[Json]:
-        """Return what the engine knows of the workflow instances that an order is made of."""
-        return self._list("orderprocessing", f"orders/{_order(order_id)}/history")
+        """Return the histories of the workflow instances of an order."""
+        return self._list("orderprocessing", f"orders/{_order_segment(order_id)}/history")
 
     def orders(self, limit: int, cursor: str | None = None, **filters: str) -> Page:
         """Return order lines, newest first, by `customerId` or `status`; searches for at most two seconds."""
-        found: list[Json] = []
-        ends = time.monotonic() + _SEARCH_FOR
+        lines: list[Json] = []
+        ends = time.monotonic() + _SEARCH_TIMEOUT
         while True:
-            query = _query(limit=str(limit - len(found)), cursor=cursor, **filters)
+            query = _query(limit=str(limit - len(lines)), cursor=cursor, **filters)
             items, cursor = self._caller.page("orderprocessing", f"orders?{query}")
-            found += items
-            if cursor is None or len(found) >= limit or time.monotonic() > ends:
-                return found, cursor
+            lines += items
+            if cursor is None or len(lines) >= limit or time.monotonic() > ends:
+                return lines, cursor
 
     def orders_by_id(self, ids: Sequence[str]) -> list[Json]:
-        """Return the lines of those of the orders that exist; at most 1,000."""
+        """Return the lines of the orders that exist, of at most 1,000 ids."""
         return self._list("orderprocessing", f"orders?{_query(ids=','.join(ids))}") if ids else []
 
     def act(self, order_id: str, action: str) -> Json:
-        """Send the customer's decision: amend or cancel."""
-        return self._post("orderprocessing", f"orders/{_order(order_id)}/action", {"action": action})
+        """Send the customer's action: amend or cancel."""
+        return self._post("orderprocessing", f"orders/{_order_segment(order_id)}/action", {"action": action})
 
     def approve(self, order_id: str, approver: str, approved: bool) -> Json:
         """Send the approver's decision."""
         body = {"approver": approver, "approved": approved}
-        return self._post("orderprocessing", f"orders/{_order(order_id)}/approve", body)
+        return self._post("orderprocessing", f"orders/{_order_segment(order_id)}/approve", body)
 
     def pending_shipments(self, limit: int, cursor: str | None = None) -> Page:
         """Return lines of shipments that are neither delivered nor cancelled, newest first."""
@@ -113,31 +113,31 @@ class Backend:
 
     def report(self, shipment_id: str, status: str) -> Json:
         """Send the courier's report: dispatched or delivered."""
-        return self._post("orderprocessing", f"shipments/{_part(shipment_id)}/status", {"status": status})
+        return self._post("orderprocessing", f"shipments/{_segment(shipment_id)}/status", {"status": status})
 
-    def figures(self, of: str = "orders") -> Json:
-        """Return `workerCount`, `backlog` and, of orders, `completeRate`; `of` is orders, charge or shipments."""
-        return self._get("orderprocessing", f"{of}/stats")
+    def stats(self, kind: str) -> Json:
+        """Return `workerCount`, `backlog` and, for orders, `completeRate`; `kind` is orders, charge or shipments."""
+        return self._get("orderprocessing", f"{kind}/stats")
 
     def items(self) -> list[Json]:
         """Return the catalogue with its stock."""
         return self._list("inventory", "inventory")
 
     def reprice(self, sku: str, item: Json) -> Json:
-        """Create or change an item: `unitPrice` in cents, `name` and `brand` where given."""
-        return self._caller.invoke("inventory", "PUT", f"inventory/{_part(sku)}", item)
+        """Create or update an item: `unitPrice` in cents, optionally `name` and `brand`."""
+        return self._caller.invoke("inventory", "PUT", f"inventory/{_segment(sku)}", item)
 
     def restock(self, sku: str, warehouse: str, quantity: int, key: str) -> Json:
-        """Put goods on a shelf, once for the idempotency key."""
-        path, body = f"inventory/{_part(sku)}/restock", {"warehouse": warehouse, "quantity": quantity}
+        """Add stock to a warehouse, once for each idempotency key."""
+        path, body = f"inventory/{_segment(sku)}/restock", {"warehouse": warehouse, "quantity": quantity}
         return self._caller.invoke("inventory", "POST", path, body, {"Idempotency-Key": key})
 
     def ledger(self, order_id: str) -> Json:
-        """Return what was charged and refunded for an order."""
+        """Return the charges and refunds of an order."""
         return self._get("billing", f"ledger?{_query(orderId=order_id)}")
 
     def fraud_settings(self) -> Json:
-        """Return `limit`, in cents, 0 for none, and `maintenanceMode`."""
+        """Return `limit`, in cents (0 for none), and `maintenanceMode`."""
         return self._get("fraud", "settings")
 
     def set_fraud_limit(self, limit: int) -> Json:
@@ -145,11 +145,11 @@ class Backend:
         return self._post("fraud", "limit", {"limit": limit})
 
     def set_fraud_maintenance(self, enabled: bool) -> Json:
-        """Switch fraud's maintenance on or off."""
+        """Turn the maintenance mode of the fraud check on or off."""
         return self._post("fraud", "maintenance", {"enabled": enabled})
 
     def reset_fraud(self) -> Json:
-        """Clear tallies, limit and maintenance."""
+        """Reset the customers' totals, the limit and the maintenance mode."""
         return self._post("fraud", "reset", {})
 
     def shipping_settings(self) -> Json:
@@ -157,23 +157,23 @@ class Backend:
         return self._get("shipping", "shipping/settings")
 
     def set_shipping(self, active: bool) -> Json:
-        """Allow bookings or stop them."""
+        """Turn bookings on or off."""
         return self._post("shipping", "shipping/activate" if active else "shipping/deactivate", {})
 
     def events(self, order_id: str) -> list[Json]:
-        """Return an order's events as the feed has them, newest first."""
+        """Return an order's events from the feed, newest first."""
         return self._list("notifications", f"events?{_query(orderId=order_id, limit='1000')}")
 
     def chaos(self, service: str) -> Json:
-        """Return how much chaos there is in a service; refused with 404 where chaos is not enabled."""
+        """Return the fault injection settings of a service; refused with 404 if chaos is not enabled."""
         return self._get(service, "chaos")
 
     def set_chaos(self, service: str, settings: Json) -> Json:
-        """Set `failures` and `lostWrites`, shares from 0 to 1, and `crashesPerMinute` in a service."""
+        """Set `failures` and `lostWrites`, shares from 0 to 1, and `crashesPerMinute` of a service."""
         return self._caller.invoke(service, "PUT", "chaos", settings)
 
     def crash(self, service: str) -> Json:
-        """Have a process of the service die, as by a crash; refused with 404 where chaos is not enabled."""
+        """Crash a process of the service; refused with 404 if chaos is not enabled."""
         return self._post(service, "chaos/crash", {})
 
     def _get(self, service: str, path: str) -> Json:
@@ -190,16 +190,16 @@ def _query(**parameters: str | None) -> str:
     return urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
-def _order(order_id: str) -> str:
-    """Return an order's id as a part of a path. Raises the problem 404 for what no order can be read by."""
-    # By the path of this one orderprocessing gives its figures.
+def _order_segment(order_id: str) -> str:
+    """Return an order id as a path segment. Raises the problem 404 for an invalid id."""
+    # orders/stats is another resource.
     if order_id == "stats" or re.fullmatch(ORDER_ID_PATTERN, order_id) is None:
         raise not_found("order", order_id)
     return order_id
 
 
-def _part(text: str) -> str:
-    """Return a text as one part of a path. Raises the problem 404 for what cannot be one."""
+def _segment(text: str) -> str:
+    """Return a text as one path segment. Raises the problem 404 for a text that cannot be one."""
     if not is_path_segment(text):
-        raise not_found("thing", text)
+        raise not_found("resource", text)
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""Follows the feed of order events, over Dapr service invocation, and hands each event on."""
+"""Follows the feed of order events, over Dapr service invocation."""
 
 import json
 import threading
@@ -12,30 +12,30 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
-_PAUSE = 1.0
-_SILENCE = 40.0
-"""The feed says every 15 seconds that it lives."""
+_RETRY_AFTER = 1.0
+_READ_TIMEOUT = 40.0
+"""Seconds; the feed sends a keep-alive every 15 seconds."""
 
 
 class Source(Protocol):
-    """The part of the sidecar that is needed here."""
+    """The part of the sidecar that the console needs to follow the feed."""
 
     def follow(
-        self, service: str, path: str, headers: Mapping[str, str], silence: float
+        self, service: str, path: str, headers: Mapping[str, str], timeout: float
     ) -> AbstractContextManager[Iterator[str]]:
-        """Lend the lines of another service's stream. Raises TransientError."""
+        """Open another service's stream and yield its lines. Raises TransientError."""
 
 
 @dataclass(frozen=True)
 class ServerSentEvent:
-    """One event of a stream; without data it only moves the id on."""
+    """One event of a stream; an event without data only updates the last id."""
 
     id: str | None
     data: str
 
 
-def parsed(lines: Iterable[str]) -> Iterator[ServerSentEvent]:
-    """Return the events that the lines of a stream of server-sent events are made of."""
+def parse_events(lines: Iterable[str]) -> Iterator[ServerSentEvent]:
+    """Parse the lines of a stream of server-sent events."""
     event_id, data = None, list[str]()
     for line in lines:
         field, _, value = line.partition(":")
@@ -50,37 +50,37 @@ def parsed(lines: Iterable[str]) -> Iterator[ServerSentEvent]:
 
 
 class FeedFollower:
-    """Hands each event of the feed to `tell`, and to `connected` whether it follows.
+    """Passes each event of the feed to `on_event`, and changes of the connection to `on_connection`.
 
-    After a break it goes on behind the event that it has heard last.
+    After a disconnect it resumes after the last event that it received.
     """
 
     def __init__(
-        self, source: Source, tell: Callable[[dict[str, Any]], None], connected: Callable[[bool], None]
+        self, source: Source, on_event: Callable[[dict[str, Any]], None], on_connection: Callable[[bool], None]
     ) -> None:
-        self._source, self._tell, self._connected = source, tell, connected
+        self._source, self._on_event, self._on_connection = source, on_event, on_connection
         self._last_id: str | None = None
 
-    def run(self, stopping: threading.Event, pause: float = _PAUSE) -> None:
-        """Follow the feed until told to stop."""
+    def run(self, stopping: threading.Event, retry_after: float = _RETRY_AFTER) -> None:
+        """Follow the feed until `stopping` is set."""
         while not stopping.is_set():
             try:
                 self._follow(stopping)
             except TransientError as error:
-                self._connected(False)
-                log.info("the feed is not heard", extra={"cause": str(error)})
+                self._on_connection(False)
+                log.info("the event feed is disconnected", extra={"cause": str(error)})
             except Exception:
-                self._connected(False)
-                log.exception("the feed could not be followed")
-            stopping.wait(pause)
+                self._on_connection(False)
+                log.exception("could not follow the event feed")
+            stopping.wait(retry_after)
 
     def _follow(self, stopping: threading.Event) -> None:
         headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
-        with self._source.follow("notifications", "events/stream", headers, _SILENCE) as lines:
-            self._connected(True)
-            for event in parsed(lines):
+        with self._source.follow("notifications", "events/stream", headers, _READ_TIMEOUT) as lines:
+            self._on_connection(True)
+            for event in parse_events(lines):
                 if stopping.is_set():
                     return
                 if event.data:
-                    self._tell(json.loads(event.data))
+                    self._on_event(json.loads(event.data))
                 self._last_id = event.id or self._last_id

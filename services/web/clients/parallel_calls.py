@@ -1,4 +1,4 @@
-"""Calls made side by side, so that a page of many does not take as long as all of them in turn."""
+"""Parallel calls to other services, so that a page with many calls does not wait for them one by one."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,57 +15,57 @@ from services.web.clients.problems import problem_of
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AT_ONCE = 32
-_OF_ONE_PAGE = 8
-_REMEMBERED = 2000
+_MAX_THREADS = 32
+_MAX_PER_PAGE = 8
+_CACHE_SIZE = 2000
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What a call returned, or the problem that kept it from that."""
+    """The result of a call, or the problem it failed with."""
 
     value: R | None = None
     problem: Problem | None = None
 
 
-class SideBySide:
-    """Makes calls of other services: of one page at most eight at a time, so that no page takes all places."""
+class ParallelCalls:
+    """Calls other services in parallel, at most eight calls at a time for each page, so that no page blocks others."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="side-by-side")
+        self._pool = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="parallel-calls")
 
-    def each(self, call: Callable[[T], R], things: Sequence[T]) -> list[Outcome[R]]:
-        """Call with each of the things, and return what became of each, in their order."""
-        room, futures = BoundedSemaphore(_OF_ONE_PAGE), list[Future[Outcome[R]]]()
-        for thing in things:
-            room.acquire()
-            # The context holds the trace, which goes along with every call.
-            future = self._pool.submit(copy_context().run, _outcome, call, thing)
-            future.add_done_callback(lambda _: room.release())
+    def map(self, call: Callable[[T], R], arguments: Sequence[T]) -> list[Outcome[R]]:
+        """Call with each argument and return the outcomes in the order of the arguments."""
+        slots, futures = BoundedSemaphore(_MAX_PER_PAGE), list[Future[Outcome[R]]]()
+        for argument in arguments:
+            slots.acquire()
+            # The context holds the trace, which every call continues.
+            future = self._pool.submit(copy_context().run, _outcome, call, argument)
+            future.add_done_callback(lambda _: slots.release())
             futures.append(future)
         return [future.result() for future in futures]
 
 
-class Facts(Generic[R]):
-    """Reads what belongs to the lines of a list; what `stays` is read once: a live page asks again and again."""
+class CachedReader(Generic[R]):
+    """Reads values by key in parallel; those that are `cacheable` are read once, since a live page reads often."""
 
-    def __init__(self, calls: SideBySide, read: Callable[[str], R], stays: Callable[[R], bool]) -> None:
-        self._calls, self._read, self._stays = calls, read, stays
-        self._known: LruCache[R] = LruCache(_REMEMBERED)
+    def __init__(self, calls: ParallelCalls, read: Callable[[str], R], cacheable: Callable[[R], bool]) -> None:
+        self._calls, self._read, self._cacheable = calls, read, cacheable
+        self._cache: LruCache[R] = LruCache(_CACHE_SIZE)
 
-    def of(self, keys: Sequence[str]) -> dict[str, R]:
-        """Return the facts by key; those that cannot be read right now are left out."""
-        known = {key: self._known.get(key) for key in dict.fromkeys(keys)}
-        unknown = [key for key, fact in known.items() if fact is None]
-        for key, outcome in zip(unknown, self._calls.each(self._read, unknown), strict=True):
-            known[key] = outcome.value
-            if outcome.value is not None and self._stays(outcome.value):
-                self._known.put(key, outcome.value)
-        return {key: fact for key, fact in known.items() if fact is not None}
+    def read(self, keys: Sequence[str]) -> dict[str, R]:
+        """Return the values by key, without those that cannot be read now."""
+        values = {key: self._cache.get(key) for key in dict.fromkeys(keys)}
+        missing = [key for key, value in values.items() if value is None]
+        for key, outcome in zip(missing, self._calls.map(self._read, missing), strict=True):
+            values[key] = outcome.value
+            if outcome.value is not None and self._cacheable(outcome.value):
+                self._cache.put(key, outcome.value)
+        return {key: value for key, value in values.items() if value is not None}
 
 
-def _outcome(call: Callable[[T], R], thing: T) -> Outcome[R]:
+def _outcome(call: Callable[[T], R], argument: T) -> Outcome[R]:
     try:
-        return Outcome(value=call(thing))
+        return Outcome(value=call(argument))
     except (RefusedError, TransientError) as error:
         return Outcome(problem=problem_of(error))

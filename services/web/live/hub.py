@@ -1,4 +1,4 @@
-"""What is new, for every open page: one ring of messages, which each stream follows at its own pace."""
+"""Publishes messages to every open page: one buffer of messages, which each stream reads at its own speed."""
 
 import json
 import re
@@ -12,203 +12,195 @@ from typing import Any
 
 from services.common.web.stream_slots import StreamSlots
 
-_RING = 5000
-_LOOK_EVERY = 1.0
-"""Seconds: so often a stream looks whether somebody still listens; its place is needed by others."""
+_BUFFER_SIZE = 5000
+_CHECK_EVERY = 1.0
+"""Seconds between a stream's checks that its client is still connected; an abandoned stream must free its slot."""
 _RETRY_MILLISECONDS = 1000
 
 ORDER_EVENT = "order-event"
-"""Something happened to an order: its feed event."""
-FIGURES = "figures"
-"""The figures of the last second."""
+"""An event of an order, from the feed."""
+METRICS = "figures"
+"""The metrics of the last second."""
 FEED = "feed"
-"""Whether the console hears of what happens: `{"connected"}`."""
+"""Whether the console receives the event feed: `{"connected"}`."""
 RESYNC = "resync"
-"""Something may have been missed: look again."""
+"""Messages may be missing: the page has to be fetched again."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One piece of news."""
+    """A message for the pages."""
 
     name: str
     data: Mapping[str, Any]
 
 
 class Hub:
-    """Hands every message to every stream. Threads may share it.
+    """Sends every message to every stream. Threads may share it.
 
-    `limit` streams may be open at once; in seconds, a stream that was quiet for `keep_alive` says that it lives, and
-    ends after `lifetime`, for the browser to open it anew.
+    At most `limit` streams are open at once. A stream sends a keep-alive after `keep_alive` seconds without a message,
+    and ends after `lifetime` seconds; the browser then reconnects.
     """
 
     def __init__(self, limit: int, keep_alive: float = 15.0, lifetime: float = 600.0) -> None:
-        self._keep_alive, self._lifetime = keep_alive, lifetime
-        self._places = StreamSlots(limit, "pages")
+        self.keep_alive, self.lifetime = keep_alive, lifetime
+        self._slots = StreamSlots(limit, "pages")
         self._changed = threading.Condition()
-        self._ring: deque[Message] = deque(maxlen=_RING)
+        self._messages: deque[Message] = deque(maxlen=_BUFFER_SIZE)
         self._next = 0
         self._name = secrets.token_hex(4)
-        self._ended = False
+        self._shut_down = False
         self._connected = False
-        self._watching = 0
+        self._metrics_streams = 0
 
     @property
-    def watched(self) -> bool:
-        """Tell whether a stream is open that wants figures."""
-        return self._watching > 0
+    def metrics_wanted(self) -> bool:
+        """Whether an open stream receives metrics."""
+        return self._metrics_streams > 0
 
     @property
-    def hearing(self) -> bool:
-        """Tell whether the console hears of what happens."""
+    def connected(self) -> bool:
+        """Whether the console receives the event feed."""
         return self._connected
 
-    def tell(self, name: str, data: Mapping[str, Any]) -> None:
-        """Hand a message to every stream."""
+    def publish(self, name: str, data: Mapping[str, Any]) -> None:
+        """Send a message to every stream."""
         with self._changed:
-            self._ring.append(Message(name, data))
+            self._messages.append(Message(name, data))
             self._next += 1
             self._changed.notify_all()
 
-    def connected(self, connected: bool) -> None:
-        """Note whether the console hears of what happens, and tell when that changes."""
+    def set_connected(self, connected: bool) -> None:
+        """Set whether the console receives the event feed, and publish a change."""
         if connected != self._connected:
             self._connected = connected
-            self.tell(FEED, {"connected": connected})
+            self.publish(FEED, {"connected": connected})
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """End all streams."""
         with self._changed:
-            self._ended = True
+            self._shut_down = True
             self._changed.notify_all()
 
     def open(
         self,
         last_id: str | None,
         order_id: str | None,
-        figures: bool,
-        gone: Callable[[], bool] = lambda: False,
+        metrics: bool,
+        disconnected: Callable[[], bool] = lambda: False,
         hints: bool = False,
-        who: str | None = None,
+        user: str | None = None,
     ) -> "Stream":
-        """Open a stream behind the message `last_id`, of one order or of all, with figures or without.
+        """Open a stream after the message `last_id`, of one order or of all, with or without metrics.
 
-        With `hints` it tells that something happened to an order, but not what and to which.
-
-        It ends when its listener is `gone`. The caller closes it. Raises the problem 503 when too many are open, and
-        429 when too many are for `who`.
+        With `hints`, order events are sent without their data. The stream ends when `disconnected` returns true. The
+        caller closes it. Raises the problem 503 when too many streams are open, 429 when too many are open for `user`.
         """
-        self._places.acquire(who)
-        if figures:
+        self._slots.acquire(user)
+        if metrics:
             with self._changed:
-                self._watching += 1
-        return Stream(self, last_id, order_id, figures, gone, hints, who)
+                self._metrics_streams += 1
+        return Stream(self, last_id, order_id, metrics, disconnected, hints, user)
 
-    def close(self, figures: bool, who: str | None) -> None:
-        """Give a stream's place to another."""
-        if figures:
+    def release(self, metrics: bool, user: str | None) -> None:
+        """Free the slot of a stream."""
+        if metrics:
             with self._changed:
-                self._watching -= 1
-        self._places.release(who)
+                self._metrics_streams -= 1
+        self._slots.release(user)
 
     def position(self, last_id: str | None) -> int | None:
-        """Return where to go on behind a message id, at the end without one, None when that is not known any more."""
+        """Return the position after a message, the end without an id, None when the message is no longer known."""
         if not last_id:
             return self._next
         name, _, number = last_id.partition("-")
         # Bounded: int() raises ValueError for thousands of digits.
         if name != self._name or not re.fullmatch(r"[0-9]{1,15}", number):
             return None
-        return int(number) if self._next - len(self._ring) <= int(number) <= self._next else None
+        return int(number) if self._next - len(self._messages) <= int(number) <= self._next else None
 
-    def after(self, position: int, wait: float) -> tuple[list[Message], int, bool]:
-        """Wait for what comes at `position` for so long; return it, the next position, and whether anything is missed.
+    def after(self, position: int, timeout: float) -> tuple[list[Message], int, bool]:
+        """Wait for messages after `position`; return them, the next position, and whether any are missing.
 
-        Raises HubEnded when there will be no more.
+        Raises HubShutDown when no more messages will come.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._next > position or self._ended, wait)
-            if self._ended:
-                raise HubEnded
-            first = self._next - len(self._ring)
-            new = list(self._ring)[max(position - first, 0) :] if self._next > position else []
+            self._changed.wait_for(lambda: self._next > position or self._shut_down, timeout)
+            if self._shut_down:
+                raise HubShutDown
+            first = self._next - len(self._messages)
+            new = list(self._messages)[max(position - first, 0) :] if self._next > position else []
             return new, self._next, position < first
 
-    def id_of(self, position: int) -> str:
-        """Return the id by which a stream goes on at a position."""
+    def id_at(self, position: int) -> str:
+        """Return the message id with which a stream resumes at a position."""
         return f"{self._name}-{position}"
 
-    def first_words(self) -> Message:
-        """Return what each stream says first."""
+    def feed_state(self) -> Message:
+        """Return the message that starts each stream and serves as its keep-alive."""
         return Message(FEED, {"connected": self._connected})
 
-    @property
-    def pace(self) -> tuple[float, float]:
-        """Return `keep_alive` and `lifetime`."""
-        return self._keep_alive, self._lifetime
 
-
-class HubEnded(Exception):
-    """There will be no more messages."""
+class HubShutDown(Exception):
+    """No more messages will come."""
 
 
 class Stream:
-    """One stream of server-sent events; iterating gives its text, piece by piece."""
+    """A stream of server-sent events; iterate over it for its text."""
 
     def __init__(
         self,
         hub: Hub,
         last_id: str | None,
         order_id: str | None,
-        figures: bool,
-        gone: Callable[[], bool],
+        metrics: bool,
+        disconnected: Callable[[], bool],
         hints: bool,
-        who: str | None,
+        user: str | None,
     ) -> None:
-        self._hub, self._last_id, self._order_id, self._figures = hub, last_id, order_id, figures
-        self._gone, self._hints, self._who = gone, hints, who
+        self._hub, self._last_id, self._order_id, self._metrics = hub, last_id, order_id, metrics
+        self._disconnected, self._hints, self._user = disconnected, hints, user
         self._closing = threading.Lock()
         self._closed = False
 
     def __iter__(self) -> Iterator[str]:
-        keep_alive, lifetime = self._hub.pace
-        ends = time.monotonic() + lifetime
-        found = self._hub.position(self._last_id)
-        position = found if found is not None else self._hub.position(None) or 0
-        yield f"retry: {_RETRY_MILLISECONDS}\n" + self._text(self._hub.first_words(), position)
-        if found is None:
-            yield self._text(Message(RESYNC, {}), position)
-        spoke = time.monotonic()
-        while time.monotonic() < ends and not self._gone():
+        keep_alive, ends = self._hub.keep_alive, time.monotonic() + self._hub.lifetime
+        resumed = self._hub.position(self._last_id)
+        position = resumed if resumed is not None else self._hub.position(None) or 0
+        yield f"retry: {_RETRY_MILLISECONDS}\n" + self._format(self._hub.feed_state(), position)
+        if resumed is None:
+            yield self._format(Message(RESYNC, {}), position)
+        sent_at = time.monotonic()
+        while time.monotonic() < ends and not self._disconnected():
             try:
-                messages, position, missed = self._hub.after(position, min(keep_alive, _LOOK_EVERY))
-            except HubEnded:
+                messages, position, missed = self._hub.after(position, min(keep_alive, _CHECK_EVERY))
+            except HubShutDown:
                 return
-            text = self._text(Message(RESYNC, {}), position) if missed else self._told(messages, position)
-            if not text and time.monotonic() - spoke >= keep_alive:
-                # A page cannot see a comment; by this it knows that the stream lives.
-                text = self._text(self._hub.first_words(), position)
+            text = self._format(Message(RESYNC, {}), position) if missed else self._format_all(messages, position)
+            if not text and time.monotonic() - sent_at >= keep_alive:
+                # Scripts cannot see a comment, so the keep-alive is a message.
+                text = self._format(self._hub.feed_state(), position)
             if text:
                 yield text
-                spoke = time.monotonic()
+                sent_at = time.monotonic()
 
     def close(self) -> None:
-        """Give the stream's place to another; may be called more than once."""
+        """Free the stream's slot; may be called more than once."""
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._hub.close(self._figures, self._who)
+                self._hub.release(self._metrics, self._user)
 
-    def _told(self, messages: Sequence[Message], end: int) -> str:
-        """Return the text of those messages that are wanted, each with its own id; `end` is behind the last one."""
+    def _format_all(self, messages: Sequence[Message], end: int) -> str:
+        """Return the text of the wanted messages, each with its own id; `end` is the position after the last one."""
         numbered = enumerate(messages, end - len(messages) + 1)
-        return "".join(self._text(one, position) for position, one in numbered if self._wants(one))
+        return "".join(self._format(message, position) for position, message in numbered if self._wants(message))
 
     def _wants(self, message: Message) -> bool:
         if message.name == ORDER_EVENT:
             return self._order_id in (None, message.data.get("orderId"))
-        return message.name != FIGURES or self._figures
+        return message.name != METRICS or self._metrics
 
-    def _text(self, message: Message, position: int) -> str:
+    def _format(self, message: Message, position: int) -> str:
         data = {} if self._hints and message.name == ORDER_EVENT else message.data
-        return f"id: {self._hub.id_of(position)}\nevent: {message.name}\ndata: {json.dumps(data)}\n\n"
+        return f"id: {self._hub.id_at(position)}\nevent: {message.name}\ndata: {json.dumps(data)}\n\n"

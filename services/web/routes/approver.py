@@ -1,4 +1,4 @@
-"""The approver's page: the orders that wait for a decision."""
+"""The approver's page: the orders that need approval."""
 
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
@@ -6,53 +6,56 @@ from werkzeug.wrappers import Response
 from services.common.identity import Role
 from services.common.json_models import Name, Request
 from services.common.web.base_app import parse
-from services.web.auth.current_user import called, known_as, remember
+from services.web.auth.current_user import fixed_name, remember_name, user_name
 from services.web.clients.backend import Backend
-from services.web.clients.parallel_calls import Facts, SideBySide
-from services.web.pages import done, show
-from services.web.views.approvals import Decision, case_of
+from services.web.clients.parallel_calls import CachedReader, ParallelCalls
+from services.web.pages import form_succeeded, render_page
+from services.web.views.approvals import Decision, approval_case
 
 _ROLE = Role.APPROVER
-_LISTED = 20
+_PAGE_SIZE = 20
 
 
 class ApproverName(Request):
-    """Who decides; it goes on record with the decision."""
+    """The name under which the approver's decisions are recorded."""
 
     approver: Name
 
 
-def approver_routes(backend: Backend, calls: SideBySide) -> Blueprint:
+def approver_routes(backend: Backend, calls: ParallelCalls) -> Blueprint:
     """Return the approver's pages."""
     routes = Blueprint("approver", __name__, url_prefix="/approvals")
-    cases = Facts(calls, lambda order_id: case_of(backend.order(order_id)), stays=lambda case: case.waits)
+    reader = CachedReader(
+        calls, lambda order_id: approval_case(backend.order(order_id)), cacheable=lambda case: case.open
+    )
 
     @routes.get("/")
     def approvals() -> str:
-        lines, cursor = backend.orders(_LISTED, request.args.get("cursor"), status="approvalRequired")
-        known = cases.of([line["id"] for line in lines])
-        # A list may be a moment behind the order itself.
-        waiting = [line for line in lines if line["id"] not in known or known[line["id"]].waits]
-        return show(
+        lines, cursor = backend.orders(_PAGE_SIZE, request.args.get("cursor"), status="approvalRequired")
+        cases = reader.read([line["id"] for line in lines])
+        # A line of the list may be older than the order itself.
+        open_orders = [line for line in lines if line["id"] not in cases or cases[line["id"]].open]
+        return render_page(
             "approver/approvals.html",
-            orders=waiting,
-            cases=known,
+            orders=open_orders,
+            cases=cases,
             cursor=cursor,
-            approver=called(_ROLE),
-            fixed=known_as(_ROLE) is not None,
+            approver=user_name(_ROLE),
+            name_is_fixed=fixed_name(_ROLE) is not None,
         )
 
     @routes.post("/name")
-    def be() -> Response:
+    def set_name() -> Response:
         approver = parse(ApproverName, {"approver": request.form.get("approver", "").strip()}).approver
-        return remember(done(url_for("approver.approvals"), f"You decide as {approver} now."), _ROLE, approver)
+        message = f"Your decisions are now recorded under the name {approver}."
+        return remember_name(form_succeeded(url_for("approver.approvals"), message), _ROLE, approver)
 
     @routes.post("/orders/<order_id>")
     def decide(order_id: str) -> Response:
-        form = parse(Decision, {"approver": called(_ROLE), "decision": request.form.get("decision", "")})
+        form = parse(Decision, {"approver": user_name(_ROLE), "decision": request.form.get("decision", "")})
         approved = form.decision == "approve"
         backend.approve(order_id, form.approver, approved)
-        said = f"Order {order_id} is {'approved' if approved else 'rejected'}."
-        return done(url_for("approver.approvals", cursor=request.form.get("cursor") or None), said)
+        message = f"Order {order_id} is {'approved' if approved else 'rejected'}."
+        return form_succeeded(url_for("approver.approvals", cursor=request.form.get("cursor") or None), message)
 
     return routes

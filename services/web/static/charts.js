@@ -1,38 +1,38 @@
-// Line charts over time, drawn anew at most once a second; colours are Bootstrap's, so that they follow light and dark.
+// Line charts over time, redrawn at most once a second, in Bootstrap's colors for light and dark mode.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const figure = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
-/** Of the usual distance between points; those that are further apart are not joined. */
+/** A multiple of the usual distance between points; points that are further apart are not connected. */
 const GAP = 2.5;
 const SECOND = 1000;
-const PIXELS_A_POINT = 2;
+const PIXELS_PER_POINT = 2;
 /** In pixels. */
-const ALONE = 2;
+const SINGLE_POINT_RADIUS = 2;
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--bs-${name}`).trim();
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--bs-${name}`).trim();
 
-/** Returns one point for each step; of those that fall together, the highest is shown. */
+/** Returns at most one point per step: the highest of those that fall into it. */
 function thin(points, step) {
   if (step <= SECOND) return points;
   const kept = new Map();
   for (const point of points) {
-    const place = Math.floor(point.x / step);
-    const known = kept.get(place);
-    if (!known || (point.y ?? -1) > (known.y ?? -1)) kept.set(place, point);
+    const slot = Math.floor(point.x / step);
+    const highest = kept.get(slot);
+    if (!highest || (point.y ?? -1) > (highest.y ?? -1)) kept.set(slot, point);
   }
   return [...kept.values()];
 }
 
-/** Returns how large a point is: one without neighbours would not be seen as a line. */
+/** Returns the radius of a point: only a point without neighbors, which no line shows, is drawn. */
 function radius({ dataset, dataIndex: at }) {
   const near = (other) => other && other.y !== null && Math.abs(other.x - dataset.data[at].x) <= dataset.spanGaps;
-  return near(dataset.data[at - 1]) || near(dataset.data[at + 1]) ? 0 : ALONE;
+  return near(dataset.data[at - 1]) || near(dataset.data[at + 1]) ? 0 : SINGLE_POINT_RADIUS;
 }
 
-/** A chart of a few lines: each has a `name`, a `colour` of Bootstrap's, and `of`, which reads its value from a point.
- * `missing` is said of what has no value, where the line has no words of its own. */
+/** A chart of a few lines: each has a `name`, one of Bootstrap's colors, and `of`, which reads its value from a point.
+ * `missing` is the text for a line without a value, unless the line has its own. */
 export class LineChart {
-  constructor(box, { title, unit, lines, missing = "not known", stepped = false, most = 1 }) {
+  constructor(box, { title, unit, lines, missing = "unknown", stepped = false, most = 1 }) {
     this.lines = lines;
     this.title = title;
     this.unit = unit;
@@ -61,23 +61,23 @@ export class LineChart {
       },
     });
     this.paint();
-    this.say(undefined);
+    this.describe(undefined);
   }
 
-  /** Takes over the colours as they are now. */
+  /** Applies the current color scheme. */
   paint() {
     this.chart.data.datasets.forEach((set, number) => {
-      set.borderColor = set.backgroundColor = colour(this.lines[number].colour);
+      set.borderColor = set.backgroundColor = color(this.lines[number].color);
     });
     const { x, y } = this.chart.options.scales;
-    x.ticks.color = y.ticks.color = this.chart.options.plugins.legend.labels.color = colour("body-color");
-    x.grid = y.grid = { color: colour("border-color") };
+    x.ticks.color = y.ticks.color = this.chart.options.plugins.legend.labels.color = color("body-color");
+    x.grid = y.grid = { color: color("border-color") };
     this.chart.update("none");
   }
 
-  /** Draws the points between two moments, and says the last values in words. */
+  /** Draws the points between two times, and describes the last values as text. */
   show(points, from, to) {
-    const most = Math.max(this.canvas.clientWidth / PIXELS_A_POINT, 50);
+    const most = Math.max(this.canvas.clientWidth / PIXELS_PER_POINT, 50);
     const step = Math.ceil((to - from) / SECOND / most) * SECOND;
     const { x } = this.chart.options.scales;
     [x.min, x.max] = [from, to];
@@ -86,16 +86,16 @@ export class LineChart {
       set.spanGaps = GAP * step;
     });
     this.chart.update("none");
-    this.say(points.at(-1));
+    this.describe(points.at(-1));
   }
 
-  say(point) {
+  describe(point) {
     const value = (line) => (point && line.of(point)) ?? null;
-    const said = (line) => (value(line) === null ? (line.missing ?? this.missing) : `${figure.format(value(line))}${this.unit}`);
-    const words = point ? this.lines.map((line) => `${line.name} ${said(line)}`).join(", ") : "Nothing was measured yet";
-    if (this.values.textContent !== words) {
-      this.values.textContent = words;
-      this.canvas.setAttribute("aria-label", `${this.title}, line chart. Now: ${words}.`);
+    const text = (line) => (value(line) === null ? (line.missing ?? this.missing) : `${figure.format(value(line))}${this.unit}`);
+    const description = point ? this.lines.map((line) => `${line.name} ${text(line)}`).join(", ") : "No data yet";
+    if (this.values.textContent !== description) {
+      this.values.textContent = description;
+      this.canvas.setAttribute("aria-label", `${this.title}, line chart. Now: ${description}.`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { focusAgain } from "./focus.js";
+import { restoreFocus } from "./focus.js";
 import { localize } from "./format.js";
 import * as forms from "./forms.js";
 import { follow } from "./live.js";
@@ -8,4 +8,4 @@ localize(document);
 forms.start();
 follow();
 recover();
-focusAgain();
+restoreFocus();

@@ -1,34 +1,34 @@
-// Keeps the keyboard's place where a person is at work.
+// Keeps the keyboard focus while pages change.
 
-const KEPT = "focus";
+const STORAGE_KEY = "focus";
 const FOCUSABLE = "a[href], button, summary, input:not([type=hidden]), select, textarea";
 
-/** Puts the focus on a field that is wrong, where there is one, and unfolds what hides it. */
+/** Focuses a field, if any, and opens the details that hide it. */
 export function focusOn(field) {
-  for (let fold = field?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  for (let details = field?.closest("details"); details; details = details.parentElement.closest("details")) details.open = true;
   field?.focus();
 }
 
-/** Notes where the focus is to be when this page is there again. */
+/** Saves the element to focus after a reload of this page. */
 export function focusAfterReload(element) {
-  if (element) sessionStorage.setItem(KEPT, element.id);
+  if (element) sessionStorage.setItem(STORAGE_KEY, element.id);
 }
 
-/** Puts the focus where it was noted to be. */
-export function focusAgain() {
-  const id = sessionStorage.getItem(KEPT);
-  sessionStorage.removeItem(KEPT);
+/** Focuses the element that was saved before the reload. */
+export function restoreFocus() {
+  const id = sessionStorage.getItem(STORAGE_KEY);
+  sessionStorage.removeItem(STORAGE_KEY);
   if (id) document.getElementById(id)?.focus();
 }
 
-/** Changes a region of the page; if what has the focus goes with that, the line beside it gets it, else the region. */
+/** Changes a region of the page. If the focused element is removed, the row next to it is focused, otherwise the region. */
 export function keepingFocus(region, change) {
   const focused = region.contains(document.activeElement) ? document.activeElement : null;
-  const line = focused?.closest("li[data-key], tr[data-key]");
-  const beside = [line?.nextElementSibling, line?.previousElementSibling];
+  const row = focused?.closest("li[data-key], tr[data-key]");
+  const neighbors = [row?.nextElementSibling, row?.previousElementSibling];
   change();
   if (!focused || focused.isConnected) return;
-  const next = beside.find((one) => one?.isConnected)?.querySelector(FOCUSABLE);
+  const next = neighbors.find((neighbor) => neighbor?.isConnected)?.querySelector(FOCUSABLE);
   region.tabIndex = -1;
   (next ?? region).focus({ preventScroll: true });
 }

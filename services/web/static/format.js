@@ -1,4 +1,4 @@
-// Amounts and times the way the person is used to.
+// Amounts, numbers and times in the locale of the user.
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
@@ -6,13 +6,13 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: 
 const whole = new Intl.NumberFormat();
 const currencies = new Map();
 
-/** Returns an amount of minor units as text. */
+/** Formats an amount of minor units. */
 export function money(cents, currency = "USD") {
   if (!currencies.has(currency)) currencies.set(currency, new Intl.NumberFormat(undefined, { style: "currency", currency }));
   return currencies.get(currency).format(cents / 100);
 }
 
-/** Rewrites the amounts, numbers and times below an element. */
+/** Formats the amounts, numbers and times below an element. */
 export function localize(root) {
   for (const amount of root.querySelectorAll("data.money")) amount.textContent = money(amount.value, amount.dataset.currency);
   for (const count of root.querySelectorAll("data.number")) count.textContent = whole.format(count.value);

@@ -1,18 +1,18 @@
-// Sends forms without leaving the page, and says how it went; without a script the same forms work with page loads.
+// Sends forms without leaving the page, and shows the result. Without scripts, the same forms work with page loads.
 import { focusAfterReload, focusOn } from "./focus.js";
 import { refresh } from "./live.js";
-import { repeat, say } from "./notice.js";
+import { announce, show } from "./notice.js";
 
-const underWay = new WeakSet();
+const inFlight = new WeakSet();
 
-/** Returns the field of a form that an error is about, null for one of many ticks and what nobody sees. */
+/** Returns the field of a form that an error is about, null for check boxes and hidden fields. */
 function fieldOf(form, name) {
-  const found = form.elements.namedItem(name);
-  return found instanceof HTMLElement && !["checkbox", "hidden"].includes(found.type) ? found : null;
+  const field = form.elements.namedItem(name);
+  return field instanceof HTMLElement && !["checkbox", "hidden"].includes(field.type) ? field : null;
 }
 
-/** Returns what is wrong, each field by the name that the form gives it. */
-function complaint(problem, form, status) {
+/** Returns the message of a problem, which names each field by its label. */
+function errorMessage(problem, form, status) {
   const listed = (problem.errors ?? []).filter(({ field }) => form.elements.namedItem(field)).map(({ field, detail }) => {
     const label = fieldOf(form, field)?.labels[0];
     return label ? `${label.textContent.trim()}: ${detail}` : detail;
@@ -20,13 +20,13 @@ function complaint(problem, form, status) {
   return `${listed.join("; ") || problem.detail || problem.title} (${status})`;
 }
 
-function refuse(problem, form, status) {
-  say(complaint(problem, form, status), status);
+function showProblem(problem, form, status) {
+  show(errorMessage(problem, form, status), status);
   focusOn((problem.errors ?? []).map(({ field }) => fieldOf(form, field)).find(Boolean));
   document.dispatchEvent(new CustomEvent("refused", { detail: problem }));
 }
 
-/** Sends a form's content; returns what the server answered, or null after it has said what went wrong. */
+/** Sends a form and returns the answer of the server, or null after it has shown an error. */
 async function send(form, fields) {
   try {
     const action = form.getAttribute("action");
@@ -35,9 +35,9 @@ async function send(form, fields) {
     const answer = await fetch(action, { method: "POST", headers, body: fields });
     const body = await answer.json();
     if (answer.ok) return body;
-    refuse(body, form, answer.status);
+    showProblem(body, form, answer.status);
   } catch {
-    say("The server cannot be reached. Try again when the page is live again.", 0);
+    show("The server cannot be reached. Try again when the page is live again.", 0);
   }
   return null;
 }
@@ -46,18 +46,18 @@ async function submit(event) {
   const form = event.target;
   if (!form.matches("form[data-live]")) return;
   event.preventDefault();
-  // A button that is disabled instead would lose the focus.
-  if (underWay.has(form) || event.submitter?.ariaDisabled === "true") return;
-  underWay.add(form);
+  // Disabling the button instead would remove its focus.
+  if (inFlight.has(form) || event.submitter?.ariaDisabled === "true") return;
+  inFlight.add(form);
   form.ariaBusy = "true";
-  const done = await send(form, new URLSearchParams(new FormData(form, event.submitter)));
+  const answer = await send(form, new URLSearchParams(new FormData(form, event.submitter)));
   form.ariaBusy = null;
-  underWay.delete(form);
-  if (!done) return;
-  const target = new URL(done.location, location.href);
+  inFlight.delete(form);
+  if (!answer) return;
+  const target = new URL(answer.location, location.href);
   if (target.pathname + target.search !== location.pathname + location.search) location.assign(target);
-  else if (done.stays) {
-    say(done.message);
+  else if (answer.stays) {
+    show(answer.message);
     if (form.dataset.live === "clear") clear(form);
     refresh();
   } else {
@@ -66,14 +66,14 @@ async function submit(event) {
   }
 }
 
-/** Empties a form, which is another one from now on: sent with the same content again, it counts again. */
+/** Resets a form and gives it a new key, so that sending the same content again counts again. */
 function clear(form) {
   form.reset();
   const { formKey } = form.elements;
-  if (formKey) formKey.value = [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+  if (formKey) formKey.value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export function start() {
   document.addEventListener("submit", submit);
-  repeat();
+  announce();
 }

@@ -1,25 +1,25 @@
-// What can be ordered: what a cart comes to, prices as they are now, and the catalogue as soon as it is there again.
+// The catalogue of the shop: totals of carts, current prices, and recovery after an outage.
 import { localize, money } from "./format.js";
 import { morphChildren } from "./morph.js";
 
-const TRY_AGAIN_AFTER = 3000;
+const RETRY_AFTER = 3000;
 const QUANTITY = "quantity:";
 const PRICE = "price:";
 const goods = document.getElementById("goods");
 
-const fields = (root, kind) => [...root.querySelectorAll("input")].filter((one) => one.name.startsWith(kind));
+const fields = (root, kind) => [...root.querySelectorAll("input")].filter((input) => input.name.startsWith(kind));
 
-/** Adds up what a form's goods cost. */
-function total(form) {
-  const price = (one) => form.elements.namedItem(PRICE + one.name.slice(QUANTITY.length)).value;
-  const sum = fields(form, QUANTITY).reduce((so, one) => so + price(one) * (Number(one.value) || 0), 0);
+/** Shows the total of a form. */
+function showTotal(form) {
+  const price = (input) => form.elements.namedItem(PRICE + input.name.slice(QUANTITY.length)).value;
+  const sum = fields(form, QUANTITY).reduce((total, input) => total + price(input) * (Number(input.value) || 0), 0);
   form.querySelector("[data-total]").textContent = money(sum);
 }
 
-const addUp = () => goods.querySelectorAll("form").forEach(total);
+const showTotals = () => goods.querySelectorAll("form").forEach(showTotal);
 
-/** Returns what can be ordered as it is now, null when nobody answers. */
-async function look() {
+/** Fetches the catalogue; returns null if it is not available. */
+async function fetchCatalogue() {
   try {
     const answer = await fetch(goods.dataset.from, { headers: { Accept: "text/html" } });
     if (!answer.ok) return null;
@@ -31,30 +31,30 @@ async function look() {
   }
 }
 
-/** Puts the prices of now into the forms, which stay as they are otherwise. */
+/** Updates the prices in the forms without changing anything else. */
 async function reprice() {
-  const next = await look();
+  const next = await fetchCatalogue();
   if (!next) return;
-  const prices = new Map(fields(next, PRICE).map((one) => [one.name, one.value]));
-  for (const one of fields(goods, PRICE)) {
-    one.value = prices.get(one.name) ?? one.value;
-    const shown = one.parentElement.querySelector("[data-price] data");
-    if (shown) shown.value = one.value;
+  const prices = new Map(fields(next, PRICE).map((input) => [input.name, input.value]));
+  for (const input of fields(goods, PRICE)) {
+    input.value = prices.get(input.name) ?? input.value;
+    const shown = input.parentElement.querySelector("[data-price] data");
+    if (shown) shown.value = input.value;
   }
   localize(goods);
-  addUp();
+  showTotals();
 }
 
 async function recover() {
-  const next = document.hidden ? null : await look();
-  if (!next) return setTimeout(recover, TRY_AGAIN_AFTER);
+  const next = document.hidden ? null : await fetchCatalogue();
+  if (!next) return setTimeout(recover, RETRY_AFTER);
   localize(next);
   morphChildren(goods, next);
-  addUp();
+  showTotals();
 }
 
-goods.addEventListener("input", ({ target }) => target.form && total(target.form));
+goods.addEventListener("input", ({ target }) => target.form && showTotal(target.form));
 document.addEventListener("refused", ({ detail }) => detail.code === "priceChanged" && reprice());
 document.addEventListener("visibilitychange", () => document.hidden || reprice());
-addUp();
-if (goods.querySelector("[data-incomplete]")) setTimeout(recover, TRY_AGAIN_AFTER);
+showTotals();
+if (goods.querySelector("[data-incomplete]")) setTimeout(recover, RETRY_AFTER);

@@ -1,47 +1,47 @@
-// Follows what happens, and fetches the live part of the page again when something did that it shows.
+// Follows the event stream, and fetches the live part of the page again when an event affects it.
 import { keepingFocus } from "./focus.js";
 import { localize } from "./format.js";
 import { morphChildren } from "./morph.js";
-import { recovered } from "./notice.js";
+import { clearConnectionErrors } from "./notice.js";
 
 const region = document.getElementById("live");
 const state = document.getElementById("live-state");
 const subject = region.dataset.follow;
-/** At most so often, in milliseconds: a list changes all the time, one order only now and then. */
-const PAUSE = subject && subject !== "all" ? 250 : 1000;
+/** The shortest time between updates, in milliseconds: lists change more often than a single order. */
+const UPDATE_INTERVAL = subject && subject !== "all" ? 250 : 1000;
 const REOPEN_AFTER = 3000;
-const TRY_AGAIN_AFTER = 3000;
-/** A stream ends now and then and is open again at once: only a longer break is worth a word. */
-const GRACE = 3000;
-/** In milliseconds: what takes so long is worth a word. */
-const LONG = 5000;
-/** The server says something every 15 seconds at least. */
-const SILENCE = 40_000;
+const RETRY_AFTER = 3000;
+/** Streams end regularly and reopen at once; only a longer interruption is shown. In milliseconds. */
+const DISCONNECTED_AFTER = 3000;
+/** In milliseconds, until a step that is being retried is shown. */
+const SHOW_RETRY_AFTER = 5000;
+/** In milliseconds; the server sends a message at least every 15 seconds. */
+const STREAM_TIMEOUT = 40_000;
 
 let source = null;
 let lastId = "";
 let connected = false;
-let cut = false;
-let heard = true;
+let offline = false;
+let feedConnected = true;
 let stale = "";
-let lost = null;
-let silent = null;
-let timer = null;
-let retry = null;
+let disconnectTimer = null;
+let streamTimer = null;
+let updateTimer = null;
+let retryTimer = null;
 let fetching = false;
 let again = false;
 
-function stateNow() {
-  if (cut) return ["off", navigator.onLine ? "Disconnected, trying again" : "You are offline, trying again"];
-  if (!heard) return ["off", "The feed does not answer"];
+function currentState() {
+  if (offline) return ["off", navigator.onLine ? "Disconnected, trying again" : "You are offline, trying again"];
+  if (!feedConnected) return ["off", "The event feed is not responding"];
   return stale ? ["stale", `Not up to date: ${stale}`] : ["live", "Live"];
 }
 
 function showState() {
-  // In a short break what was said before it still holds.
-  if (!connected && !cut) return;
-  const [name, words] = stateNow();
-  if (state.dataset.state !== name || state.textContent !== words) Object.assign(state, { textContent: words }).dataset.state = name;
+  // During a short interruption the last state stays.
+  if (!connected && !offline) return;
+  const [name, text] = currentState();
+  if (state.dataset.state !== name || state.textContent !== text) Object.assign(state, { textContent: text }).dataset.state = name;
 }
 
 async function fetchPart() {
@@ -55,12 +55,12 @@ async function fetchPart() {
     address.searchParams.set("part", "1");
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     if (answer.ok) show(await answer.text());
-    else if (answer.status >= 500) tryAgain();
-    if (answer.ok && stale) recovered();
+    else if (answer.status >= 500) retryLater();
+    if (answer.ok && stale) clearConnectionErrors();
     stale = answer.ok ? "" : `${answer.status}`;
   } catch {
     stale = "no answer";
-    tryAgain();
+    retryLater();
   } finally {
     fetching = false;
     showState();
@@ -76,38 +76,38 @@ function show(html) {
   next.innerHTML = html;
   localize(next.content);
   keepingFocus(region, () => morphChildren(region, next.content));
-  count();
-  if (region.querySelector("[data-incomplete]")) tryAgain();
+  updateTimes();
+  if (region.querySelector("[data-incomplete]")) retryLater();
 }
 
-/** Fetches the part again after a while: no event tells that what was missing is there again. */
-function tryAgain() {
-  retry ??= setTimeout(() => {
-    retry = null;
+/** Fetches the part again after a while, because no event announces that a service is available again. */
+function retryLater() {
+  retryTimer ??= setTimeout(() => {
+    retryTimer = null;
     if (!document.hidden) refresh();
-  }, TRY_AGAIN_AFTER);
+  }, RETRY_AFTER);
 }
 
 /** Fetches the live part of the page again, soon. */
 export function refresh() {
-  timer ??= setTimeout(() => {
-    timer = null;
+  updateTimer ??= setTimeout(() => {
+    updateTimer = null;
     fetchPart();
-  }, PAUSE);
+  }, UPDATE_INTERVAL);
 }
 
-function span(seconds) {
+function duration(seconds) {
   const [unit, name] = [[3600, "hours"], [60, "minutes"], [1, "second"]].find(([size]) => seconds >= 2 * size || size === 1);
   return `${Math.floor(seconds / unit)} ${name}${seconds === 1 || unit > 1 ? "" : "s"}`;
 }
 
-/** Writes how much time is left wherever a deadline is shown, and says of what takes long that it does. */
-function count() {
-  for (const one of region.querySelectorAll("[data-since]")) one.hidden = Date.now() - new Date(one.dataset.since) < LONG;
-  for (const one of region.querySelectorAll("[data-until]")) {
-    const left = Math.ceil((new Date(one.dataset.until) - Date.now()) / 1000);
-    const words = left > 0 ? `${span(left)} left` : "Time is up";
-    if (one.textContent !== words) one.textContent = words;
+/** Updates the time left until each deadline, and shows the messages about steps that are being retried. */
+function updateTimes() {
+  for (const element of region.querySelectorAll("[data-since]")) element.hidden = Date.now() - new Date(element.dataset.since) < SHOW_RETRY_AFTER;
+  for (const element of region.querySelectorAll("[data-until]")) {
+    const seconds = Math.ceil((new Date(element.dataset.until) - Date.now()) / 1000);
+    const text = seconds > 0 ? `${duration(seconds)} left` : "Time is up";
+    if (element.textContent !== text) element.textContent = text;
   }
 }
 
@@ -117,27 +117,27 @@ function open() {
   if (region.dataset.figures !== undefined) query.set("figures", "1");
   if (lastId) query.set("after", lastId);
   source = new EventSource(`/live?${query}`);
-  listen();
-  const note = (listener) => (message) => {
-    listen();
+  restartTimeout();
+  const received = (listener) => (message) => {
+    restartTimeout();
     lastId = message.lastEventId || lastId;
     listener(message);
   };
-  source.addEventListener("feed", note((message) => {
-    const before = connected && heard;
-    connect();
-    heard = JSON.parse(message.data).connected;
+  source.addEventListener("feed", received((message) => {
+    const before = connected && feedConnected;
+    setConnected();
+    feedConnected = JSON.parse(message.data).connected;
     showState();
-    if (!before && heard) refresh();
+    if (!before && feedConnected) refresh();
   }));
-  source.addEventListener("order-event", note(refresh));
-  source.addEventListener("resync", note(refresh));
-  source.addEventListener("figures", note((message) => {
+  source.addEventListener("order-event", received(refresh));
+  source.addEventListener("resync", received(refresh));
+  source.addEventListener("figures", received((message) => {
     document.dispatchEvent(new CustomEvent("figures", { detail: JSON.parse(message.data) }));
   }));
   source.addEventListener("error", () => {
     connected = false;
-    lost ??= setTimeout(cutOff, GRACE);
+    disconnectTimer ??= setTimeout(disconnected, DISCONNECTED_AFTER);
     if (source?.readyState === EventSource.CLOSED) {
       close();
       setTimeout(open, REOPEN_AFTER);
@@ -146,43 +146,43 @@ function open() {
 }
 
 function close() {
-  clearTimeout(silent);
+  clearTimeout(streamTimer);
   source?.close();
   source = null;
 }
 
-function connect() {
-  if (cut) recovered();
-  clearTimeout(lost);
-  lost = null;
+function setConnected() {
+  if (offline) clearConnectionErrors();
+  clearTimeout(disconnectTimer);
+  disconnectTimer = null;
   connected = true;
-  cut = false;
+  offline = false;
 }
 
-function cutOff() {
+function disconnected() {
   connected = false;
-  cut = true;
+  offline = true;
   showState();
 }
 
-/** Waits for the next thing that the server says: a connection can die without an error, as when a laptop sleeps. */
-function listen() {
-  clearTimeout(silent);
-  silent = setTimeout(openAnew, SILENCE);
+/** Waits for the next message: a connection can be lost without an error, as when a laptop sleeps. */
+function restartTimeout() {
+  clearTimeout(streamTimer);
+  streamTimer = setTimeout(reopen, STREAM_TIMEOUT);
 }
 
-function openAnew() {
+function reopen() {
   close();
-  cutOff();
+  disconnected();
   open();
 }
 
-/** Begins to follow, as long as somebody looks: a browser has only few connections for all its pages. */
+/** Follows the stream while the page is visible; a browser has only a few connections for all its pages. */
 export function follow() {
   if (subject === undefined) return;
-  if (region.querySelector("[data-incomplete]")) tryAgain();
-  setInterval(count, 1000);
-  count();
+  if (region.querySelector("[data-incomplete]")) retryLater();
+  setInterval(updateTimes, 1000);
+  updateTimes();
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) close();
     else {
@@ -190,7 +190,7 @@ export function follow() {
       refresh();
     }
   });
-  // A browser that goes offline keeps its connections for a while, as if they were only quiet.
-  for (const change of ["offline", "online"]) addEventListener(change, openAnew);
+  // A browser that goes offline keeps its connections for a while, without an error.
+  for (const change of ["offline", "online"]) addEventListener(change, reopen);
   open();
 }

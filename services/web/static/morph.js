@@ -1,17 +1,17 @@
-// Makes one tree of elements like another, changing only what differs: what a person has focused, ticked, typed or
-// opened stays as it is.
+// Updates a tree of elements to match another one, changing only the differences, so that focus, input, selections and
+// opened details stay.
 
 const key = (node) => (node.nodeType === Node.ELEMENT_NODE && (node.dataset.key || node.id)) || null;
 
 const byKey = (nodes) => new Map([...nodes].filter(key).map((node) => [key(node), node]));
 
-function alike(one, other) {
-  return one.nodeType === other.nodeType && one.nodeName === other.nodeName && key(one) === key(other);
+function matches(node, other) {
+  return node.nodeType === other.nodeType && node.nodeName === other.nodeName && key(node) === key(other);
 }
 
 function morphAttributes(now, next) {
   for (const { name } of [...now.attributes]) {
-    // A person opens and closes details, not the server.
+    // The user opens and closes details, not the server.
     if (!next.hasAttribute(name) && !(name === "open" && now.nodeName === "DETAILS")) now.removeAttribute(name);
   }
   for (const { name, value } of next.attributes) {
@@ -19,24 +19,24 @@ function morphAttributes(now, next) {
   }
 }
 
-/** Takes away the children with a key that `next` does not have: those below would have to be moved, and an element
+/** Removes the children whose key `next` does not have. Otherwise the elements below would be moved, and an element
  * that is moved loses its focus. */
-function dropOthers(now, next) {
+function removeOthers(now, next) {
   const wanted = byKey(next.childNodes);
-  const others = [...byKey(now.childNodes)].filter(([name, node]) => !wanted.has(name) || !alike(node, wanted.get(name)));
+  const others = [...byKey(now.childNodes)].filter(([name, node]) => !wanted.has(name) || !matches(node, wanted.get(name)));
   for (const [, node] of others) node.remove();
-  // The blanks before and after one of them are one text now.
+  // Joins the white space before and after a removed element.
   if (others.length) now.normalize();
 }
 
-/** Makes the children of `now` like those of `next`, which is used up. */
+/** Updates the children of `now` to match those of `next`, which is consumed. */
 export function morphChildren(now, next) {
-  dropOthers(now, next);
+  removeOthers(now, next);
   const keyed = byKey(now.childNodes);
   let at = now.firstChild;
   for (const wanted of [...next.childNodes]) {
     const known = key(wanted) ? keyed.get(key(wanted)) : at;
-    if (known && alike(known, wanted)) {
+    if (known && matches(known, wanted)) {
       if (known === at) at = at.nextSibling;
       else now.insertBefore(known, at);
       morph(known, wanted);
@@ -45,9 +45,9 @@ export function morphChildren(now, next) {
     }
   }
   while (at) {
-    const gone = at;
+    const removed = at;
     at = at.nextSibling;
-    gone.remove();
+    removed.remove();
   }
 }
 
@@ -56,7 +56,7 @@ function morph(now, next) {
     if (now.nodeValue !== next.nodeValue) now.nodeValue = next.nodeValue;
     return;
   }
-  // The server cannot know better what is marked so.
+  // Elements with data-keep belong to the browser.
   if (now.isEqualNode(next) || next.hasAttribute("data-keep")) return;
   morphAttributes(now, next);
   morphChildren(now, next);

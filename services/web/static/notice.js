@@ -1,17 +1,17 @@
-// Says at the top of the page how something went.
+// Messages and errors at the top of the page.
 
-const said = document.getElementById("said");
+const messages = document.getElementById("message");
 const alerts = document.getElementById("alerts");
-/** In milliseconds: a screen reader hears only of what changes after it has got to know the page. */
-const KNOWN_AFTER = 500;
+/** In milliseconds; a screen reader announces only changes after it has read the page. */
+const ANNOUNCE_AFTER = 500;
 const INVALID = 422;
 
-/** Says how something went; `status` is that of the answer that refused it, 0 where there was none. */
-export function say(message, status = null) {
-  const wrong = status !== null;
+/** Shows a message, or an error if `status` is given: the HTTP status of the answer, 0 without an answer. */
+export function show(message, status = null) {
+  const isError = status !== null;
   const box = document.createElement("div");
-  box.className = `alert ${wrong ? "alert-danger" : "alert-success"} d-flex justify-content-between gap-3`;
-  if (wrong) box.setAttribute("role", "alert");
+  box.className = `alert ${isError ? "alert-danger" : "alert-success"} d-flex justify-content-between gap-3`;
+  if (isError) box.setAttribute("role", "alert");
   box.dataset.status = status ?? "";
   const text = document.createElement("div");
   text.textContent = message;
@@ -21,18 +21,18 @@ export function say(message, status = null) {
   close.ariaLabel = "Close this message";
   close.addEventListener("click", () => box.remove());
   box.append(text, close);
-  said.replaceChildren();
+  messages.replaceChildren();
   alerts.replaceChildren();
-  (wrong ? alerts : said).append(box);
+  (isError ? alerts : messages).append(box);
 }
 
-/** Takes away what was wrong while the page was cut off; what a person has to correct stays. */
-export function recovered() {
+/** Removes the errors of a lost connection; errors in the input stay. */
+export function clearConnectionErrors() {
   for (const box of alerts.querySelectorAll("[data-status]")) if (Number(box.dataset.status) !== INVALID) box.remove();
 }
 
-/** Says once more what the page was made with. */
-export function repeat() {
-  const told = said.firstElementChild;
-  if (told) setTimeout(() => told.isConnected && say(told.textContent), KNOWN_AFTER);
+/** Shows the message of the loaded page again, so that screen readers announce it. */
+export function announce() {
+  const message = messages.firstElementChild;
+  if (message) setTimeout(() => message.isConnected && show(message.textContent), ANNOUNCE_AFTER);
 }

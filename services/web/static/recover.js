@@ -1,7 +1,7 @@
-// Opens a page that could not be made again, as soon as it can be.
-const TRY_AGAIN_AFTER = 3000;
+// Reloads an error page as soon as the page is available again.
+const RETRY_AFTER = 3000;
 
-async function isBack() {
+async function isAvailable() {
   if (document.hidden) return false;
   try {
     return (await fetch(location.href, { headers: { Accept: "text/html" } })).ok;
@@ -10,12 +10,12 @@ async function isBack() {
   }
 }
 
-async function look() {
-  if (await isBack()) location.reload();
-  else setTimeout(look, TRY_AGAIN_AFTER);
+async function check() {
+  if (await isAvailable()) location.reload();
+  else setTimeout(check, RETRY_AFTER);
 }
 
-/** Begins to look whether the page is there again, if it is one that may be. */
+/** Starts to check whether the page is available again, if it is a page that may recover. */
 export function recover() {
-  if (document.querySelector("[data-recover]")) setTimeout(look, TRY_AGAIN_AFTER);
+  if (document.querySelector("[data-recover]")) setTimeout(check, RETRY_AFTER);
 }

@@ -1,4 +1,4 @@
-// Selects everything in a list at once, or nothing if everything is selected already.
+// Selects all check boxes of a list, or none if all are selected already.
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-select-all]");
   if (!button) return;

@@ -1,4 +1,4 @@
-"""What an approver decides about; pure."""
+"""The facts that an approver decides by. Pure."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from services.common.json_models import Json, Name, Request
 
 @dataclass(frozen=True)
 class Goods:
-    """A line of an order; what is not in stock any more will not be sent."""
+    """A line of an order; a dropped one is out of stock and will not be sent."""
 
     sku: str
     quantity: int
@@ -18,31 +18,33 @@ class Goods:
 
 
 @dataclass(frozen=True)
-class Case:
-    """An order as an approver looks at it, until its deadline; one that `waits` no more is decided."""
+class ApprovalCase:
+    """An order for an approver; `open` until it is decided."""
 
-    waits: bool
+    open: bool
     deadline: str | None
     goods: list[Goods]
 
 
-def _known(name: str) -> str:
+def _require_name(name: str) -> str:
     if not name:
-        raise ValueError("say your name first, at the top of the page")
+        raise ValueError("enter your name at the top of the page first")
     return name
 
 
 class Decision(Request):
-    """What somebody decides about an order."""
+    """An approver's decision about an order."""
 
-    approver: Annotated[Name, BeforeValidator(_known)]
+    approver: Annotated[Name, BeforeValidator(_require_name)]
     decision: Literal["approve", "reject"]
 
 
-def case_of(order: Json) -> Case:
-    """Return what is to be decided about an order."""
-    parts = order["fulfillments"] or [{"status": "pending", "items": order["items"]}]
+def approval_case(order: Json) -> ApprovalCase:
+    """Return the facts about an order that its approver needs."""
+    fulfillments = order["fulfillments"] or [{"status": "pending", "items": order["items"]}]
     goods = [
-        Goods(line["sku"], line["quantity"], part["status"] == "cancelled") for part in parts for line in part["items"]
+        Goods(line["sku"], line["quantity"], fulfillment["status"] == "cancelled")
+        for fulfillment in fulfillments
+        for line in fulfillment["items"]
     ]
-    return Case(waits=order["status"] == "approvalRequired", deadline=order["deadline"], goods=goods)
+    return ApprovalCase(open=order["status"] == "approvalRequired", deadline=order["deadline"], goods=goods)

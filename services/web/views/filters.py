@@ -1,4 +1,4 @@
-"""How amounts, times and statuses are written; the browser then writes them the way its person is used to."""
+"""Template filters for amounts, times and statuses; a script then formats amounts and times in the user's locale."""
 
 from flask import Flask
 from markupsafe import Markup
@@ -6,31 +6,31 @@ from markupsafe import Markup
 from services.common.clock import moment, utc_now
 from services.web.views import labels, order_history, progress
 
-_PATIENCE = 5.0
-"""Seconds: what takes so long is worth a word."""
+_SHOW_AFTER = 5.0
+"""Seconds without progress until a page says that a step is still being retried."""
 
 
 def register(app: Flask) -> None:
-    """Give the templates their filters."""
+    """Register the filters with the application."""
     app.jinja_env.filters.update(
         money=money,
         number=number,
         time=time,
         status=status,
-        field=labels.field_of,
+        field_label=labels.field_label,
         sentence=labels.sentence,
-        badge=badge,
+        customer_badge=customer_badge,
         order_sentence=labels.order_sentence,
-        story=order_history.story,
-        sums=order_history.sums,
+        order_history=order_history.order_history,
+        totals=order_history.totals,
         parcel_steps=progress.parcel_steps,
-        standstill=progress.standstill,
+        pending_retry=progress.pending_retry,
         since=since,
     )
 
 
 def money(cents: int | None, currency: str = "USD") -> Markup:
-    """Return an amount of minor units."""
+    """Format an amount of minor units."""
     if cents is None:
         return Markup("-")
     return Markup('<data class="money" value="{}" data-currency="{}">{} {}.{:02}</data>').format(
@@ -39,32 +39,32 @@ def money(cents: int | None, currency: str = "USD") -> Markup:
 
 
 def number(count: int) -> Markup:
-    """Return how many of something there are."""
+    """Format a count."""
     return Markup('<data class="number" value="{}">{:,}</data>').format(count, count)
 
 
 def time(moment: str | None) -> Markup:
-    """Return a moment, given in RFC 3339."""
+    """Format a time, given in RFC 3339."""
     if not moment:
         return Markup("-")
     return Markup('<time datetime="{}">{}</time>').format(moment, moment[:19].replace("T", " ") + " UTC")
 
 
-def since(moment_of: str) -> Markup:
-    """Return the attributes of words that are to be read when something has lasted for some seconds."""
-    young = (utc_now() - moment(moment_of)).total_seconds() < _PATIENCE
-    return Markup('data-since="{}"{}').format(moment_of, Markup(" hidden") if young else "")
+def since(started: str) -> Markup:
+    """Return the attributes of an element that is hidden until some seconds after `started`."""
+    hidden = (utc_now() - moment(started)).total_seconds() < _SHOW_AFTER
+    return Markup('data-since="{}"{}').format(started, Markup(" hidden") if hidden else "")
 
 
-def badge(code: str, of: str) -> Markup:
-    """Return the status of an order, a parcel or a payment as a badge for its customer."""
-    return _badge(code, labels.badge_of(code, of))
+def customer_badge(code: str, kind: str) -> Markup:
+    """Format the status of an order, a parcel or a payment as a badge for the customer."""
+    return _badge(code, labels.customer_label(code, kind))
 
 
 def status(code: str) -> Markup:
-    """Return a status as a badge."""
-    return _badge(code, labels.name_of(code))
+    """Format a status as a badge."""
+    return _badge(code, labels.label(code))
 
 
-def _badge(code: str, name: str) -> Markup:
-    return Markup('<span class="badge text-bg-{}">{}</span>').format(labels.tone(code), name)
+def _badge(code: str, text: str) -> Markup:
+    return Markup('<span class="badge text-bg-{}">{}</span>').format(labels.color(code), text)

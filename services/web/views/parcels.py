@@ -1,4 +1,4 @@
-"""What a courier sees and reports; pure."""
+"""The parcels that a courier sees and reports on. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from services.common.web.problems import Problem, invalid
 
 Report = Literal["dispatched", "delivered"]
 
-_MOST = 100
+_MAX_SELECTED = 100
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """Goods to carry: where they lie and the booking's reference, once there is one."""
+    """The contents of a parcel, its warehouse, and the reference of the booking if there is one."""
 
     location: str
     goods: list[Json]
@@ -25,58 +25,60 @@ class Parcel:
 def parcels_of(order: Json) -> dict[str, Parcel]:
     """Return an order's parcels by shipment id."""
     return {
-        part["id"]: Parcel(part["location"], part["items"], part["shipment"]["courierReference"])
-        for part in order["fulfillments"] or []
-        if part["shipment"]
+        fulfillment["id"]: Parcel(
+            fulfillment["location"], fulfillment["items"], fulfillment["shipment"]["courierReference"]
+        )
+        for fulfillment in order["fulfillments"] or []
+        if fulfillment["shipment"]
     }
 
 
 def all_booked(parcels: Mapping[str, Parcel]) -> bool:
-    """Tell whether nothing about these parcels will change any more."""
+    """Tell whether all parcels are booked, after which they no longer change."""
     return all(parcel.reference for parcel in parcels.values())
 
 
-def order_of(shipment_id: str) -> str:
+def order_id_of(shipment_id: str) -> str:
     """Return the id of a shipment's order."""
     return split_fulfillment_id(shipment_id)[0]
 
 
-def read_selection(only: str | None, ticked: Sequence[str]) -> list[str]:
-    """Return the shipments to report on: the one whose button it was, else those that are ticked. Raises the 422."""
-    chosen = list(dict.fromkeys([only] if only else ticked))
-    if not chosen:
+def read_selection(only: str | None, selected: Sequence[str]) -> list[str]:
+    """Return the shipment whose own button was pressed, otherwise the selected ones. Raises the problem 422."""
+    shipments = list(dict.fromkeys([only] if only else selected))
+    if not shipments:
         raise invalid(("shipment", "select at least one parcel"))
-    if len(chosen) > _MOST:
-        raise invalid(("shipment", f"select at most {_MOST} parcels at once"))
-    wrong = [one for one in chosen if not is_fulfillment_id(one)]
+    if len(shipments) > _MAX_SELECTED:
+        raise invalid(("shipment", f"select at most {_MAX_SELECTED} parcels"))
+    wrong = [shipment for shipment in shipments if not is_fulfillment_id(shipment)]
     if wrong:
-        raise invalid(*((f"shipment {one}", "is not a parcel's id") for one in wrong))
-    return chosen
+        raise invalid(*((f"shipment {shipment}", "is not the id of a parcel") for shipment in wrong))
+    return shipments
 
 
-def summary(report: Report, became: Mapping[str, Problem | None]) -> str:
-    """Return what became of the reports, in a sentence; if none was taken, raise why as one problem."""
-    failed = {shipment_id: problem for shipment_id, problem in became.items() if problem}
-    taken = len(became) - len(failed)
-    if not taken:
-        raise _together(failed)
+def summary(report: Report, problems: Mapping[str, Problem | None]) -> str:
+    """Summarize the results of reports in a sentence; if all failed, raise them as one problem."""
+    failed = {shipment_id: problem for shipment_id, problem in problems.items() if problem}
+    accepted = len(problems) - len(failed)
+    if not accepted:
+        raise _combined(failed)
     if not failed:
-        return f"1 parcel {report}." if taken == 1 else f"{taken} parcels {report}."
-    return f"{taken} of {len(became)} parcels {report}. {_reasons(failed, statuses=True)}"
+        return f"1 parcel {report}." if accepted == 1 else f"{accepted} parcels {report}."
+    return f"{accepted} of {len(problems)} parcels {report}. {_reasons(failed, statuses=True)}"
 
 
-def _together(failed: Mapping[str, Problem]) -> Problem:
+def _combined(failed: Mapping[str, Problem]) -> Problem:
     first = next(iter(failed.values()))
     errors = [{"field": shipment_id, "detail": problem.detail} for shipment_id, problem in failed.items()]
-    # The status of the whole is said with it.
-    several = len({problem.status for problem in failed.values()}) > 1
-    return Problem(first.status, first.code, _reasons(failed, several), errors, first.retry_after)
+    # A status that all problems share is shown with the combined problem.
+    different = len({problem.status for problem in failed.values()}) > 1
+    return Problem(first.status, first.code, _reasons(failed, different), errors, first.retry_after)
 
 
 def _reasons(failed: Mapping[str, Problem], statuses: bool) -> str:
-    """Return each reason once, behind all the shipments that it is about."""
-    parcels: dict[str, list[str]] = {}
+    """Return each reason once, after the ids of its shipments."""
+    by_reason: dict[str, list[str]] = {}
     for shipment_id, problem in failed.items():
         reason = f"{problem.detail} ({problem.status})" if statuses else problem.detail
-        parcels.setdefault(reason, []).append(shipment_id)
-    return "; ".join(f"{', '.join(ids)}: {reason}" for reason, ids in parcels.items())
+        by_reason.setdefault(reason, []).append(shipment_id)
+    return "; ".join(f"{', '.join(ids)}: {reason}" for reason, ids in by_reason.items())

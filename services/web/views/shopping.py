@@ -1,4 +1,4 @@
-"""The customer's side of ordering: orders to choose from, and the cart; pure."""
+"""The example orders and the cart of the shop. Pure."""
 
 import re
 import secrets
@@ -10,122 +10,129 @@ from services.common.json_models import Json
 from services.common.money import CURRENCY
 from services.common.web.problems import invalid
 
-SAMPLES = 20
-DEAR = 100_000
-"""From this worth on, in cents, an order is approved by a person first, where nothing else is configured."""
-_SCARCE = "Adidas"
-MOST = 1000
-_FIELD = "quantity:"
-_SEEN = "price:"
+EXAMPLES = 20
+APPROVAL_THRESHOLD = 100_000
+"""Orders of this amount or more, in cents, need approval, unless configured otherwise."""
+_OUT_OF_STOCK_BRAND = "Adidas"
+MAX_QUANTITY = 1000
+_QUANTITY_FIELD = "quantity:"
+_PRICE_FIELD = "price:"
 
 
 @dataclass(frozen=True)
-class Sample:
-    """An order to choose: its goods and their prices by SKU, in cents, and what is to be expected of it."""
+class ExampleOrder:
+    """An order for customers to choose: quantities and prices by SKU, in cents, and what will happen to it."""
 
     id: str
     lines: Mapping[str, int]
     prices: Mapping[str, int]
     total: int
-    missing: bool
-    dear: bool
+    out_of_stock: bool
+    needs_approval: bool
 
 
 @dataclass(frozen=True)
-class Shelves:
-    """The goods by what an order of them leads to: plain ones, dear ones, and those that are out of stock."""
+class StockGroups:
+    """The items of the catalogue: those in stock, high-value ones in stock, and those out of stock."""
 
-    plain: Sequence[Json]
-    dear: Sequence[Json]
-    scarce: Sequence[Json]
-
-
-def shelves(items: Sequence[Json], dear_from: int) -> Shelves:
-    """Return the goods of the catalogue by kind; where all goods are dear, they are plain too."""
-    there = [item for item in items if _available(item) > MOST]
-    dear = [item for item in there if item["unitPrice"] >= dear_from]
-    scarce = [item for item in items if item["brand"] == _SCARCE or _available(item) == 0]
-    return Shelves([item for item in there if item not in dear] or there, dear, scarce)
+    in_stock: Sequence[Json]
+    high_value: Sequence[Json]
+    out_of_stock: Sequence[Json]
 
 
-def worth(amount: int, currency: str = CURRENCY) -> str:
-    """Return cents as a sentence has them."""
+def group_by_stock(items: Sequence[Json], approval_threshold: int) -> StockGroups:
+    """Group the items of the catalogue; `in_stock` has high-value items only if there are no others."""
+    available = [item for item in items if _available(item) > MAX_QUANTITY]
+    high_value = [item for item in available if item["unitPrice"] >= approval_threshold]
+    out_of_stock = [item for item in items if item["brand"] == _OUT_OF_STOCK_BRAND or _available(item) == 0]
+    return StockGroups([item for item in available if item not in high_value] or available, high_value, out_of_stock)
+
+
+def format_amount(amount: int, currency: str = CURRENCY) -> str:
+    """Format an amount of cents for a sentence."""
     return f"{amount / 100:,.2f} {currency}"
 
 
 def new_order_id() -> str:
-    """Return an order id that nobody else has; a form that is sent twice is one order by it."""
+    """Return a unique order id for a form; sent twice, the form places one order."""
     return f"web-{secrets.token_hex(6)}"
 
 
-def samples(items: Sequence[Json], chance: Random, dear_from: int = DEAR) -> list[Sample]:
-    """Return orders to choose from: first one item that is there, then a mix in which some lack goods or are dear."""
-    goods = shelves(items, dear_from)
-    plain, dear, scarce = goods.plain, goods.dear, goods.scarce
-    if not plain:
+def example_orders(
+    items: Sequence[Json], random: Random, approval_threshold: int = APPROVAL_THRESHOLD
+) -> list[ExampleOrder]:
+    """Return random orders: first one item in stock, then a mix with out-of-stock and high-value ones."""
+    stock = group_by_stock(items, approval_threshold)
+    in_stock, high_value, out_of_stock = stock.in_stock, stock.high_value, stock.out_of_stock
+    if not in_stock:
         return []
-    chosen = [_sample([(chance.choice(plain), 1)], dear_from)]
-    while len(chosen) < SAMPLES:
-        wanted = [(item, chance.randint(1, 3)) for item in chance.sample(plain, min(len(plain), chance.randint(1, 3)))]
-        number = len(chosen)
-        if scarce and number % 4 == 1:
-            wanted.append((chance.choice(scarce), 1))
+    examples = [_example([(random.choice(in_stock), 1)], approval_threshold)]
+    while len(examples) < EXAMPLES:
+        chosen = random.sample(in_stock, min(len(in_stock), random.randint(1, 3)))
+        lines = [(item, random.randint(1, 3)) for item in chosen]
+        number = len(examples)
+        if out_of_stock and number % 4 == 1:
+            lines.append((random.choice(out_of_stock), 1))
         if number % 5 == 2:
-            wanted = [(chance.choice(dear), 1), *wanted] if dear else [(item, MOST) for item, _ in wanted]
-        chosen.append(_sample(wanted, dear_from))
-    return chosen
+            if high_value:
+                lines = [(random.choice(high_value), 1), *lines]
+            else:
+                lines = [(item, MAX_QUANTITY) for item, _ in lines]
+        examples.append(_example(lines, approval_threshold))
+    return examples
 
 
 def read_lines(form: Mapping[str, str]) -> dict[str, int]:
-    """Return the goods of a form, which has a field `quantity:SKU` for each item. Raises the problem 422."""
-    lines, wrong = dict[str, int](), list[tuple[str, str]]()
+    """Return the quantities by SKU of a form with fields `quantity:SKU`. Raises the problem 422."""
+    lines, errors = dict[str, int](), list[tuple[str, str]]()
     for field, text in form.items():
-        if not field.startswith(_FIELD) or text.strip() in {"", "0"}:
+        if not field.startswith(_QUANTITY_FIELD) or text.strip() in {"", "0"}:
             continue
-        sku = field.removeprefix(_FIELD)
-        if re.fullmatch(r"[0-9]{1,4}", text.strip()) and int(text) <= MOST:
+        sku = field.removeprefix(_QUANTITY_FIELD)
+        if re.fullmatch(r"[0-9]{1,4}", text.strip()) and int(text) <= MAX_QUANTITY:
             lines[sku] = int(text)
         else:
-            wrong.append((field, f"the quantity must be a whole number up to {MOST}"))
-    if wrong:
-        raise invalid(*wrong)
+            errors.append((field, f"the quantity must be a whole number up to {MAX_QUANTITY}"))
+    if errors:
+        raise invalid(*errors)
     if not lines:
         raise invalid(("cart", "choose at least one item"))
     return lines
 
 
-def seen_prices(form: Mapping[str, str], lines: Mapping[str, int]) -> dict[str, int] | None:
-    """Return the prices in cents that the page showed, its fields `price:SKU`; None if it did not show all of them."""
-    shown = {sku: form.get(_SEEN + sku, "") for sku in lines}
-    if not all(re.fullmatch(r"[0-9]{1,15}", text) for text in shown.values()):
+def shown_prices(form: Mapping[str, str], lines: Mapping[str, int]) -> dict[str, int] | None:
+    """Return the prices in cents that the page showed, from its fields `price:SKU`; None if any is missing."""
+    prices = {sku: form.get(_PRICE_FIELD + sku, "") for sku in lines}
+    if not all(re.fullmatch(r"[0-9]{1,15}", text) for text in prices.values()):
         return None
-    return {sku: int(text) for sku, text in shown.items()}
+    return {sku: int(text) for sku, text in prices.items()}
 
 
-def price_news(seen: Mapping[str, int], items: Sequence[Json]) -> str:
-    """Return in a sentence which prices are others than those that a person has seen, as the catalogue is now."""
-    now = {item["sku"]: item for item in items}
-    changed = [
-        f"{sku} costs {worth(now[sku]['unitPrice'], now[sku]['currency'])} now, not {worth(price)}"
-        for sku, price in seen.items()
-        if sku in now and now[sku]["unitPrice"] != price
+def price_change_message(shown: Mapping[str, int], items: Sequence[Json]) -> str:
+    """Return a message that names the prices that differ from those that the customer has seen."""
+    current = {item["sku"]: item for item in items}
+    changes = [
+        f"{sku} now costs {format_amount(current[sku]['unitPrice'], current[sku]['currency'])}"
+        f" instead of {format_amount(price)}"
+        for sku, price in shown.items()
+        if sku in current and current[sku]["unitPrice"] != price
     ]
-    what = f": {', '.join(changed)}" if changed else ""
-    return f"A price has changed since you opened this page{what}. Nothing was ordered: order again if you agree."
+    details = f": {', '.join(changes)}" if changes else ""
+    return f"A price has changed since you opened this page{details}. Nothing was ordered. Order again to accept."
 
 
-def _sample(goods: Sequence[tuple[Json, int]], dear_from: int) -> Sample:
+def _example(goods: Sequence[tuple[Json, int]], approval_threshold: int) -> ExampleOrder:
     lines = {item["sku"]: quantity for item, quantity in goods}
     prices = {item["sku"]: item["unitPrice"] for item, _ in goods}
-    missing = {item["sku"] for item, _ in goods if _available(item) == 0}
-    worth = sum(prices[sku] * quantity for sku, quantity in lines.items() if sku not in missing)
-    return Sample(
+    out_of_stock = {item["sku"] for item, _ in goods if _available(item) == 0}
+    in_stock_total = sum(prices[sku] * quantity for sku, quantity in lines.items() if sku not in out_of_stock)
+    return ExampleOrder(
         id=new_order_id(),
         lines=lines,
         prices=prices,
         total=sum(prices[sku] * quantity for sku, quantity in lines.items()),
-        missing=bool(missing),
-        dear=worth >= dear_from,
+        out_of_stock=bool(out_of_stock),
+        needs_approval=in_stock_total >= approval_threshold,
     )
 
 

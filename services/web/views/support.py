@@ -1,17 +1,17 @@
-"""What support sees of an order, put together of what the services say; pure."""
+"""The details of an order for support, combined from the answers of the services. Pure."""
 
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from services.common.json_models import Json
-from services.web.views.labels import name_of
+from services.web.views.labels import label
 
 
-class Happening(NamedTuple):
-    """A step of an order beside the event that tells of it.
+class StepRow(NamedTuple):
+    """A step of an order and the event that was published for it.
 
-    `number` is None for an event without a step, `told` is None while nobody can say whether the feed has the event.
+    `number` is None for an event without a step; `published` is None while the feed cannot be read.
     """
 
     number: int | None
@@ -21,15 +21,15 @@ class Happening(NamedTuple):
     actor: str
     fulfillment: str | None
     event: str
-    told: bool | None
+    published: bool | None
 
 
-class Record(NamedTuple):
-    """An event of a workflow's history; `payloads` are titles with JSON as text, `about` the number it belongs to."""
+class HistoryEvent(NamedTuple):
+    """An event of a workflow history; `payloads` are titles and JSON, `about` is the number of an earlier event."""
 
     key: str
     at: str
-    what: str
+    type: str
     name: str | None
     number: int | None
     about: int | None
@@ -38,52 +38,52 @@ class Record(NamedTuple):
     failure: str | None
 
 
-def happenings(order_id: str, timeline: Sequence[Json], events: Sequence[Json] | None) -> list[Happening]:
-    """Return an order's steps, oldest first, with their events; then events that have no step.
+def step_rows(order_id: str, timeline: Sequence[Json], events: Sequence[Json] | None) -> list[StepRow]:
+    """Return an order's steps with their events, oldest first, then the events without a step.
 
-    Events come newest first; None says that the feed cannot be read.
+    Events come newest first; None means that the feed cannot be read.
     """
-    known = {event["id"]: event for event in events or []}
-    found = []
+    unmatched = {event["id"]: event for event in events or []}
+    rows = []
     for step in timeline:
         event_id = f"{order_id}/{step['seq']}"
-        told = None if events is None else known.pop(event_id, None) is not None
-        found.append(_happening(step, step["seq"], step["at"], event_id, told))
-    return found + [_happening(event, None, event["time"], event["id"], True) for event in reversed(known.values())]
+        published = None if events is None else unmatched.pop(event_id, None) is not None
+        rows.append(_step_row(step, step["seq"], step["at"], event_id, published))
+    return rows + [_step_row(event, None, event["time"], event["id"], True) for event in reversed(unmatched.values())]
 
 
-def _happening(source: Json, number: int | None, at: str, event_id: str, told: bool | None) -> Happening:
+def _step_row(source: Json, number: int | None, at: str, event_id: str, published: bool | None) -> StepRow:
     fulfillment = source.get("fulfillmentId")
-    return Happening(number, at, source["type"], source["message"], source["actor"], fulfillment, event_id, told)
+    return StepRow(number, at, source["type"], source["message"], source["actor"], fulfillment, event_id, published)
 
 
-def records(instance: Json) -> list[Record]:
-    """Return the history of a workflow instance as it is read."""
+def history_events(instance: Json) -> list[HistoryEvent]:
+    """Return the history of a workflow instance."""
     first = int(instance.get("omitted", 0))
-    return [_record(event, str(number)) for number, event in enumerate(instance["events"], start=first)]
+    return [_history_event(event, str(number)) for number, event in enumerate(instance["events"], start=first)]
 
 
-def _record(event: Json, key: str) -> Record:
-    titled = [("Given", event["input"]), ("Returned", event["result"])]
+def _history_event(event: Json, key: str) -> HistoryEvent:
+    payloads = [("Input", event["input"]), ("Result", event["result"])]
     failure = event["failure"]
-    return Record(
+    return HistoryEvent(
         key=key,
         at=event["at"],
-        what=name_of(event["type"]).capitalize(),
+        type=label(event["type"]).capitalize(),
         name=event["name"],
         number=event["id"],
         about=event["scheduledId"],
         due=event["fireAt"],
-        payloads=[(title, pretty(payload)) for title, payload in titled if payload is not None],
+        payloads=[(title, format_payload(payload)) for title, payload in payloads if payload is not None],
         failure=f"{failure['type']}: {failure['message']}" if failure else None,
     )
 
 
-def pretty(payload: Any) -> str:
-    """Return JSON as text that is easy to read; a text, which may be a cut payload, as it is."""
+def format_payload(payload: Any) -> str:
+    """Return JSON as indented text; a string, which may be a truncated payload, is returned as it is."""
     return payload if isinstance(payload, str) else json.dumps(payload, indent=2, ensure_ascii=False)
 
 
-def trace_address(zipkin: str, trace_id: str | None) -> str | None:
-    """Return where Zipkin shows a trace."""
+def trace_url(zipkin: str, trace_id: str | None) -> str | None:
+    """Return the URL of a trace in Zipkin."""
     return f"{zipkin.rstrip('/')}/zipkin/traces/{trace_id}" if trace_id else None

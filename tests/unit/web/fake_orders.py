@@ -1,4 +1,4 @@
-"""A small order system in memory, with the moves that the stream's robots see; its events go to whoever listens."""
+"""A small order system in memory, with the statuses and events that simulated users react to."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -10,13 +10,17 @@ from tests.unit.web.fakes import item
 
 Json = dict[str, Any]
 
-SCARCE = "Adidas Classic"
-DEAR = "iPhone"
-GOODS = [item("Vans Old Skool", 6000, 5000), item(DEAR, 128_900, 5000, "Apple"), item(SCARCE, 6000, 0, "Adidas")]
+OUT_OF_STOCK = "Adidas Classic"
+HIGH_VALUE = "iPhone"
+GOODS = [
+    item("Vans Old Skool", 6000, 5000),
+    item(HIGH_VALUE, 128_900, 5000, "Apple"),
+    item(OUT_OF_STOCK, 6000, 0, "Adidas"),
+]
 
 
 class FakeOrders:
-    """Takes orders, asks, ships, tells `listen`; each order has one parcel. Calls that `fails` names get no answer."""
+    """Accepts orders, each with one parcel, and passes events to `listen`. Calls for which `fails` is true fail."""
 
     def __init__(self) -> None:
         self.orders: dict[str, Json] = {}
@@ -25,8 +29,8 @@ class FakeOrders:
         self.listen: Callable[[Json], None] = lambda _event: None
         self.fails: Callable[[str, str], bool] = lambda _method, _path: False
         self.loses_answers = 0
-        self.turns_down: int | None = None
-        self.figures: Json = {"workerCount": 1, "backlog": 3}
+        self.refuses_with: int | None = None
+        self.stats: Json = {"workerCount": 1, "backlog": 3}
         self._guard = threading.RLock()
 
     def invoke(
@@ -34,12 +38,12 @@ class FakeOrders:
     ) -> Json:
         with self._guard:
             if self.fails(method, path):
-                raise TransientError("nobody answers")
+                raise TransientError("connection failed")
             match path.split("/"):
                 case ["orders"]:
-                    return self._take(body)
+                    return self._place(body)
                 case ["orders" | "charge" | "shipments", "stats"]:
-                    return self.figures
+                    return self.stats
                 case ["orders", order_id]:
                     return self.orders[order_id]
                 case ["orders", order_id, _]:
@@ -51,14 +55,14 @@ class FakeOrders:
     def page(self, service: str, path: str) -> tuple[list[Json], str | None]:
         with self._guard:
             if self.fails("GET", path):
-                raise TransientError("nobody answers")
+                raise TransientError("connection failed")
             if service == "inventory":
                 return GOODS, None
             ids = parse_qs(urlsplit(path).query)["ids"][0].split(",")
-            return [self.orders[one] for one in ids if one in self.orders], None
+            return [self.orders[order_id] for order_id in ids if order_id in self.orders], None
 
     def move(self, order_id: str, status: str) -> None:
-        """Let an order come to a status, and tell of it."""
+        """Set the status of an order and pass on the event."""
         with self._guard:
             self.orders[order_id]["status"] = status
         self.listen({"type": f"order.{status}", "orderId": order_id, "time": "2026-11-21T10:00:01.000Z"})
@@ -66,24 +70,24 @@ class FakeOrders:
     def statuses(self) -> list[str]:
         return [order["status"] for order in self.orders.values()]
 
-    def _take(self, body: Json) -> Json:
+    def _place(self, body: Json) -> Json:
         self.posts.append(body["id"])
-        if self.turns_down:
-            raise RefusedError("orderprocessing", self.turns_down, {})
+        if self.refuses_with:
+            raise RefusedError("orderprocessing", self.refuses_with, {})
         if body["id"] not in self.orders:
             shipment = {"id": f"{body['id']}:1", "status": "pending"}
             self.orders[body["id"]] = {**body, "status": "pending", "fulfillments": [{"shipment": shipment}]}
-            self._go_on(self.orders[body["id"]])
+            self._continue(self.orders[body["id"]])
         if self.loses_answers:
             self.loses_answers -= 1
-            raise TransientError("done, and the answer lost")
+            raise TransientError("done, but the answer was lost")
         return self.orders[body["id"]]
 
-    def _go_on(self, order: Json) -> None:
+    def _continue(self, order: Json) -> None:
         skus = {line["sku"] for line in order["items"]}
-        if SCARCE in skus and "answer" not in order:
+        if OUT_OF_STOCK in skus and "answer" not in order:
             self.move(order["id"], "customerActionRequired")
-        elif DEAR in skus and "approved" not in order:
+        elif HIGH_VALUE in skus and "approved" not in order:
             self.move(order["id"], "approvalRequired")
         else:
             self.move(order["id"], "processing")
@@ -102,7 +106,7 @@ class FakeOrders:
             self.move(order["id"], "cancelled")
         else:
             order["answer" if decision == "amend" else "approved"] = True
-            self._go_on(order)
+            self._continue(order)
         return order
 
     def _report(self, order: Json, status: str) -> Json:

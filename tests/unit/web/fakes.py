@@ -17,7 +17,7 @@ Answer = Json | list[Json] | Exception
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> Exception:
-    """Return what the sidecar's client raises when a service answers with a problem."""
+    """Return the error that the sidecar's client raises when a service answers with a problem."""
     body = {"status": status, "code": code, "detail": detail, **more}
     if status == 503:
         return TransientError(f"the service answered {status}", status, body)
@@ -25,9 +25,9 @@ def problem(status: int, code: str, detail: str, **more: Any) -> Exception:
 
 
 class FakeShop:
-    """The other services: answers what it was told to, by service, method and path, and remembers what it was asked.
+    """The other services: gives configured answers by service, method and path, and records the calls.
 
-    A path is looked for with its query, then without; an answer that is an exception is raised.
+    A path is matched with its query first, then without; an answer that is an exception is raised.
     """
 
     def __init__(self) -> None:
@@ -35,13 +35,13 @@ class FakeShop:
         self.cursors: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, str, str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
-        self.in_the_name_of: list[str | None] = []
+        self.acting_for: list[str | None] = []
         self.streams: list[list[str] | Exception] = []
         self.followed_with: list[Mapping[str, str]] = []
         self._guard = threading.Lock()
 
     def on(self, service: str, method: str, path: str, answer: Answer) -> None:
-        """Say what a call is answered from now on."""
+        """Set the answer to a call."""
         self.answers[service, method, path] = answer
 
     def invoke(
@@ -52,11 +52,11 @@ class FakeShop:
 
     def page(self, service: str, path: str) -> tuple[list[Json], str | None]:
         answer = self._answer(service, "GET", path, None, None)
-        assert isinstance(answer, list), f"{path} is no list"
+        assert isinstance(answer, list), f"{path} is not a list"
         return answer, self.cursors.get((service, path))
 
     @contextmanager
-    def follow(self, service: str, path: str, headers: Mapping[str, str], silence: float) -> Iterator[Iterator[str]]:
+    def follow(self, service: str, path: str, headers: Mapping[str, str], timeout: float) -> Iterator[Iterator[str]]:
         self.followed_with.append(dict(headers))
         lines = self.streams.pop(0) if self.streams else TransientError("nothing to follow")
         if isinstance(lines, Exception):
@@ -64,7 +64,7 @@ class FakeShop:
         yield iter(lines)
 
     def calls(self, method: str) -> list[tuple[str, str, Any]]:
-        """Return the calls of a method: service, path and body."""
+        """Return the calls with this HTTP method: service, path and body."""
         return [(service, path, body) for service, how, path, body in self.asked if how == method]
 
     def _answer(
@@ -73,7 +73,7 @@ class FakeShop:
         with self._guard:
             self.asked.append((service, method, path, body))
             self.headers.append(dict(headers or {}))
-            self.in_the_name_of.append(outgoing_headers().get(NAME_HEADER))
+            self.acting_for.append(outgoing_headers().get(NAME_HEADER))
         for known in (path, path.partition("?")[0]):
             answer = self.answers.get((service, method, known))
             if answer is not None:
@@ -84,7 +84,7 @@ class FakeShop:
 
 
 def console(shop: FakeShop, **settings: Any) -> FlaskClient:
-    """Return a browser without JavaScript on a console whose other services are the fake's."""
+    """Return a browser without JavaScript for a console that calls the fake."""
     config = WebConfig(app_port=3006, **settings)
     return create_app(config, shop, Hub(config.streams())).test_client()
 

@@ -40,7 +40,7 @@ def part(shipment_id: str, reference: str | None = "REF-7", sku: str = "Vans Old
     }
 
 
-def taken(shop: FakeShop, *shipments: str) -> None:
+def accepted(shop: FakeShop, *shipments: str) -> None:
     for shipment in shipments:
         shop.on("orderprocessing", "POST", f"shipments/{shipment.replace(':', '%3A')}/status", {"id": shipment})
 
@@ -53,27 +53,27 @@ def reports(shop: FakeShop) -> list[tuple[str, str]]:
     return sorted((path.replace("%3A", ":"), body["status"]) for _, path, body in shop.calls("POST"))
 
 
-def test_parcels_are_shown_in_two_groups_with_what_is_in_them(browser: FlaskClient) -> None:
+def test_parcels_are_shown_in_two_groups_with_their_contents(browser: FlaskClient) -> None:
     page = browser.get("/courier/").text
-    to_pick_up, under_way = page.split("Under way")
+    to_pick_up, in_transit = page.split("In transit", 1)
     assert "Vans Old Skool" in to_pick_up
     assert "from Warehouse A" in to_pick_up
     assert "REF-7" in to_pick_up
     assert 'id="tick-C1:1"' in to_pick_up
-    assert 'id="tick-C1:2"' in under_way
+    assert 'id="tick-C1:2"' in in_transit
 
 
 def test_a_parcel_without_a_booking_is_shown_without_a_button(browser: FlaskClient) -> None:
     page = browser.get("/courier/").text
-    assert "waits for a courier to be booked" in page
+    assert "no courier is booked yet" in page
     assert 'value="D1:1"' not in page
 
 
-def test_nothing_to_carry_is_said(shop: FakeShop, browser: FlaskClient) -> None:
+def test_empty_groups_are_shown_as_such(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "shipments/pending", [])
     page = browser.get("/courier/").text
-    assert "Nothing to pick up." in page
-    assert "Nothing is under way." in page
+    assert "There are no parcels to pick up." in page
+    assert "There are no parcels in transit." in page
 
 
 def test_parcels_of_an_order_are_read_once_when_all_are_booked(shop: FakeShop, browser: FlaskClient) -> None:
@@ -83,27 +83,25 @@ def test_parcels_of_an_order_are_read_once_when_all_are_booked(shop: FakeShop, b
     assert (paths.count("orders/C1"), paths.count("orders/D1")) == (1, 3)
 
 
-def test_a_parcel_whose_order_cannot_be_read_can_still_be_carried(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_parcel_whose_order_cannot_be_read_can_still_be_reported(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/C1", TransientError("no answer"))
     page = browser.get("/courier/").text
     assert page.count("cannot be shown right now") == 2
     assert 'id="tick-C1:1"' in page
 
 
-def test_a_list_that_goes_on_has_a_link_and_its_forms_come_back_to_the_page(
-    shop: FakeShop, browser: FlaskClient
-) -> None:
+def test_a_list_has_a_link_to_older_parcels_and_forms_return_to_the_page(shop: FakeShop, browser: FlaskClient) -> None:
     shop.cursors["orderprocessing", "shipments/pending?limit=25"] = "older"
     assert "/courier/?cursor=older" in browser.get("/courier/").text
     assert 'name="cursor" value="older"' in browser.get("/courier/?cursor=older").text
-    taken(shop, "C1:1")
+    accepted(shop, "C1:1")
     answer = browser.post("/courier/dispatched", data={"only": "C1:1", "cursor": "older"})
     assert answer.headers["Location"] == "/courier/?cursor=older"
 
 
 @pytest.mark.parametrize("report", ["dispatched", "delivered"])
 def test_the_button_of_a_row_reports_that_parcel_alone(shop: FakeShop, browser: FlaskClient, report: str) -> None:
-    taken(shop, "C1:1", "C1:2")
+    accepted(shop, "C1:1", "C1:2")
     form = {"only": "C1:1", "shipment": ["C1:2"]}
     answer = browser.post(f"/courier/{report}", data=form, headers=JSON)
     assert answer.get_json() == {"location": "/courier/", "message": f"1 parcel {report}."}
@@ -111,15 +109,15 @@ def test_the_button_of_a_row_reports_that_parcel_alone(shop: FakeShop, browser: 
 
 
 def test_several_parcels_are_reported_at_once_each_once(shop: FakeShop, browser: FlaskClient) -> None:
-    taken(shop, "C1:1", "C1:2")
+    accepted(shop, "C1:1", "C1:2")
     form = {"shipment": ["C1:1", "C1:2", "C1:1"]}
     answer = browser.post("/courier/dispatched", data=form, headers=JSON)
     assert answer.get_json()["message"] == "2 parcels dispatched."
     assert reports(shop) == [("shipments/C1:1/status", "dispatched"), ("shipments/C1:2/status", "dispatched")]
 
 
-def test_what_was_taken_and_what_was_not_is_said_for_each(shop: FakeShop, browser: FlaskClient) -> None:
-    taken(shop, "C1:1", "D1:1")
+def test_failed_reports_are_named_with_their_reason(shop: FakeShop, browser: FlaskClient) -> None:
+    accepted(shop, "C1:1", "D1:1")
     refused(shop, "C1:2", problem(409, "notAllowed", "it is delivered"))
     form = {"shipment": ["C1:1", "C1:2", "D1:1"]}
     answer = browser.post("/courier/dispatched", data=form, headers=JSON)
@@ -127,7 +125,7 @@ def test_what_was_taken_and_what_was_not_is_said_for_each(shop: FakeShop, browse
     assert answer.get_json()["message"] == "2 of 3 parcels dispatched. C1:2: it is delivered (409)"
 
 
-def test_when_none_was_taken_it_is_the_first_ones_failure(shop: FakeShop, browser: FlaskClient) -> None:
+def test_if_all_reports_fail_the_first_problem_decides_the_status(shop: FakeShop, browser: FlaskClient) -> None:
     refused(shop, "C1:1", problem(409, "notAllowed", "it is cancelled"))
     refused(shop, "C1:2", TransientError("no answer"))
     form = {"shipment": ["C1:1", "C1:2"]}
@@ -139,14 +137,14 @@ def test_when_none_was_taken_it_is_the_first_ones_failure(shop: FakeShop, browse
     assert "it is cancelled" in page.text
 
 
-def test_a_reason_that_several_parcels_share_is_said_once(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_shared_reason_is_shown_once(shop: FakeShop, browser: FlaskClient) -> None:
     for shipment in ("C1:1", "C1:2"):
         refused(shop, shipment, problem(409, "notAllowed", "it is cancelled"))
     answer = browser.post("/courier/delivered", data={"shipment": ["C1:1", "C1:2"]}, headers=JSON)
     assert answer.get_json()["detail"] == "C1:1, C1:2: it is cancelled"
 
 
-def test_nobody_there_to_take_a_report_is_a_503_to_try_again(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_outage_is_a_503_with_retry_after(shop: FakeShop, browser: FlaskClient) -> None:
     refused(shop, "C1:1", TransientError("no answer"))
     answer = browser.post("/courier/delivered", data={"shipment": "C1:1"}, headers=JSON)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
@@ -161,7 +159,7 @@ def test_nobody_there_to_take_a_report_is_a_503_to_try_again(shop: FakeShop, bro
     ],
     ids=["none", "too many", "no ids"],
 )
-def test_a_wrong_selection_is_a_422_and_nothing_is_reported(
+def test_an_invalid_selection_is_a_422_and_nothing_is_reported(
     shop: FakeShop, browser: FlaskClient, form: dict[str, object], fields: list[str]
 ) -> None:
     answer = browser.post("/courier/dispatched", data=form, headers=JSON)
@@ -170,7 +168,7 @@ def test_a_wrong_selection_is_a_422_and_nothing_is_reported(
     assert shop.calls("POST") == []
 
 
-def test_there_is_no_other_report(browser: FlaskClient) -> None:
+def test_other_reports_are_not_found(browser: FlaskClient) -> None:
     assert browser.post("/courier/booked", data={"shipment": "C1:1"}).status_code == 404
 
 
@@ -179,7 +177,7 @@ def test_a_list_that_cannot_be_read_is_an_error_page(shop: FakeShop, browser: Fl
     assert browser.get("/courier/").status_code == 503
 
 
-def test_foreign_text_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
+def test_markup_is_escaped(shop: FakeShop, browser: FlaskClient) -> None:
     parts = [part("C1:1", reference=SCRIPT, sku=SCRIPT)]
     shop.on("orderprocessing", "GET", "orders/C1", order("C1", fulfillments=parts))
     page = browser.get("/courier/").text

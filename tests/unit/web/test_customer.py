@@ -27,14 +27,14 @@ def line(order_id: str, status: str = "processing") -> dict[str, object]:
     return {"id": order_id, "status": status, "goodsTotal": 1, "currency": "USD", "receivedAt": "2026-11-21T10:00:00Z"}
 
 
-def test_the_shop_offers_twenty_orders_and_a_cart_and_says_that_there_are_none_yet(browser: FlaskClient) -> None:
+def test_the_shop_offers_examples_and_a_cart_and_has_no_orders_yet(browser: FlaskClient) -> None:
     page = browser.get("/shop/").text
     assert len(re.findall(r'name="order" value="web-[0-9a-f]{12}"', page)) == 21
     assert 'name="quantity:Adidas Classic" value="0"' in page
     assert "No orders yet" in page
 
 
-def test_the_shop_lists_the_orders_of_whoever_one_is(shop: FakeShop, browser: FlaskClient) -> None:
+def test_the_shop_lists_the_orders_of_the_chosen_customer(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders?limit=25&customerId=1234", [line("A1")])
     shop.on("orderprocessing", "GET", "orders?limit=25&customerId=Ril+ey+%C3%A9", [line("B1")])
     assert "/shop/orders/A1" in browser.get("/shop/").text
@@ -45,13 +45,13 @@ def test_the_shop_lists_the_orders_of_whoever_one_is(shop: FakeShop, browser: Fl
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb"], ids=repr)
-def test_nobody_can_be_somebody_without_a_name(browser: FlaskClient, name: str) -> None:
+def test_an_invalid_customer_name_is_refused(browser: FlaskClient, name: str) -> None:
     answer = browser.post("/shop/customer", data={"customer": name}, headers={"Accept": "application/json"})
     assert answer.status_code == 422
     assert answer.get_json()["errors"][0]["field"] == "customer"
 
 
-def test_a_search_goes_on_until_the_page_is_full_or_the_list_ends(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_search_continues_until_the_page_is_full_or_the_list_ends(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders?limit=25&customerId=1234", [line("A1")])
     shop.cursors["orderprocessing", "orders?limit=25&customerId=1234"] = "more"
     shop.on("orderprocessing", "GET", "orders?limit=24&cursor=more&customerId=1234", [line("A2")])
@@ -70,14 +70,14 @@ def test_an_order_is_sent_with_the_id_of_its_form(shop: FakeShop, browser: Flask
     assert shop.calls("POST") == [("orderprocessing", "orders", sent)]
 
 
-def test_a_script_is_told_where_to_go_on(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_script_receives_the_next_location(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "POST", "orders", order("web-1"))
     form = {"order": "web-1", "quantity:Vans Old Skool": "2"}
     answer = browser.post("/shop/orders", data=form, headers={"Accept": "application/json"})
-    assert answer.get_json() == {"location": "/shop/orders/web-1", "message": "We have your order."}
+    assert answer.get_json() == {"location": "/shop/orders/web-1", "message": "We have received your order."}
 
 
-def test_a_refused_order_says_everything_that_is_wrong(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_refused_order_shows_all_errors(shop: FakeShop, browser: FlaskClient) -> None:
     errors = [{"field": "items.0.sku", "detail": "there is no 'x'"}, {"field": "customerId", "detail": "is too long"}]
     shop.on("orderprocessing", "POST", "orders", problem(422, "invalidField", "two things", errors=errors))
     answer = browser.post("/shop/orders", data={"quantity:x": "1"})
@@ -109,7 +109,7 @@ def test_an_order_shows_its_parcels_with_invoice_and_progress(shop: FakeShop, br
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", fulfillments=parts))
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [step("Order received", "customer")])
     page = browser.get("/shop/orders/A1").text
-    for shown in ("Warehouse A", "INV-1", 'value="7699"', "Out of stock", "It is out of stock.", "We have your order."):
+    for shown in ("Warehouse A", "INV-1", 'value="7699"', "Out of stock", "Out of stock.", "We received your order."):
         assert shown in page
     assert page.count('data-state="done"') == 2
 
@@ -118,7 +118,7 @@ def step(message: str, actor: str) -> dict[str, object]:
     return {"seq": 1, "at": "2026-11-21T10:00:00.000Z", "type": "order.received", "message": message, "actor": actor}
 
 
-def test_who_approved_is_said(shop: FakeShop, browser: FlaskClient) -> None:
+def test_the_name_of_the_approver_is_shown(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1", order("A1"))
     actors = ("customer", "system", "courier", "Ada")
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [step("internal", actor) for actor in actors])
@@ -127,28 +127,26 @@ def test_who_approved_is_said(shop: FakeShop, browser: FlaskClient) -> None:
     assert "internal" not in page
 
 
-def test_where_nothing_is_in_stock_nobody_is_asked_what_to_do_with_the_rest(
-    shop: FakeShop, browser: FlaskClient
-) -> None:
+def test_without_any_stock_the_customer_is_not_asked_about_the_rest(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", "customerActionRequired", actions=["cancel"]))
     page = browser.get("/shop/orders/A1").text
-    assert "Nothing of it is in stock" in page
-    assert "Some of it" not in page
+    assert "All items are out of stock" in page
+    assert "Some items" not in page
 
 
-def test_without_the_catalogue_ones_orders_are_still_listed(shop: FakeShop, browser: FlaskClient) -> None:
+def test_without_the_catalogue_orders_are_still_listed(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders", [line("A1")])
     shop.on("inventory", "GET", "inventory", problem(503, "unavailable", "inventory is away"))
     answer = browser.get("/shop/")
     assert answer.status_code == 200
     assert "/shop/orders/A1" in answer.text
     assert "inventory is away" in answer.text
-    assert "No goods are on the shelves" not in answer.text
+    assert "No items are in stock" not in answer.text
     assert "cannot be shown" not in browser.get("/shop/?part=1").text
 
 
-def test_without_the_list_one_can_still_order(shop: FakeShop, browser: FlaskClient) -> None:
+def test_without_the_list_customers_can_still_order(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders", problem(503, "unavailable", "orderprocessing is away"))
     page = browser.get("/shop/").text
     assert "orderprocessing is away" in page
@@ -156,13 +154,13 @@ def test_without_the_list_one_can_still_order(shop: FakeShop, browser: FlaskClie
     assert 'name="quantity:Vans Old Skool"' in page
 
 
-def test_what_needs_an_approval_is_as_configured(shop: FakeShop) -> None:
+def test_the_approval_threshold_is_configurable(shop: FakeShop) -> None:
     assert "needs approval" in console(shop, approval_threshold=6000).get("/shop/").text
     shop.on("inventory", "GET", "inventory", [item("Vans Old Skool", 100, 10_000)])
     assert "needs approval" not in console(shop, approval_threshold=10_000_000).get("/shop/").text
 
 
-def test_what_the_customer_may_do_is_offered_until_the_deadline(shop: FakeShop, browser: FlaskClient) -> None:
+def test_customer_actions_are_shown_with_their_deadline(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
     waiting = order("A1", "customerActionRequired", actions=["amend", "cancel"], deadline="2026-11-21T10:00:30.000Z")
     shop.on("orderprocessing", "GET", "orders/A1", waiting)
@@ -175,13 +173,13 @@ def test_what_the_customer_may_do_is_offered_until_the_deadline(shop: FakeShop, 
 
 
 @pytest.mark.parametrize("action", ["amend", "cancel"])
-def test_the_customers_decision_is_passed_on(shop: FakeShop, browser: FlaskClient, action: str) -> None:
+def test_the_customers_action_is_passed_on(shop: FakeShop, browser: FlaskClient, action: str) -> None:
     shop.on("orderprocessing", "POST", "orders/A1/action", order("A1"))
     assert browser.post("/shop/orders/A1/action", data={"action": action}).status_code == 303
     assert shop.calls("POST") == [("orderprocessing", "orders/A1/action", {"action": action})]
 
 
-def test_a_decision_that_comes_too_late_is_shown_as_that(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_late_action_shows_the_error(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "POST", "orders/A1/action", problem(409, "notAllowed", "it is on its way"))
     answer = browser.post("/shop/orders/A1/action", data={"action": "cancel"})
     assert answer.status_code == 409
@@ -189,13 +187,13 @@ def test_a_decision_that_comes_too_late_is_shown_as_that(shop: FakeShop, browser
 
 
 @pytest.mark.parametrize("order_id", ["..", ".", "a%2F..%2Fb", "a%3Fb", "%252e", "a%23"], ids=repr)
-def test_an_id_leads_nowhere_but_to_its_order(shop: FakeShop, browser: FlaskClient, order_id: str) -> None:
+def test_an_invalid_id_calls_no_other_service(shop: FakeShop, browser: FlaskClient, order_id: str) -> None:
     answer = browser.get("/shop/orders/" + order_id, headers={"Accept": "text/html"})
     assert answer.status_code in {404, 308}
     assert not shop.asked
 
 
-def test_an_order_says_what_it_costs_before_and_after_the_charge(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_order_shows_its_cost_before_and_after_the_charge(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", "pending"))
     page = browser.get("/shop/orders/A1").text
@@ -212,19 +210,19 @@ def test_an_order_says_what_it_costs_before_and_after_the_charge(shop: FakeShop,
     assert "Nothing was charged." in browser.get("/shop/orders/A1").text
 
 
-def test_what_takes_long_is_said_in_words(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_long_retry_is_shown(shop: FakeShop, browser: FlaskClient) -> None:
     begun = {**step("x", "system"), "type": "order.processing", "at": "2026-01-01T10:00:00.000Z"}
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [begun])
     open_payment = {"status": "pending", "total": None}
     parts = [part(1, payment=open_payment, shipment={"status": "pending", "courierReference": None})]
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", fulfillments=parts))
     page = browser.get("/shop/orders/A1").text
-    assert re.search(r'data-since="2026-01-01T10:00:00.000Z">We are still arranging the payment', page)
+    assert re.search(r'data-since="2026-01-01T10:00:00.000Z">We are still processing the payment', page)
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", "pending", receivedAt="2026-01-01T10:00:00.000Z"))
-    assert "still looking for the goods" in browser.get("/shop/orders/A1").text
+    assert "still reserving the goods" in browser.get("/shop/orders/A1").text
 
 
-def test_to_cancel_takes_a_second_step(shop: FakeShop, browser: FlaskClient) -> None:
+def test_cancelling_needs_confirmation(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [])
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", actions=["cancel"]))
     page = browser.get("/shop/orders/A1").text
@@ -232,7 +230,7 @@ def test_to_cancel_takes_a_second_step(shop: FakeShop, browser: FlaskClient) -> 
     assert page.count('value="cancel"') == 1
 
 
-def test_foreign_text_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
+def test_markup_is_escaped(shop: FakeShop, browser: FlaskClient) -> None:
     parts = [part(1, location=SCRIPT, items=[{"sku": SCRIPT, "quantity": 1}])]
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", customerId=SCRIPT, fulfillments=parts))
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [step(SCRIPT, SCRIPT)])

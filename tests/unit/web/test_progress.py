@@ -1,10 +1,10 @@
-"""How far a parcel has come: only what is true is said, and red is what failed."""
+"""The progress of a parcel."""
 
 from typing import Any
 
 import pytest
 
-from services.web.views.progress import Standstill, parcel_steps, standstill
+from services.web.views.progress import PendingRetry, parcel_steps, pending_retry
 
 Json = dict[str, Any]
 
@@ -36,40 +36,40 @@ def shown(given: Json) -> str:
         (part("completed", "success", "delivered"), "done done done done done"),
     ],
 )
-def test_a_parcel_shows_how_far_it_has_come(given: Json, states: str) -> None:
+def test_the_steps_of_a_parcel_have_states(given: Json, states: str) -> None:
     assert [step.state for step in parcel_steps(given)] == states.split()
 
 
-def test_nothing_is_called_paid_or_on_its_way_before_it_is() -> None:
+def test_a_parcel_is_not_shown_as_paid_or_in_transit_too_early() -> None:
     assert "Paid" not in shown(part("pending"))
     assert "Being charged: now" in shown(part("processing"))
     booked = shown(part("processing", "success", "booked"))
-    assert "Waits for pick-up: now" in booked
-    assert "On its way" not in booked
+    assert "Waiting for pickup: now" in booked
+    assert "In transit" not in booked
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         (part("cancelled", "pending", "cancelled", reason="customerTimedOut"), "Not charged: off, No courier: off"),
         (
             part("cancelled", "refunded", "cancelled", booking={"courierReference": "CR-1"}),
-            "Paid back: undone, Courier called off: undone",
+            "Refunded: undone, Courier cancelled: undone",
         ),
         (part("failed", "failed", "cancelled", reason="paymentDeclined"), "Not paid: failed, No courier: off"),
         (
             part("failed", "refunded", "cancelled", reason="shippingUnavailable"),
-            "Paid back: undone, No courier found: failed",
+            "Refunded: undone, No courier available: failed",
         ),
         (
             part("processing", "success", "pending", reason="shippingUnavailable"),
-            "Paid: done, No courier found: failed",
+            "Paid: done, No courier available: failed",
         ),
     ],
     ids=["nothing was tried", "booked, then cancelled", "declined", "no courier", "about to be given back"],
 )
-def test_a_parcel_that_is_over_says_what_became_of_each_step(given: Json, told: str) -> None:
-    assert shown(given) == f"No longer reserved: undone, {told}, Not picked up: off, Not delivered: off"
+def test_an_ended_parcel_shows_the_result_of_each_step(given: Json, expected: str) -> None:
+    assert shown(given) == f"No longer reserved: undone, {expected}, Not picked up: off, Not delivered: off"
 
 
 def order(status: str = "processing", *parts: Json) -> Json:
@@ -89,32 +89,30 @@ TIMELINE: list[Json] = [
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         (part("pending"), None),
-        (part("processing"), Standstill("payment", "began")),
-        (part("processing", "success"), Standstill("courier", "paid")),
+        (part("processing"), PendingRetry("payment", "began")),
+        (part("processing", "success"), PendingRetry("courier", "paid")),
         (part("processing", "success", "booked"), None),
         (part("processing", "failed", reason="paymentDeclined"), None),
         (part("completed", "success", "delivered"), None),
         (part("cancelled"), None),
     ],
 )
-def test_what_is_tried_again_and_again_is_known_with_the_time_of_the_last_step(
-    given: Json, told: Standstill | None
-) -> None:
-    assert standstill(order("processing", given), TIMELINE, given) == told
+def test_a_pending_retry_has_the_time_of_the_last_step(given: Json, expected: PendingRetry | None) -> None:
+    assert pending_retry(order("processing", given), TIMELINE, given) == expected
 
 
-def test_an_order_without_parcels_waits_for_its_goods() -> None:
-    assert standstill(order("pending"), []) == Standstill("goods", "received")
-    assert standstill(order("processing", part("processing")), []) is None
+def test_an_order_without_parcels_is_waiting_for_goods() -> None:
+    assert pending_retry(order("pending"), []) == PendingRetry("goods", "received")
+    assert pending_retry(order("processing", part("processing")), []) is None
 
 
-def test_what_is_being_cancelled_waits_for_nothing() -> None:
+def test_an_order_being_cancelled_has_no_pending_retry() -> None:
     cancelled = [*TIMELINE, {"type": "order.cancelRequested", "at": "then"}]
-    assert standstill(order("processing"), cancelled, part("processing")) is None
+    assert pending_retry(order("processing"), cancelled, part("processing")) is None
 
 
-def test_where_the_timeline_is_not_known_the_last_change_counts() -> None:
-    assert standstill(order("processing"), [], part("processing")) == Standstill("payment", "updated")
+def test_without_a_timeline_the_last_change_counts() -> None:
+    assert pending_retry(order("processing"), [], part("processing")) == PendingRetry("payment", "updated")

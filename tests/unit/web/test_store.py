@@ -66,7 +66,7 @@ def test_stock_is_shown_by_warehouse(shop: FakeShop, browser: FlaskClient) -> No
     assert 'data-text="nike air nike air vans"' in rows[1]
 
 
-def test_limits_and_switches_are_shown_as_they_are(shop: FakeShop, browser: FlaskClient) -> None:
+def test_limits_and_switches_are_shown(shop: FakeShop, browser: FlaskClient) -> None:
     page = browser.get("/store/").text
     for shown in ('value="123450"', 'name="limit"', 'value="1234.50"', "Turn maintenance on", "Stop bookings"):
         assert shown in page
@@ -77,13 +77,13 @@ def test_limits_and_switches_are_shown_as_they_are(shop: FakeShop, browser: Flas
         assert shown in page
 
 
-def test_an_empty_catalogue_is_said(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_empty_catalogue_is_shown_as_such(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("inventory", "GET", "inventory", [])
     assert "The catalogue is empty." in browser.get("/store/").text
 
 
 @pytest.mark.parametrize(
-    ("away", "gone", "left"),
+    ("away", "hidden", "shown"),
     [
         (("inventory", "inventory"), "5,000,000", ["Turn maintenance on", "Stop bookings", "7699"]),
         (("fraud", "settings"), "Turn maintenance on", ["5,000,000", "Stop bookings", "7699"]),
@@ -92,18 +92,18 @@ def test_an_empty_catalogue_is_said(shop: FakeShop, browser: FlaskClient) -> Non
     ],
     ids=lambda value: str(value[0]),
 )
-def test_a_service_that_is_away_takes_only_its_own_card(
-    shop: FakeShop, browser: FlaskClient, away: tuple[str, str], gone: str, left: list[str]
+def test_an_unavailable_service_affects_only_its_own_card(
+    shop: FakeShop, browser: FlaskClient, away: tuple[str, str], hidden: str, shown: list[str]
 ) -> None:
     shop.on(away[0], "GET", away[1], TransientError("no answer"))
     answer = browser.get("/store/?order=A1")
     assert answer.status_code == 200
-    assert "does not answer right now. Try again. (503)" in answer.text
-    assert gone not in answer.text
-    assert all(shown in answer.text for shown in left)
+    assert "is not responding. Try again. (503)" in answer.text
+    assert hidden not in answer.text
+    assert all(text in answer.text for text in shown)
 
 
-def test_the_ledger_shows_what_came_and_went_and_what_is_left(shop: FakeShop, browser: FlaskClient) -> None:
+def test_the_ledger_shows_charges_refunds_and_the_rest(shop: FakeShop, browser: FlaskClient) -> None:
     entries = entry("charge", 7699), entry("refund", 699), entry("charge", 0, "declined")
     shop.on("billing", "GET", "ledger?orderId=A1", ledger(*entries))
     page = browser.get("/store/?order=+A1+").text
@@ -111,7 +111,7 @@ def test_the_ledger_shows_what_came_and_went_and_what_is_left(shop: FakeShop, br
         assert shown in page
 
 
-def test_an_order_without_charges_and_one_that_cannot_be_are_told_apart(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_order_without_charges_differs_from_an_invalid_order(shop: FakeShop, browser: FlaskClient) -> None:
     assert "Nothing was charged" in browser.get("/store/?order=A1").text
     errors = [{"field": "orderId", "detail": "has another shape"}]
     shop.on("billing", "GET", "ledger", problem(422, "invalidField", "orderId: has another shape", errors=errors))
@@ -120,28 +120,28 @@ def test_an_order_without_charges_and_one_that_cannot_be_are_told_apart(shop: Fa
     assert "orderId: has another shape (422)" in answer.text
 
 
-def test_an_order_that_does_not_exist_is_not_one_without_charges(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_unknown_order_differs_from_one_without_charges(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders?ids=A1", [])
     page = browser.get("/store/?order=A1").text
-    assert "There is no order “A1”." in page
+    assert "Order “A1” does not exist." in page
     assert "Nothing was charged" not in page
     shop.on("orderprocessing", "GET", "orders?ids=A1", [{"id": "A1"}])
     assert "Nothing was charged" in browser.get("/store/?order=A1").text
 
 
-def test_an_amount_may_be_typed_as_one_is_used_to(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_amount_may_have_a_decimal_comma(shop: FakeShop, browser: FlaskClient) -> None:
     answer = browser.post("/store/prices", data=PRICE | {"price": "4,50"}, headers=JSON)
-    assert answer.get_json()["message"] == "Vans Old Skool costs 4.50 USD from now on."
+    assert answer.get_json()["message"] == "The price of Vans Old Skool is now 4.50 USD."
     assert shop.calls("PUT")[-1][2] == {"unitPrice": 450}
 
 
-def test_the_ledger_is_asked_only_when_somebody_looks_an_order_up(shop: FakeShop, browser: FlaskClient) -> None:
+def test_the_ledger_is_read_only_for_a_search(shop: FakeShop, browser: FlaskClient) -> None:
     browser.get("/store/")
     assert not [service for service, _, _ in shop.calls("GET") if service == "billing"]
 
 
 @EACH_FORM
-def test_a_form_is_passed_on(
+def test_a_form_is_sent_to_its_service(
     shop: FakeShop, browser: FlaskClient, path: str, form: dict[str, str], call: tuple[str, str, str]
 ) -> None:
     answer = browser.post(path, data=form)
@@ -157,7 +157,7 @@ def test_a_form_is_passed_on(
 
 
 @EACH_FORM
-def test_after_a_form_one_still_sees_the_ledger(
+def test_the_ledger_stays_after_a_form(
     browser: FlaskClient, path: str, form: dict[str, str], call: tuple[str, str, str]
 ) -> None:
     answer = browser.post(f"{path}?order=A1", data=form, headers=JSON)
@@ -171,7 +171,7 @@ def test_after_a_form_one_still_sees_the_ledger(
     [(problem(422, "invalidField", "no such thing"), 422), (TransientError("no answer"), 503)],
     ids=["refused", "away"],
 )
-def test_a_form_that_is_not_taken_says_why(
+def test_a_failed_form_shows_the_reason(
     shop: FakeShop,
     browser: FlaskClient,
     path: str,
@@ -183,7 +183,7 @@ def test_a_form_that_is_not_taken_says_why(
     shop.on(*call, failure)
     answer = browser.post(path, data=form)
     assert answer.status_code == status
-    assert ("no such thing" if status == 422 else "does not answer") in answer.text
+    assert ("no such thing" if status == 422 else "is not responding") in answer.text
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_form_that_is_not_taken_says_why(
     ],
     ids=str,
 )
-def test_every_wrong_field_is_named_and_nothing_is_sent(
+def test_all_invalid_fields_are_reported_and_nothing_is_sent(
     shop: FakeShop, browser: FlaskClient, path: str, form: dict[str, str], fields: list[str]
 ) -> None:
     answer = browser.post(path, data=form, headers=JSON)
@@ -217,12 +217,12 @@ def test_every_wrong_field_is_named_and_nothing_is_sent(
     assert shop.asked == []
 
 
-def test_amounts_are_told_wrong_in_the_units_that_were_typed(browser: FlaskClient) -> None:
+def test_errors_name_amounts_in_major_units(browser: FlaskClient) -> None:
     answer = browser.post("/store/prices", data=PRICE | {"price": "100000.01"}, headers=JSON)
     assert answer.get_json()["errors"] == [{"field": "price", "detail": "must be from 0.01 to 100000.00"}]
 
 
-def test_a_double_click_on_restock_counts_once_and_the_next_form_again(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_repeated_restock_counts_once_and_a_new_form_counts_again(shop: FakeShop, browser: FlaskClient) -> None:
     keys = []
     for _ in range(2):
         shown = re.search(r'name="formKey" value="([0-9a-f]+)"', browser.get("/store/").text)
@@ -239,16 +239,16 @@ def test_a_new_item_does_not_replace_one_that_exists(shop: FakeShop, browser: Fl
     shop.on("inventory", "PUT", "inventory/Nike%20Air", {"sku": "Nike Air"})
     answer = browser.post("/store/items", data={"sku": "Nike Air", "price": "1.00"})
     assert answer.status_code == 409
-    assert "there is a Nike Air already" in answer.text
+    assert "the item Nike Air already exists" in answer.text
     assert shop.calls("PUT") == []
 
 
-def test_a_new_item_that_is_sent_twice_is_one_item(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_repeated_new_item_succeeds(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("inventory", "GET", "inventory", [item("socks", 500, 0, brand="Warm")])
     assert browser.post("/store/items", data=ITEM).status_code == 303
 
 
-def test_foreign_text_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
+def test_markup_is_escaped(shop: FakeShop, browser: FlaskClient) -> None:
     foreign = item(SCRIPT, 1, 1, brand=SCRIPT)
     foreign["warehouses"][0]["location"] = SCRIPT
     shop.on("inventory", "GET", "inventory", [foreign])

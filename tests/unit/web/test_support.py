@@ -1,11 +1,11 @@
-"""Support's pages."""
+"""The support pages."""
 
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from services.web.views.support import happenings, pretty, records, trace_address
+from services.web.views.support import format_payload, history_events, step_rows, trace_url
 from tests.unit.web.fakes import FakeShop, console, order, problem
 
 SCRIPT = '"><script>alert(1)</script>'
@@ -22,7 +22,7 @@ def shop() -> FakeShop:
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", traceId=TRACE))
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [step(1, "Order received"), step(2, "Stock reserved")])
     shop.on("orderprocessing", "GET", "orders/A1/history", [instance("order-A1", event(3, input={"orderId": "A1"}))])
-    shop.on("notifications", "GET", "events", [told(1, "Order received")])
+    shop.on("notifications", "GET", "events", [feed_event(1, "Order received")])
     shop.on("billing", "GET", "ledger", ledger())
     return shop
 
@@ -40,7 +40,7 @@ def step(number: int, message: str, **more: Any) -> Json:
     return {"seq": number, "at": AT, "type": "order.step", "message": message, "actor": "system", **more}
 
 
-def told(number: int, message: str) -> Json:
+def feed_event(number: int, message: str) -> Json:
     return {
         "id": f"A1/{number}",
         "time": AT,
@@ -65,7 +65,7 @@ def ledger(*entries: Json) -> Json:
     return {"orderId": "A1", "currency": "USD", "charged": 7699, "refunded": 0, "entries": list(entries)}
 
 
-def test_at_first_there_is_a_field_to_search_with_and_nothing_to_follow(shop: FakeShop, browser: FlaskClient) -> None:
+def test_the_first_page_has_a_search_field_and_follows_nothing(shop: FakeShop, browser: FlaskClient) -> None:
     page = browser.get("/support/").text
     assert 'name="q"' in page
     assert "data-follow" not in page
@@ -79,7 +79,7 @@ def test_an_order_is_found_by_its_id(shop: FakeShop, browser: FlaskClient) -> No
 
 
 @pytest.mark.parametrize("name", ["1234", "Zoë | 1||2", "A1,B1", "stats", ".."])
-def test_what_is_no_order_is_taken_for_a_customer(shop: FakeShop, browser: FlaskClient, name: str) -> None:
+def test_any_other_query_is_a_customer(shop: FakeShop, browser: FlaskClient, name: str) -> None:
     shop.on("orderprocessing", "GET", "orders?ids=A1%2CB1", [line("A1"), line("B1")])
     answer = browser.get("/support/", query_string={"q": name})
     assert answer.status_code == 302
@@ -89,13 +89,13 @@ def test_what_is_no_order_is_taken_for_a_customer(shop: FakeShop, browser: Flask
     assert 'data-follow="all"' in page
 
 
-def test_when_nothing_is_found_the_page_says_so(browser: FlaskClient) -> None:
-    page = browser.get("/support/?q=nobody", follow_redirects=True).text
-    assert "Nothing was found" in page
-    assert "nobody" in page
+def test_a_search_without_results_is_shown_as_such(browser: FlaskClient) -> None:
+    page = browser.get("/support/?q=unknown", follow_redirects=True).text
+    assert "No results" in page
+    assert "unknown" in page
 
 
-def test_older_orders_of_a_customer_are_a_page_further(shop: FakeShop, browser: FlaskClient) -> None:
+def test_older_orders_of_a_customer_are_on_the_next_page(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders?limit=25&customerId=1234", [line(f"A{number}") for number in range(25)])
     shop.cursors["orderprocessing", "orders?limit=25&customerId=1234"] = "more"
     assert "customer=1234&amp;cursor=more" in browser.get("/support/?customer=1234").text
@@ -103,7 +103,7 @@ def test_older_orders_of_a_customer_are_a_page_further(shop: FakeShop, browser: 
     assert "/support/orders/B1" in browser.get("/support/?customer=1234&cursor=more").text
 
 
-def test_an_order_is_shown_with_everything_about_it(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_order_is_shown_with_all_details(shop: FakeShop, browser: FlaskClient) -> None:
     payment = {"total": 7699, "currency": "USD", "status": "success", "invoiceReference": "INV-1"}
     shipment = {"id": "A1:1", "status": "booked", "courierReference": "CR-1", "updatedAt": AT}
     part = {"id": "A1:1", "location": "Warehouse A", "status": "failed", "reason": "paymentDeclined", "items": []}
@@ -131,7 +131,7 @@ def test_an_order_is_shown_with_everything_about_it(shop: FakeShop, browser: Fla
         "/shop/orders/A1",
         "?customer=1234",
     ]
-    assert [one for one in expected if one not in page] == []
+    assert [text for text in expected if text not in page] == []
 
 
 def test_the_trace_is_a_link_to_zipkin(shop: FakeShop, browser: FlaskClient) -> None:
@@ -139,7 +139,7 @@ def test_the_trace_is_a_link_to_zipkin(shop: FakeShop, browser: FlaskClient) -> 
     elsewhere = console(shop, zipkin_url="http://traces:1/")
     assert f'href="http://traces:1/zipkin/traces/{TRACE}"' in elsewhere.get("/support/orders/A1").text
     shop.on("orderprocessing", "GET", "orders/A1", order("A1", traceId=None))
-    assert "none is known yet" in browser.get("/support/orders/A1").text
+    assert "not available" in browser.get("/support/orders/A1").text
 
 
 def test_a_step_that_the_feed_does_not_have_yet_is_marked(browser: FlaskClient) -> None:
@@ -147,7 +147,7 @@ def test_a_step_that_the_feed_does_not_have_yet_is_marked(browser: FlaskClient) 
     assert ["not yet" in row for row in rows[1:3]] == [False, True]
 
 
-def test_only_the_live_part_is_sent_where_that_is_asked_for(browser: FlaskClient) -> None:
+def test_the_live_part_is_served_alone(browser: FlaskClient) -> None:
     part = browser.get("/support/orders/A1?part=1").text
     assert "Stock reserved" in part
     assert "<html" not in part
@@ -158,11 +158,11 @@ def test_only_the_live_part_is_sent_where_that_is_asked_for(browser: FlaskClient
     [
         ("orderprocessing", "orders/A1/timeline", "The steps cannot be shown right now", "Order received"),
         ("notifications", "events", "The events cannot be shown right now", "Stock reserved"),
-        ("orderprocessing", "orders/A1/history", "The history cannot be shown right now", "Stock reserved"),
+        ("orderprocessing", "orders/A1/history", "The workflow history cannot be shown right now", "Stock reserved"),
         ("billing", "ledger", "The ledger cannot be shown right now", "Task scheduled"),
     ],
 )
-def test_a_part_that_cannot_be_read_says_so_and_the_rest_stays(
+def test_a_section_that_cannot_be_read_does_not_affect_the_others(
     shop: FakeShop, browser: FlaskClient, service: str, path: str, trouble: str, rest: str
 ) -> None:
     shop.on(service, "GET", path, problem(503, "unavailable", "it rests"))
@@ -173,24 +173,24 @@ def test_a_part_that_cannot_be_read_says_so_and_the_rest_stays(
     assert rest in answer.text
 
 
-def test_an_order_that_nobody_knows_is_a_404(browser: FlaskClient) -> None:
-    assert browser.get("/support/orders/nobody").status_code == 404
+def test_an_unknown_order_is_a_404(browser: FlaskClient) -> None:
+    assert browser.get("/support/orders/unknown").status_code == 404
 
 
-def test_an_order_that_has_just_come_has_nothing_but_empty_parts(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_new_order_has_empty_sections(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1/history", [])
     shop.on("notifications", "GET", "events", [])
     page = browser.get("/support/orders/A1").text
-    for said in ("Nothing is reserved yet", "has not started yet", "Nothing was charged"):
-        assert said in page
+    for text in ("No items have been reserved yet", "has not started yet", "Nothing was charged"):
+        assert text in page
 
 
-def test_a_history_that_is_too_long_says_what_is_left_out(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_long_history_says_how_many_events_are_not_shown(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "GET", "orders/A1/history", [instance("order-A1", event(3), omitted=17)])
-    assert "The oldest 17 events are left out" in browser.get("/support/orders/A1").text
+    assert "The oldest 17 events are not shown" in browser.get("/support/orders/A1").text
 
 
-def test_what_comes_from_elsewhere_is_shown_as_text(shop: FakeShop, browser: FlaskClient) -> None:
+def test_markup_is_escaped(shop: FakeShop, browser: FlaskClient) -> None:
     strange = event(3, input={"text": SCRIPT}, result=SCRIPT, name=SCRIPT, failure={"type": SCRIPT, "message": SCRIPT})
     shop.on("orderprocessing", "GET", "orders/A1/history", [instance(SCRIPT, strange, status=SCRIPT)])
     shop.on("orderprocessing", "GET", "orders/A1/timeline", [step(1, SCRIPT, fulfillmentId=SCRIPT)])
@@ -201,9 +201,11 @@ def test_what_comes_from_elsewhere_is_shown_as_text(shop: FakeShop, browser: Fla
         assert "&lt;script&gt;alert(1)" in page
 
 
-def test_steps_and_events_meet_by_their_number() -> None:
-    found = happenings("A1", [step(1, "one"), step(2, "two")], [told(9, "later"), told(8, "strange"), told(2, "two")])
-    assert [(one.number, one.event, one.told) for one in found] == [
+def test_steps_and_events_are_matched_by_number() -> None:
+    rows = step_rows(
+        "A1", [step(1, "one"), step(2, "two")], [feed_event(9, "later"), feed_event(8, "strange"), feed_event(2, "two")]
+    )
+    assert [(row.number, row.event, row.published) for row in rows] == [
         (1, "A1/1", False),
         (2, "A1/2", True),
         (None, "A1/8", True),
@@ -211,22 +213,22 @@ def test_steps_and_events_meet_by_their_number() -> None:
     ]
 
 
-def test_without_the_feed_nobody_knows_what_it_has() -> None:
-    assert [one.told for one in happenings("A1", [step(1, "one")], None)] == [None]
+def test_without_the_feed_publication_is_unknown() -> None:
+    assert [row.published for row in step_rows("A1", [step(1, "one")], None)] == [None]
 
 
-def test_a_record_of_a_history_is_what_a_person_reads() -> None:
+def test_history_events_are_readable() -> None:
     failed = event(None, type="taskFailed", scheduledId=3, failure={"type": "ValueError", "message": "out of paper"})
     done = event(None, type="timerFired", fireAt=AT, result={"é": [1]})
-    first, second = records(instance("order-A1", failed, done, omitted=5))
-    assert (first.key, first.what, first.about, first.failure) == ("5", "Task failed", 3, "ValueError: out of paper")
-    assert (second.due, second.payloads) == (AT, [("Returned", '{\n  "é": [\n    1\n  ]\n}')])
+    first, second = history_events(instance("order-A1", failed, done, omitted=5))
+    assert (first.key, first.type, first.about, first.failure) == ("5", "Task failed", 3, "ValueError: out of paper")
+    assert (second.due, second.payloads) == (AT, [("Result", '{\n  "é": [\n    1\n  ]\n}')])
 
 
-def test_a_cut_payload_stays_text() -> None:
-    assert pretty('{"a" … (cut, 9999 characters in all)') == '{"a" … (cut, 9999 characters in all)'
-    assert (pretty(0), pretty(False)) == ("0", "false")
+def test_a_truncated_payload_stays_text() -> None:
+    assert format_payload('{"a" … (cut, 9999 characters in all)') == '{"a" … (cut, 9999 characters in all)'
+    assert (format_payload(0), format_payload(False)) == ("0", "false")
 
 
-def test_without_a_trace_there_is_no_address() -> None:
-    assert trace_address("http://z", None) is None
+def test_without_a_trace_there_is_no_url() -> None:
+    assert trace_url("http://z", None) is None

@@ -6,26 +6,28 @@ from typing import Any
 
 import pytest
 
-from services.load_generator.run import Pace, Run
-from services.load_generator.scenarios import Mix
+from services.load_generator.run import Run, RunLimits
+from services.load_generator.scenarios import Scenarios
 from services.load_generator.settings import StreamSettings
 from services.web.clients.backend import Backend
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.web.fake_orders import GOODS, FakeOrders
 
 QUICK: dict[str, float] = {"dispatch_after": 0, "deliver_after": 0, "change_mind": 0}
-HASTE: dict[str, Any] = {"again": 0.01, "look": 0.02, "patience": 0.05, "tick": 0.01}
+FAST: dict[str, Any] = {"retry_after": 0.01, "scan_every": 0.02, "scan_after": 0.05, "check_every": 0.01}
 
 
 @contextmanager
-def running(orders: FakeOrders, pace: Pace | None = None, feed: bool = True, **settings: float) -> Iterator[Run]:
-    """Run a stream of a hundred orders, whose robots hear the feed or not."""
-    wanted = StreamSettings(**{"rate": 20, "duration": 5} | QUICK | settings)
-    run = Run("r", wanted, Mix(wanted, GOODS, Random(7)), Backend(orders), pace or Pace(**HASTE))
+def running(orders: FakeOrders, limits: RunLimits | None = None, feed: bool = True, **settings: float) -> Iterator[Run]:
+    """Run a stream of a hundred orders, whose simulated users receive the feed or not."""
+    stream_settings = StreamSettings(**{"rate": 20, "duration": 5} | QUICK | settings)
+    run = Run(
+        "r", stream_settings, Scenarios(stream_settings, GOODS, Random(7)), Backend(orders), limits or RunLimits(**FAST)
+    )
     if feed:
-        orders.listen = run.heard
-    # The schedule lies in the past, so that a test need not wait for it.
-    run._schedule.began -= wanted.duration
+        orders.listen = run.on_event
+    # All orders are due at once, so that the test does not wait.
+    run._sender.started_at -= stream_settings.duration
     run.start()
     try:
         yield run
@@ -37,7 +39,7 @@ def count_of(run: Run, name: str) -> int:
     return run.summary()[name]
 
 
-def test_every_order_of_a_stream_is_sent_once_by_its_own_id_and_completed() -> None:
+def test_every_order_is_sent_once_with_its_own_id_and_completed() -> None:
     orders = FakeOrders()
     with running(orders, cancel=0, amend=100) as run:
         eventually(lambda: run.over)
@@ -49,9 +51,9 @@ def test_every_order_of_a_stream_is_sent_once_by_its_own_id_and_completed() -> N
     assert {order["customerId"].partition("-")[0] for order in orders.orders.values()} == {"stream"}
 
 
-def test_customers_and_approvers_decide_by_the_shares() -> None:
+def test_customers_and_approvers_decide_with_the_given_shares() -> None:
     orders = FakeOrders()
-    shares = {"missing": 100, "dear": 100, "amend": 50, "cancel": 50, "approve": 50, "reject": 50}
+    shares = {"out_of_stock": 100, "high_value": 100, "amend": 50, "cancel": 50, "approve": 50, "reject": 50}
     with running(orders, **shares) as run:
         eventually(lambda: run.over)
     assert {decision for _, decision in orders.decisions} == {"amend", "cancel", "approve", "reject"}
@@ -60,36 +62,36 @@ def test_customers_and_approvers_decide_by_the_shares() -> None:
     assert count_of(run, "completed") < 50
 
 
-def test_a_customer_may_change_his_mind_and_is_not_offended_when_it_is_too_late() -> None:
+def test_customers_may_cancel_without_being_asked_and_accept_a_refusal() -> None:
     orders = FakeOrders()
-    with running(orders, missing=0, dear=0, change_mind=100, rate=1) as run:
+    with running(orders, out_of_stock=0, high_value=0, change_mind=100, rate=1) as run:
         eventually(lambda: run.over)
     assert [decision for _, decision in orders.decisions] == ["cancel"] * len(orders.decisions)
     assert count_of(run, "completed") + count_of(run, "cancelled") == 5
 
 
-def test_the_silent_leave_their_orders_open_until_the_time_is_over() -> None:
+def test_orders_of_users_who_do_not_answer_stay_open_until_the_timeout() -> None:
     orders = FakeOrders()
-    silence = {"missing": 100, "amend": 0, "cancel": 0, "silent": 100}
-    with running(orders, pace=Pace(settle=1.0, **HASTE), **silence) as run:
+    silence = {"out_of_stock": 100, "amend": 0, "cancel": 0, "silent": 100}
+    with running(orders, limits=RunLimits(settle_timeout=1.0, **FAST), **silence) as run:
         eventually(lambda: run.over)
     assert orders.decisions == []
     assert (count_of(run, "open"), run.summary()["state"]) == (100, "over")
 
 
-def test_a_run_goes_on_while_orders_still_end_but_not_for_ever() -> None:
-    orders, silence = FakeOrders(), {"missing": 100, "amend": 0, "cancel": 0, "silent": 100}
-    with running(orders, pace=Pace(settle=0.3, **HASTE), **silence) as run:
+def test_a_run_continues_while_orders_still_end_but_not_without_limit() -> None:
+    orders, silence = FakeOrders(), {"out_of_stock": 100, "amend": 0, "cancel": 0, "silent": 100}
+    with running(orders, limits=RunLimits(settle_timeout=0.3, **FAST), **silence) as run:
         eventually(lambda: count_of(run, "accepted") == 100)
         for number in range(1, 9):
             throughout(0.1, lambda: not run.over)
-            run.heard({"orderId": f"s-r-{number}", "type": "order.completed"})
+            run.on_event({"orderId": f"s-r-{number}", "type": "order.completed"})
         eventually(lambda: run.over)
-    with running(FakeOrders(), pace=Pace(settle=60, longest=0.2, **HASTE), **silence) as run:
+    with running(FakeOrders(), limits=RunLimits(settle_timeout=60, max_settling=0.2, **FAST), **silence) as run:
         eventually(lambda: run.over)
 
 
-def test_an_order_whose_answer_was_lost_is_sent_again_as_the_same_order() -> None:
+def test_an_order_whose_answer_was_lost_is_sent_again_with_the_same_id() -> None:
     orders = FakeOrders()
     orders.loses_answers = 30
     with running(orders, cancel=0, amend=100) as run:
@@ -98,7 +100,7 @@ def test_an_order_whose_answer_was_lost_is_sent_again_as_the_same_order() -> Non
     assert len(orders.orders) == count_of(run, "accepted") == count_of(run, "completed") == 100
 
 
-def test_while_nobody_answers_orders_are_sent_late_and_none_is_lost() -> None:
+def test_during_an_outage_orders_are_sent_late_and_none_is_lost() -> None:
     orders = FakeOrders()
     orders.fails = lambda method, _path: True
     with running(orders, cancel=0, amend=100) as run:
@@ -112,24 +114,24 @@ def test_while_nobody_answers_orders_are_sent_late_and_none_is_lost() -> None:
     assert (count_of(run, "completed"), count_of(run, "sent")) == (100, 100)
 
 
-def test_orders_that_are_turned_down_are_counted_by_status() -> None:
+def test_refused_orders_are_counted_by_status() -> None:
     orders = FakeOrders()
-    orders.turns_down = 422
+    orders.refuses_with = 422
     with running(orders) as run:
         eventually(lambda: run.over)
     assert run.summary()["refused"] == {"422": 100}
     assert (count_of(run, "open"), count_of(run, "accepted")) == (0, 0)
 
 
-def test_where_the_feed_tells_nothing_the_robots_see_what_is_due() -> None:
+def test_without_events_the_scan_finds_the_orders_that_wait() -> None:
     orders = FakeOrders()
-    with running(orders, feed=False, missing=50, dear=50, cancel=0, amend=100) as run:
+    with running(orders, feed=False, out_of_stock=50, high_value=50, cancel=0, amend=100) as run:
         eventually(lambda: run.over)
     assert count_of(run, "completed") == 100
     assert len(orders.decisions) == len(set(orders.decisions))
 
 
-def test_a_decision_without_an_answer_is_made_again() -> None:
+def test_a_decision_without_an_answer_is_repeated() -> None:
     orders, failed = FakeOrders(), set[str]()
 
     def fails(method: str, path: str) -> bool:
@@ -138,15 +140,15 @@ def test_a_decision_without_an_answer_is_made_again() -> None:
         return first
 
     orders.fails = fails
-    with running(orders, missing=50, cancel=0, amend=100) as run:
+    with running(orders, out_of_stock=50, cancel=0, amend=100) as run:
         eventually(lambda: count_of(run, "completed") == 100)
 
 
-def test_a_stopped_stream_sends_no_more_and_lets_the_rest_run_out() -> None:
+def test_a_stopped_run_sends_no_more_orders_and_waits_for_the_open_ones() -> None:
     orders = FakeOrders()
-    wanted = StreamSettings(**{"rate": 20, "duration": 600} | QUICK, cancel=0, amend=100)
-    run = Run("r", wanted, Mix(wanted, GOODS, Random(7)), Backend(orders), Pace(**HASTE))
-    orders.listen = run.heard
+    stream_settings = StreamSettings(**{"rate": 20, "duration": 600} | QUICK, cancel=0, amend=100)
+    run = Run("r", stream_settings, Scenarios(stream_settings, GOODS, Random(7)), Backend(orders), RunLimits(**FAST))
+    orders.listen = run.on_event
     began = time.monotonic()
     run.start()
     eventually(lambda: count_of(run, "sent") >= 3)
@@ -158,26 +160,26 @@ def test_a_stopped_stream_sends_no_more_and_lets_the_rest_run_out() -> None:
     assert run.summary()["stopped"]
 
 
-def test_a_stopped_stream_is_not_late() -> None:
+def test_a_stopped_run_is_not_late() -> None:
     orders = FakeOrders()
     orders.fails = lambda _method, _path: True
     with running(orders) as run:
         eventually(lambda: count_of(run, "sent") == 16)
         run.stop()
-        assert run._overdue() == 0
+        assert run._sender.overdue == 0
 
 
-def test_a_stream_ends_by_itself_even_when_nothing_ever_answers() -> None:
+def test_a_run_ends_even_if_no_call_ever_succeeds() -> None:
     orders = FakeOrders()
     orders.fails = lambda _method, _path: True
-    with running(orders, pace=Pace(settle=0.3, **HASTE)) as run:
+    with running(orders, limits=RunLimits(settle_timeout=0.3, **FAST)) as run:
         eventually(lambda: run.over)
-    eventually(lambda: not any(sender.is_alive() for sender in run._senders))
+    eventually(lambda: not run._sender.active)
 
 
 @pytest.mark.parametrize("event", [{}, {"type": "order.received"}, {"type": "shipment.booked", "orderId": "web-1"}])
-def test_events_of_other_orders_are_none_of_the_robots_business(event: dict[str, Any]) -> None:
+def test_events_of_other_orders_are_ignored(event: dict[str, Any]) -> None:
     orders = FakeOrders()
     with running(orders) as run:
-        run.heard(event)
+        run.on_event(event)
         eventually(lambda: run.over)

@@ -1,4 +1,4 @@
-"""A console that knows people, and the browsers that they log in with."""
+"""A console with API keys, and browsers to log in with."""
 
 import re
 from pathlib import Path
@@ -18,8 +18,8 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 JSON = {"Accept": "application/json"}
 
 
-class House:
-    """A console with keys, and browsers to log in with."""
+class ConsoleWithKeys:
+    """A console with one API key for each role."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.path = folder / "keys.json"
@@ -44,7 +44,7 @@ class House:
 
 
 def token(browser: FlaskClient, path: str) -> str:
-    """Return the token that a page's forms carry."""
-    found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(path, headers=HTML).text)
-    assert found, f"{path} has no form with a token"
-    return found[1]
+    """Return the CSRF token of a page's forms."""
+    match = re.search(r'name="csrf_token" value="([^"]+)"', browser.get(path, headers=HTML).text)
+    assert match, f"{path} has no form with a token"
+    return match[1]

@@ -1,8 +1,8 @@
-"""What a store manager types."""
+"""The forms of the store manager."""
 
 import pytest
 
-from services.web.views.stock import Restock, cents, major
+from services.web.views.stock import Restock, format_major_units, parse_amount
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ from services.web.views.stock import Restock, cents, major
         ("1,289", 128900),
     ],
 )
-def test_an_amount_is_read_as_a_person_writes_it(text: str, amount: int) -> None:
-    assert cents(text) == amount
+def test_an_amount_is_parsed_in_any_usual_format(text: str, amount: int) -> None:
+    assert parse_amount(text) == amount
 
 
 @pytest.mark.parametrize(
@@ -55,17 +55,17 @@ def test_an_amount_is_read_as_a_person_writes_it(text: str, amount: int) -> None
         "1" * 16,
     ],
 )
-def test_anything_else_is_no_amount(text: str) -> None:
+def test_other_text_is_not_an_amount(text: str) -> None:
     with pytest.raises(ValueError, match="amount"):
-        cents(text)
+        parse_amount(text)
 
 
 @pytest.mark.parametrize("amount", [0, 1, 99, 100, 5990, 10**15])
-def test_what_is_written_is_read_as_the_same(amount: int) -> None:
-    assert cents(major(amount)) == amount
+def test_formatting_and_parsing_are_inverse(amount: int) -> None:
+    assert parse_amount(format_major_units(amount)) == amount
 
 
-def test_a_form_sent_twice_has_one_key_and_a_corrected_one_another() -> None:
+def test_a_repeated_form_has_the_same_key_and_a_corrected_form_a_new_one() -> None:
     form = Restock(sku="a", warehouse="b", quantity="5", form_key="k")
     assert form.key() == Restock(sku="a", warehouse="b", quantity="5", form_key="k").key()
     others = [

@@ -1,4 +1,4 @@
-"""A price that changes while a page is open: nobody is charged another one than the one that was seen."""
+"""A price that changes while a page is open: customers pay no other price than they have seen."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from services.common.dapr.sidecar import TransientError
-from services.web.views.shopping import price_news, seen_prices
+from services.web.views.shopping import price_change_message, shown_prices
 from tests.unit.web.fakes import FakeShop, console, item, order, problem
 
 JSON = {"Accept": "application/json"}
@@ -28,7 +28,7 @@ def browser(shop: FakeShop) -> FlaskClient:
     return console(shop)
 
 
-def test_every_form_of_the_shop_holds_the_prices_that_it_shows(browser: FlaskClient) -> None:
+def test_every_form_of_the_shop_sends_the_prices_that_it_shows(browser: FlaskClient) -> None:
     page = browser.get("/shop/").text
     forms = re.findall(r"<form[^>]*/shop/orders.*?</form>", page, re.DOTALL)
     assert len(forms) == 21
@@ -36,14 +36,14 @@ def test_every_form_of_the_shop_holds_the_prices_that_it_shows(browser: FlaskCli
         assert re.findall(r'name="quantity:([^"]*)"', form) == re.findall(r'name="price:([^"]*)"', form)
 
 
-def test_an_order_is_sent_with_the_worth_that_its_customer_has_seen(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_order_is_sent_with_the_total_that_its_customer_has_seen(shop: FakeShop, browser: FlaskClient) -> None:
     assert browser.post("/shop/orders", data=FORM | {"quantity:milk": "0", "price:milk": "437"}).status_code == 303
     assert shop.calls("POST")[0][2]["total"] == 120.0
     browser.post("/shop/orders", data={"quantity:milk": "3", "price:milk": "437"})
     assert shop.calls("POST")[1][2]["total"] == 13.11
 
 
-def test_who_has_seen_no_prices_expects_none(shop: FakeShop, browser: FlaskClient) -> None:
+def test_a_form_without_prices_sends_no_total(shop: FakeShop, browser: FlaskClient) -> None:
     for more in ({}, {"price:Vans Old Skool": "much"}):
         form = {"order": "web-1", "quantity:Vans Old Skool": "2", "quantity:milk": "1", "price:milk": "400"}
         assert browser.post("/shop/orders", data=form | more).status_code == 303
@@ -51,32 +51,32 @@ def test_who_has_seen_no_prices_expects_none(shop: FakeShop, browser: FlaskClien
 
 
 @pytest.mark.parametrize("headers", [{}, JSON], ids=["page", "script"])
-def test_a_changed_price_is_told_in_words_and_nothing_is_ordered(
+def test_a_changed_price_is_reported_and_nothing_is_ordered(
     shop: FakeShop, browser: FlaskClient, headers: dict[str, str]
 ) -> None:
     shop.on("orderprocessing", "POST", "orders", ANOTHER_TOTAL)
     answer = browser.post("/shop/orders", data=FORM, headers=headers)
     assert answer.status_code == 422
-    assert "Vans Old Skool costs 65.00 USD now, not 60.00 USD" in answer.text
+    assert "Vans Old Skool now costs 65.00 USD instead of 60.00 USD" in answer.text
     assert "Nothing was ordered" in answer.text
     if headers:
         assert answer.get_json()["code"] == "priceChanged"
 
 
-def test_an_order_that_is_in_already_keeps_its_price(shop: FakeShop, browser: FlaskClient) -> None:
+def test_an_accepted_order_keeps_its_price(shop: FakeShop, browser: FlaskClient) -> None:
     shop.on("orderprocessing", "POST", "orders", ANOTHER_TOTAL)
     shop.on("orderprocessing", "GET", "orders?ids=web-1", [{"id": "web-1"}])
     answer = browser.post("/shop/orders", data=FORM)
     assert (answer.status_code, answer.location) == (303, "/shop/orders/web-1")
 
 
-def test_another_refusal_is_passed_on_as_it_is(shop: FakeShop, browser: FlaskClient) -> None:
+def test_other_refusals_are_passed_on(shop: FakeShop, browser: FlaskClient) -> None:
     errors = [{"field": "items", "detail": "there is no SKU 'x'"}, {"field": "total", "detail": "no"}]
     shop.on("orderprocessing", "POST", "orders", problem(422, "invalidField", "two things", errors=errors))
     assert browser.post("/shop/orders", data=FORM, headers=JSON).get_json()["code"] == "invalidField"
 
 
-def test_the_goods_come_alone_for_a_page_that_has_been_open_for_a_while(shop: FakeShop, browser: FlaskClient) -> None:
+def test_the_catalogue_is_available_alone_for_updates_of_the_page(shop: FakeShop, browser: FlaskClient) -> None:
     part = browser.get("/shop/goods").text
     assert 'name="price:Vans Old Skool" value="6500"' in part
     assert "<html" not in part
@@ -87,19 +87,19 @@ def test_the_goods_come_alone_for_a_page_that_has_been_open_for_a_while(shop: Fa
     assert "data-incomplete" in answer.text
 
 
-def test_what_is_out_of_stock_is_marked_in_the_cart(browser: FlaskClient) -> None:
+def test_items_out_of_stock_are_marked_in_the_cart(browser: FlaskClient) -> None:
     cart = browser.get("/shop/").text.partition("data-cart")[2]
     assert cart.count("out of stock") == 1
     assert "out of stock" in cart.partition("Adidas Classic</label>")[2]
 
 
-def test_the_news_are_of_those_prices_that_changed() -> None:
+def test_the_message_names_the_prices_that_changed() -> None:
     items = [item("a", 100, 1), item("b", 250, 1)]
-    assert "b costs 2.50 USD now, not 2.00 USD." in price_news({"a": 100, "b": 200, "gone": 1}, items)
-    assert price_news({"a": 100}, items).startswith("A price has changed since you opened this page. Nothing")
+    assert "b now costs 2.50 USD instead of 2.00 USD." in price_change_message({"a": 100, "b": 200, "gone": 1}, items)
+    assert price_change_message({"a": 100}, items).startswith("A price has changed since you opened this page. Nothing")
 
 
-def test_prices_are_read_from_the_fields_of_what_is_ordered() -> None:
+def test_prices_are_read_for_the_ordered_items() -> None:
     form = {"price:a": "100", "price:b": "-1"}
-    assert seen_prices(form, {"a": 1}) == {"a": 100}
-    assert seen_prices(form, {"a": 1, "b": 1}) is None
+    assert shown_prices(form, {"a": 1}) == {"a": 100}
+    assert shown_prices(form, {"a": 1, "b": 1}) is None

@@ -1,10 +1,10 @@
-"""What goods are called."""
+"""Product names."""
 
 import pytest
 
 from services.common.dapr.sidecar import TransientError
 from services.common.json_models import Json
-from services.web.views.product_names import Titles, title_of
+from services.web.views.product_names import ProductNames, product_name
 
 
 def item(sku: str, name: str, brand: str) -> Json:
@@ -12,7 +12,7 @@ def item(sku: str, name: str, brand: str) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("given", "title"),
+    ("given", "name"),
     [
         (item("Vans Old Skool", "Old Skool", "Vans"), "Vans Old Skool"),
         (item("milk", "Milk", "Grocery"), "Milk"),
@@ -21,25 +21,25 @@ def item(sku: str, name: str, brand: str) -> Json:
         (item("4711", "Wool socks", "Warm"), "Wool socks"),
     ],
 )
-def test_goods_are_called_by_the_catalogues_name(given: Json, title: str) -> None:
-    assert title_of(given) == title
+def test_a_product_name_has_the_brand_if_the_sku_has_it(given: Json, name: str) -> None:
+    assert product_name(given) == name
 
 
-def test_names_are_asked_for_once_a_minute_and_kept_while_the_catalogue_is_away() -> None:
-    asked, now = list[float](), 0.0
+def test_names_are_read_once_a_minute_and_kept_during_an_outage() -> None:
+    reads, now = list[float](), 0.0
     catalogue: list[Json] = [item("milk", "Milk", "Grocery")]
 
     def items() -> list[Json]:
-        asked.append(now)
+        reads.append(now)
         if now == 60:
             raise TransientError("no answer")
         return catalogue
 
-    titles = Titles(items, lambda: now)
+    names = ProductNames(items, lambda: now)
     for moment in (0, 30, 60, 61, 119):
         now = moment
-        assert titles.of() == {"milk": "Milk"}
+        assert names.by_sku() == {"milk": "Milk"}
     catalogue = []
     now = 120
-    assert titles.of() == {}
-    assert asked == [0, 60, 120]
+    assert names.by_sku() == {}
+    assert reads == [0, 60, 120]

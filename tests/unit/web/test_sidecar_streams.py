@@ -1,4 +1,4 @@
-"""Streams of other services, against a small HTTP server in the place of the sidecar."""
+"""Streams of other services, against a small HTTP server in place of the sidecar."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from services.web.clients.sidecar_streams import SidecarStreams
 from tests.unit.fake_daprd import FakeDaprd
 
 
-def test_a_stream_is_lent_line_by_line_and_its_break_is_known(daprd: FakeDaprd) -> None:
+def test_a_stream_yields_lines_and_a_lost_connection_raises(daprd: FakeDaprd) -> None:
     daprd.body = b"id: 1\ndata: \xc3\xa9\n\n"
     read: list[str] = []
 
@@ -20,7 +20,7 @@ def test_a_stream_is_lent_line_by_line_and_its_break_is_known(daprd: FakeDaprd) 
     read_all()
     assert read == ["id: 1", "data: é", ""]
     daprd.cut = 3
-    with pytest.raises(TransientError, match="broke"):
+    with pytest.raises(TransientError, match="connection was lost"):
         read_all()
     daprd.status = 503
     with pytest.raises(TransientError, match="503"):
@@ -30,7 +30,7 @@ def test_a_stream_is_lent_line_by_line_and_its_break_is_known(daprd: FakeDaprd) 
         read_all()
 
 
-def test_a_stream_shows_the_sidecar_the_token_and_where_it_goes_on(daprd: FakeDaprd) -> None:
+def test_a_stream_sends_the_token_and_the_last_event_id(daprd: FakeDaprd) -> None:
     with SidecarStreams(daprd.config("sesame")).follow("notifications", "events/stream", {"Last-Event-ID": "7"}, 1):
         pass
     assert daprd.asked == [("GET", "/v1.0/invoke/notifications/method/events/stream", None)]
