@@ -76,6 +76,11 @@ def _chronology(event: FeedEvent) -> tuple[str, int]:
     return event.time, int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
 
 
+def is_feed_cursor(text: str) -> bool:
+    """Tell whether the text has the shape of a cursor of one order's events."""
+    return re.fullmatch(r"[0-9]{1,6}", text) is not None
+
+
 def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
     """Return some of an order's events, newest first.
 
@@ -84,7 +89,7 @@ def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
     """
     rest = len(feed.events)
     if cursor:
-        if not re.fullmatch(r"[0-9]{1,6}", cursor) or int(cursor) > rest:
+        if not is_feed_cursor(cursor) or int(cursor) > rest:
             raise BadCursorError
         rest = int(cursor)
     first = max(rest - limit, 0)

@@ -7,7 +7,7 @@ a person need not say who he is; without a token nobody need.
 """
 
 import hmac
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from flask import Flask, g, request
@@ -17,44 +17,16 @@ from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.hosts import host_name, is_loopback
 from services.common.identity import Person, Role, named_in
+from services.common.web.access_rules import CONSOLE, EVERYBODY, Rule, Rules, people
 from services.common.web.origins import fetched_by_other_site, only_reads_or_from_here
 from services.common.web.problems import Problem
 
-CONSOLE = "web"
-"""Who calls in the name of a person: it has asked for his key itself."""
 CALLER_HEADER = "dapr-caller-app-id"
 DELIVERIES = "/internal/"
 """Where paths begin on which the sidecar delivers events."""
 
 _BEARER = 'Bearer realm="oms"'
 _SIDECAR = 'DaprApiToken realm="oms"'
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Who may call an endpoint: persons with one of the roles, services by their app id, the sidecar, or everybody."""
-
-    roles: frozenset[Role] = frozenset()
-    apps: frozenset[str] = frozenset()
-    sidecar: bool = False
-    everybody: bool = False
-
-
-Rules = Mapping[str, Rule]
-"""Rules by method and path, as in `GET /orders/<order_id>`."""
-
-EVERYBODY = Rule(everybody=True)
-SIDECAR = Rule(sidecar=True)
-
-
-def people(*roles: Role, apps: tuple[str, ...] = ()) -> Rule:
-    """Return the rule for persons with one of these roles, for the operator, and for some services."""
-    return Rule(frozenset({*roles, Role.OPERATOR}), frozenset(apps))
-
-
-def services(*apps: str) -> Rule:
-    """Return the rule for an endpoint that only other services call."""
-    return Rule(apps=frozenset(apps))
 
 
 COMMON: Rules = {
@@ -219,7 +191,7 @@ def key_removed() -> Callable[[], bool]:
     key = caller.key if caller else None
     if key is None:
         return lambda: False
-    authenticator: Authenticator = g.door
+    authenticator: Authenticator = g.authenticator
     return lambda: not authenticator.knows(key)
 
 
