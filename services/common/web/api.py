@@ -165,9 +165,8 @@ def add_routes(target: Flask | Blueprint, *handlers: object) -> None:
     """Add the routes that the classes of the handlers declare to an application or a blueprint."""
     for owner in handlers:
         for route, handler in declared_routes(type(owner)):
-            endpoint = f"{type(owner).__name__}_{handler.__name__}"
             view = _view(route, handler.__get__(owner))
-            target.add_url_rule(route.path, endpoint, view, methods=[route.method])
+            target.add_url_rule(route.path, handler.__name__, view, methods=[route.method])
 
 
 def _view(route: Route, handler: Callable[..., Any]) -> Callable[..., ResponseReturnValue]:
