@@ -5,16 +5,14 @@ from typing import Literal
 
 from flask import Flask
 
-from services.billing import openapi, routes
-from services.billing.access import RULES
 from services.billing.provider import PaymentProvider, make_provider
+from services.billing.routes import API, BillingRoutes
 from services.billing.store import BillingStore
 from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.service import run_service
 from services.common.storage.documents import Documents
-from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
 
 
@@ -34,10 +32,9 @@ def create_app(
 ) -> Flask:
     """Return the application; `provider` replaces the configured payment provider."""
     app = create_base_app("billing", ready)
-    guard(app, RULES, authenticator)
+    guard(app, API.rules, authenticator)
     chosen = provider or make_provider(config.payment_provider)
-    routes.register(app, BillingStore(documents, clock, chosen))
-    api_docs.register(app, openapi.describe)
+    API.register(app, BillingRoutes(BillingStore(documents, clock, chosen)))
     return app
 
 

@@ -77,7 +77,7 @@ class RefundRequest(_FulfillmentRequest):
 class LedgerQuery(Request):
     """The query of `GET /ledger`."""
 
-    order_id: OrderId
+    order_id: OrderId = Field(description="an order's id")
 
 
 class Invoice(ApiModel):

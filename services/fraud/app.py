@@ -12,10 +12,8 @@ from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.service import run_service
 from services.common.storage.documents import Documents
-from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
-from services.fraud import openapi, routes
-from services.fraud.access import RULES
+from services.fraud.routes import API, CheckRoutes, SettingsRoutes
 from services.fraud.store import FraudStore
 
 
@@ -32,9 +30,9 @@ def create_app(
 ) -> Flask:
     """Return the application."""
     app = create_base_app("fraud", ready)
-    guard(app, RULES, authenticator)
-    routes.register(app, FraudStore(documents, clock))
-    api_docs.register(app, openapi.describe)
+    guard(app, API.rules, authenticator)
+    store = FraudStore(documents, clock)
+    API.register(app, SettingsRoutes(store), CheckRoutes(store))
     return app
 
 

@@ -1,8 +1,9 @@
-"""Fraud's HTTP interface: parse, call, answer."""
+"""Fraud's HTTP interface."""
 
-from flask import Flask, Response, jsonify
-
-from services.common.web.base_app import parse, read_body, read_optional_object
+from services.common.identity import Role
+from services.common.web import api
+from services.common.web.access_rules import people, services
+from services.common.web.openapi import Link
 from services.fraud import domain
 from services.fraud.models import (
     ChargePath,
@@ -10,55 +11,86 @@ from services.fraud.models import (
     CheckRequest,
     LimitRequest,
     MaintenanceRequest,
-    Settings,
+    ReversalAnswer,
+    SettingsAnswer,
+    TallyAnswer,
     TallyPath,
 )
 from services.fraud.store import FraudStore
 
+_MANAGER = people(Role.MANAGER)
+_ORDERS = services("orderprocessing")
 
-def register(app: Flask, store: FraudStore) -> None:
-    """Add fraud's routes to the application."""
-
-    @app.get("/settings")
-    def _settings() -> Response:
-        return _answer(store.settings())
-
-    @app.post("/limit")
-    def _limit() -> Response:
-        return _answer(store.set_limit(read_body(LimitRequest).limit))
-
-    @app.post("/maintenance")
-    def _maintenance() -> Response:
-        body = read_optional_object()
-        return _answer(store.set_maintenance(parse(MaintenanceRequest, body).enabled))
-
-    @app.post("/reset")
-    def _reset() -> Response:
-        return _answer(store.reset())
-
-    _register_checks(app, store)
+_SHOW_TALLY = Link("showTally", {"customerId": "$request.body#/customerId"})
 
 
-def _register_checks(app: Flask, store: FraudStore) -> None:
-    @app.post("/check")
-    def _check() -> Response:
-        return jsonify(CheckAnswer(declined=store.check(read_body(CheckRequest))).to_json())
+class SettingsRoutes:
+    """The limit, and the maintenance switch."""
 
-    @app.post("/check/<charge_id>")
-    def _check_charge(charge_id: str) -> Response:
-        path = parse(ChargePath, {"chargeId": charge_id})
-        return jsonify(domain.answer(store.check_charge(read_body(CheckRequest), path.charge_id)).to_json())
+    def __init__(self, store: FraudStore) -> None:
+        self._store = store
 
-    @app.post("/check/<charge_id>/reverse")
-    def _reverse(charge_id: str) -> Response:
-        path = parse(ChargePath, {"chargeId": charge_id})
-        return jsonify(domain.reversal_answer(store.reverse(path.charge_id)).to_json())
+    @api.get("/settings", "The limit and the maintenance switch", allow=_MANAGER)
+    def show_settings(self) -> SettingsAnswer:
+        """Return the settings."""
+        return domain.show_settings(self._store.settings())
 
-    @app.get("/tally/<customer_id>")
-    def _tally(customer_id: str) -> Response:
-        path = parse(TallyPath, {"customerId": customer_id})
-        return jsonify(domain.show_tally(path.customer_id, *store.tally(path.customer_id)).to_json())
+    @api.post("/limit", "Set the limit; 0 is none", allow=_MANAGER)
+    def set_limit(self, body: LimitRequest) -> SettingsAnswer:
+        """Set the limit."""
+        return domain.show_settings(self._store.set_limit(body.limit))
+
+    @api.post("/maintenance", "Switch maintenance on, or off", allow=_MANAGER, body_required=False)
+    def set_maintenance(self, body: MaintenanceRequest) -> SettingsAnswer:
+        """Begin or end maintenance."""
+        return domain.show_settings(self._store.set_maintenance(body.enabled))
+
+    @api.post("/reset", "Clear tallies, limit and maintenance", allow=_MANAGER)
+    def reset(self) -> SettingsAnswer:
+        """Begin a new epoch with the default settings."""
+        return domain.show_settings(self._store.reset())
 
 
-def _answer(settings: Settings) -> Response:
-    return jsonify(domain.show_settings(settings).to_json())
+class CheckRoutes:
+    """Checks, and the tallies that they add to."""
+
+    def __init__(self, store: FraudStore) -> None:
+        self._store = store
+
+    @api.post(
+        "/check",
+        "Check whether a customer may be charged, and count the charge unless it is declined",
+        allow=_MANAGER,
+        links=[_SHOW_TALLY],
+    )
+    def check(self, body: CheckRequest) -> CheckAnswer:
+        """Check a charge without an id."""
+        return CheckAnswer(declined=self._store.check(body))
+
+    @api.post(
+        "/check/<charge_id>",
+        "Check whether a customer may be charged, and count the charge once for its id unless it is declined",
+        allow=_ORDERS,
+        errors=[404, 409],
+        links=[Link("reverse", {"chargeId": "$request.path.chargeId"}), _SHOW_TALLY],
+    )
+    def check_charge(self, path: ChargePath, body: CheckRequest) -> CheckAnswer:
+        """Check a charge once for its id."""
+        return domain.answer(self._store.check_charge(body, path.charge_id))
+
+    @api.post("/check/<charge_id>/reverse", "Take a charge off its customer's tally", allow=_ORDERS, errors=[404, 422])
+    def reverse(self, path: ChargePath) -> ReversalAnswer:
+        """Reverse a check."""
+        return domain.reversal_answer(self._store.reverse(path.charge_id))
+
+    @api.get("/tally/<customer_id>", "A customer's tally", allow=_MANAGER, errors=[404, 422])
+    def show_tally(self, path: TallyPath) -> TallyAnswer:
+        """Return a customer's tally."""
+        return domain.show_tally(path.customer_id, *self._store.tally(path.customer_id))
+
+
+API = api.Api(
+    "fraud",
+    "A spending limit for each customer, in cents. In maintenance every check is answered 503.",
+    [SettingsRoutes, CheckRoutes],
+)

@@ -16,10 +16,8 @@ from services.common.logs import get_logger
 from services.common.server.http_server import serve
 from services.common.service import configure, prepare
 from services.common.storage.documents import Documents
-from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
-from services.inventory import openapi, routes
-from services.inventory.access import RULES
+from services.inventory.routes import API, ItemRoutes, ReservationRoutes
 from services.inventory.store import InventoryStore
 
 log = get_logger(__name__)
@@ -40,9 +38,9 @@ def create_app(
 ) -> Flask:
     """Return the application; the first request that needs the catalogue writes it."""
     app = create_base_app("inventory", ready)
-    guard(app, RULES, authenticator)
-    routes.register(app, InventoryStore(documents, clock))
-    api_docs.register(app, openapi.describe)
+    guard(app, API.rules, authenticator)
+    store = InventoryStore(documents, clock)
+    API.register(app, ItemRoutes(store), ReservationRoutes(store))
     return app
 
 

@@ -1,77 +1,148 @@
-"""Inventory's HTTP interface: parse, call, answer."""
+"""Inventory's HTTP interface."""
 
-from flask import Flask, Response, jsonify, request
 from pydantic import TypeAdapter, ValidationError
 
+from services.common.identity import Role
 from services.common.ids import OrderId
 from services.common.json_models import Name
 from services.common.logs import about_order
-from services.common.web.base_app import parse, read_body, read_object, read_optional_object
+from services.common.web import api
+from services.common.web.access_rules import CONSOLE, people, services
+from services.common.web.api import Reply
+from services.common.web.openapi import IDEMPOTENCY_KEY, Link
 from services.common.web.problems import not_found
 from services.inventory import domain, reserving
-from services.inventory.models import Ending, EndRequest, ItemRequest, ReserveRequest, RestockRequest
+from services.inventory.models import (
+    EndBody,
+    Ending,
+    EndRequest,
+    ItemAnswer,
+    ItemBody,
+    ItemRequest,
+    ReservationAnswer,
+    ReserveRequest,
+    RestockBody,
+    RestockRequest,
+)
 from services.inventory.store import InventoryStore
+
+_CATALOGUE = people(*Role, apps=(CONSOLE, "orderprocessing"))
+_MANAGER = people(Role.MANAGER)
+_ORDERS = services("orderprocessing")
+
+_BY_SKU = {"sku": "$response.body#/sku"}
+_BY_ORDER = {"orderId": "$response.body#/orderId"}
 
 _ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
 _SKU: TypeAdapter[str] = TypeAdapter(Name)
 
 
-def register(app: Flask, store: InventoryStore) -> None:
-    """Add inventory's routes to the application."""
-    _register_items(app, store)
-    _register_reservations(app, store)
+class ItemRoutes:
+    """The catalogue, and the stock of each item."""
+
+    def __init__(self, store: InventoryStore) -> None:
+        self._store = store
+
+    @api.get("/inventory", "All goods with their stock", allow=_CATALOGUE)
+    def list_items(self) -> list[ItemAnswer]:
+        """Return all items."""
+        return [domain.show_item(item) for item in self._store.items()]
+
+    @api.get("/inventory/<sku>", "An item with its stock", allow=_CATALOGUE, errors=[404])
+    def show_item(self, sku: str) -> ItemAnswer:
+        """Return an item."""
+        return domain.show_item(self._store.item(_known_shape(_SKU, "SKU", sku)))
+
+    @api.put(
+        "/inventory/<sku>",
+        "Create an item, or change its price",
+        allow=_MANAGER,
+        body=ItemBody,
+        also=[201],
+        errors=[404],
+        links=[Link("showItem", _BY_SKU), Link("restock", _BY_SKU)],
+    )
+    def put_item(self, body: ItemRequest) -> Reply[ItemAnswer]:
+        """Create or change an item."""
+        item, created = self._store.put_item(body)
+        return Reply(domain.show_item(item), 201 if created else 200)
+
+    @api.post(
+        "/inventory/<sku>/restock",
+        "Add goods to the stock of a warehouse",
+        allow=_MANAGER,
+        body=RestockBody,
+        parameters=[IDEMPOTENCY_KEY],
+        errors=[404, 409],
+    )
+    def restock(self, sku: str, body: RestockRequest) -> ItemAnswer:
+        """Add goods to the stock of a warehouse."""
+        return domain.show_item(self._store.restock(_known_shape(_SKU, "SKU", sku), body))
 
 
-def _register_items(app: Flask, store: InventoryStore) -> None:
-    @app.get("/inventory")
-    def _items() -> Response:
-        return jsonify([domain.show_item(item).to_json() for item in store.items()])
+class ReservationRoutes:
+    """What orders have reserved."""
 
-    @app.get("/inventory/<sku>")
-    def _item(sku: str) -> Response:
-        return jsonify(domain.show_item(store.item(_known_shape(_SKU, "SKU", sku))).to_json())
+    def __init__(self, store: InventoryStore) -> None:
+        self._store = store
 
-    @app.put("/inventory/<sku>")
-    def _put_item(sku: str) -> tuple[Response, int]:
-        item, created = store.put_item(parse(ItemRequest, read_object() | {"sku": sku}))
-        return jsonify(domain.show_item(item).to_json()), 201 if created else 200
-
-    @app.post("/inventory/<sku>/restock")
-    def _restock(sku: str) -> Response:
-        key = {"Idempotency-Key": request.headers.get("Idempotency-Key")}
-        body = parse(RestockRequest, read_object() | key)
-        return jsonify(domain.show_item(store.restock(_known_shape(_SKU, "SKU", sku), body)).to_json())
-
-
-def _register_reservations(app: Flask, store: InventoryStore) -> None:
-    @app.post("/reservations")
-    def _reserve() -> Response:
-        body = read_body(ReserveRequest)
+    @api.post(
+        "/reservations",
+        "Reserve goods for an order, once; goods that no warehouse has become one more fulfillment",
+        allow=_ORDERS,
+        errors=[409],
+        links=[Link(name, _BY_ORDER) for name in ("showReservation", "release", "commit")],
+    )
+    def reserve(self, body: ReserveRequest) -> ReservationAnswer:
+        """Reserve goods for an order."""
         with about_order(body.order_id):
-            reservation = store.reserve(body.order_id, reserving.merged(body.lines))
-        return jsonify(reserving.show_reservation(reservation).to_json())
+            reservation = self._store.reserve(body.order_id, reserving.merged(body.lines))
+        return reserving.show_reservation(reservation)
 
-    @app.get("/reservations/<order_id>")
-    def _reservation(order_id: str) -> Response:
-        reservation = store.reservation(_known_shape(_ORDER_ID, "reservation of order", order_id))
+    @api.get("/reservations/<order_id>", "What an order has reserved", allow=_MANAGER, errors=[404])
+    def show_reservation(self, order_id: str) -> ReservationAnswer:
+        """Return the reservation of an order."""
+        reservation = self._store.reservation(_known_shape(_ORDER_ID, "reservation of order", order_id))
         if reservation is None:
             raise not_found("reservation of order", order_id)
-        return jsonify(reserving.show_reservation(reservation).to_json())
+        return reserving.show_reservation(reservation)
 
-    @app.post("/reservations/<order_id>/release")
-    def _release(order_id: str) -> Response:
-        return _end(order_id, Ending.RELEASE)
+    @api.post(
+        "/reservations/<order_id>/release",
+        "Return goods to the stock",
+        allow=_ORDERS,
+        body=EndBody,
+        body_required=False,
+        errors=[404, 409],
+        links=[Link("showReservation", _BY_ORDER)],
+    )
+    def release(self, body: EndRequest) -> ReservationAnswer:
+        """Return reserved goods to the stock."""
+        return self._end(body, Ending.RELEASE)
 
-    @app.post("/reservations/<order_id>/commit")
-    def _commit(order_id: str) -> Response:
-        return _end(order_id, Ending.COMMIT)
+    @api.post(
+        "/reservations/<order_id>/commit",
+        "Hand goods to the courier",
+        allow=_ORDERS,
+        body=EndBody,
+        body_required=False,
+        errors=[404, 409],
+        links=[Link("showReservation", _BY_ORDER)],
+    )
+    def commit(self, body: EndRequest) -> ReservationAnswer:
+        """Take reserved goods out of the stock."""
+        return self._end(body, Ending.COMMIT)
 
-    def _end(order_id: str, end: Ending) -> Response:
-        body = read_optional_object()
-        asked = parse(EndRequest, body | {"orderId": order_id})
-        with about_order(asked.order_id):
-            reservation = store.end(asked.order_id, end, asked.fulfillments)
-        return jsonify(reserving.show_reservation(reservation).to_json())
+    def _end(self, body: EndRequest, end: Ending) -> ReservationAnswer:
+        with about_order(body.order_id):
+            return reserving.show_reservation(self._store.end(body.order_id, end, body.fulfillments))
+
+
+API = api.Api(
+    "inventory",
+    "The catalogue, the stock in each warehouse, and what orders have reserved of it. Prices are whole cents.",
+    [ItemRoutes, ReservationRoutes],
+)
 
 
 def _known_shape(shape: TypeAdapter[str], what: str, key: str) -> str:

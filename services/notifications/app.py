@@ -13,10 +13,8 @@ from services.common.faults import wiring
 from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, prepare
 from services.common.storage.documents import Documents
-from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
-from services.notifications import openapi, routes
-from services.notifications.access import RULES
+from services.notifications.routes import API, DeliveryRoutes, FeedRoutes, register
 from services.notifications.store import NotificationsStore
 from services.notifications.stream import EventStreams, StreamSettings
 
@@ -50,11 +48,11 @@ def create_app(
 ) -> Flask:
     """Return the service's application; `encryptor` decrypts delivered events."""
     app = create_base_app("notifications", ready)
-    guard(app, RULES, authenticator)
+    guard(app, API.rules, authenticator)
     streams = EventStreams(documents, config.stream_settings())
-    routes.register(app, NotificationsStore(documents, clock), streams, clock, encryptor or Encryptor())
+    store = NotificationsStore(documents, clock)
+    register(app, DeliveryRoutes(store, streams, clock, encryptor or Encryptor()), FeedRoutes(store, streams))
     on_shutdown(app, streams.close)
-    api_docs.register(app, openapi.describe)
     return app
 
 

@@ -76,6 +76,11 @@ def _chronology(event: FeedEvent) -> tuple[str, int]:
     return event.time, int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
 
 
+def is_feed_cursor(text: str) -> bool:
+    """Tell whether the text has the shape of a cursor of one order's events."""
+    return re.fullmatch(r"[0-9]{1,6}", text) is not None
+
+
 def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
     """Return a page of an order's events, newest first.
 
@@ -83,7 +88,7 @@ def page_of(feed: OrderFeed, limit: int, cursor: str | None) -> Slice:
     """
     remaining = len(feed.events)
     if cursor:
-        if not re.fullmatch(r"[0-9]{1,6}", cursor) or int(cursor) > remaining:
+        if not is_feed_cursor(cursor) or int(cursor) > remaining:
             raise BadCursorError
         remaining = int(cursor)
     first = max(remaining - limit, 0)

@@ -1,6 +1,5 @@
-"""The endpoints of notifications: deliveries from the sidecar, the feed, its live stream and its page."""
+"""The HTTP interface of notifications: deliveries from the sidecar, the feed, its live stream and its page."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from dapr.ext.flask import DaprApp
@@ -11,13 +10,18 @@ from services.common.clock import Clock
 from services.common.encryption.encrypted_events import decrypt_event
 from services.common.encryption.encryptor import Encryptor, TamperedError, UnknownKeyError
 from services.common.logs import get_logger
-from services.common.records import BadCursorError, Slice
 from services.common.server.connection import client_disconnected
-from services.common.web.base_app import content_policy, object_from, paginated, parse, read_body, read_limit
+from services.common.web import api
+from services.common.web.access_rules import CONSOLE, EVERYBODY, SIDECAR, people
+from services.common.web.api import Reply
+from services.common.web.base_app import content_policy, object_from, parse, read_body
 from services.common.web.event_stream import reject_cross_site, stream_response
-from services.common.web.problems import Problem, invalid
+from services.common.web.openapi import NEXT, Parameter
+from services.common.web.paging import PageQuery, page_reply
+from services.common.web.problems import Problem
 from services.notifications import domain
-from services.notifications.models import CloudEvent, Deliveries, FeedEvent
+from services.notifications.models import CloudEvent, DeadLetter, Deliveries, FeedEvent
+from services.notifications.queries import LAST_EVENT, EventsQuery, FeedPageQuery, StreamQuery
 from services.notifications.store import NotificationsStore
 from services.notifications.stream import EventStreams
 
@@ -27,6 +31,7 @@ PUBSUB = "orders"
 DEAD_LETTER_TOPIC = "order-events-dead"
 
 _DELIVERIES = "/internal/events"
+_DEAD_DELIVERIES = "/internal/dead-events"
 _SUCCESS, _RETRY, _DROP = "SUCCESS", "RETRY", "DROP"
 """What is answered of a message: it is kept, to be delivered again, or a dead letter."""
 _ANY_SIZE = 2**40
@@ -39,43 +44,34 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, encryptor: Encryptor) -> None:
-    """Add the service's endpoints to the application; `encryptor` opens the events."""
-    _register_deliveries(app, store, streams, clock, encryptor)
-    feed = Blueprint("feed", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
-    _register_lists(feed, store)
-    _register_stream(feed, streams)
-    _register_page(feed)
-    app.register_blueprint(feed)
+class DeliveryRoutes:
+    """Messages from the sidecar. It delivers a message again after a 503, the answer while the state store fails."""
 
+    def __init__(self, store: NotificationsStore, streams: EventStreams, clock: Clock, encryptor: Encryptor) -> None:
+        self._store, self._streams, self._clock, self._sealer = store, streams, clock, encryptor
 
-def _register_deliveries(
-    app: Flask, store: NotificationsStore, streams: EventStreams, clock: Clock, encryptor: Encryptor
-) -> None:
-    """Take what the sidecar delivers. A state store that fails is answered 503, by which it delivers again."""
-
-    @app.post(_DELIVERIES)
-    def _order_events() -> Response:
-        # Many messages at once; each is as small as an event is, or is cut where it is kept.
+    @api.delivery(_DELIVERIES)
+    def order_events(self) -> Response:
+        """Keep the order events of a bulk delivery."""
+        # A bulk holds many messages. Each is as small as an event is, or is truncated where it is kept.
         request.max_content_length = _ANY_SIZE
-        now, deliveries = clock(), read_body(Deliveries).entries
-        found = {one.entry_id: _feed_event(one.event, now, encryptor) for one in deliveries}
-        events = {entry_id: one for entry_id, one in found.items() if isinstance(one, FeedEvent)}
-        unfit = {event.id for event in store.keep_events(list(events.values()), now)}
-        streams.stored()
+        now, deliveries = self._clock(), read_body(Deliveries).entries
+        found = {delivery.entry_id: _feed_event(delivery.event, now, self._sealer) for delivery in deliveries}
+        events = {entry_id: event for entry_id, event in found.items() if isinstance(event, FeedEvent)}
+        unfit = {event.id for event in self._store.keep_events(list(events.values()), now)}
+        self._streams.stored()
         kept = {entry_id: _DROP if event.id in unfit else _SUCCESS for entry_id, event in events.items()}
         statuses = {**found, **kept}
-        return jsonify(statuses=[{"entryId": one.entry_id, "status": statuses[one.entry_id]} for one in deliveries])
+        return jsonify(
+            statuses=[{"entryId": delivery.entry_id, "status": statuses[delivery.entry_id]} for delivery in deliveries]
+        )
 
-    def dead_event() -> Response:
-        # The last stop for a message: whatever its size and type, it is not refused.
+    def dead_event(self) -> Response:
+        """Keep a dead letter."""
+        # A dead letter is never refused, whatever its size and type: it would be lost.
         request.max_content_length = _ANY_SIZE
-        store.keep_dead_letter(request.get_data())
-        return jsonify(status="SUCCESS")
-
-    # Order events come in bulk, which this extension does not know of: components/order-events.yaml subscribes to them.
-    # Metadata is given each time, because the extension's default is one dictionary for all subscriptions.
-    DaprApp(app).subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route="/internal/dead-events")(dead_event)
+        self._store.keep_dead_letter(request.get_data())
+        return jsonify(status=_SUCCESS)
 
 
 def _feed_event(message: bytes, now: datetime, encryptor: Encryptor) -> FeedEvent | str:
@@ -90,63 +86,81 @@ def _feed_event(message: bytes, now: datetime, encryptor: Encryptor) -> FeedEven
         return _DROP
 
 
-def _register_lists(feed: Blueprint, store: NotificationsStore) -> None:
-    @feed.get("/events")
-    def _events() -> Response:
-        order_id = request.args.get("orderId")
-        if order_id is None:
-            return _list(store.events)
-        return _list(lambda limit, cursor: store.events_of(order_id, limit, cursor), _wrong_order_id(order_id))
+class FeedRoutes:
+    """The feed of order events: lists, a live stream and a page."""
 
-    @feed.get("/events/dead")
-    def _dead() -> Response:
-        return _list(store.dead_letters)
+    def __init__(self, store: NotificationsStore, streams: EventStreams) -> None:
+        self._store, self._streams = store, streams
 
+    @api.get("/", "The feed's page", allow=people(), answer="text/html")
+    def show_page(self, query: FeedPageQuery) -> str:
+        """Return the page."""
+        return render_template("feed.html", order_id=(query.order_id or "").strip()[:40])
 
-def _list(read: Callable[[int, str | None], Slice], wrong: list[tuple[str, str]] | None = None) -> Response:
-    """Answer a page of what `read` gives. Raises one 422 for `wrong`, the limit and the cursor."""
-    limit, found = 1, list(wrong or [])
-    try:
-        limit = read_limit()
-    except Problem as problem:
-        found += [(error["field"], error["detail"]) for error in problem.errors]
-    page = Slice([], None)
-    if not wrong:
-        try:
-            page = read(limit, request.args.get("cursor"))
-        except BadCursorError:
-            found.append(("cursor", "is not a cursor of this list"))
-    if found:
-        raise invalid(*found)
-    return paginated([entry.data for entry in page.entries], page)
+    @api.get("/events", "Events, newest first", allow=people(), errors=[422], headers=NEXT)
+    def list_events(self, query: EventsQuery) -> Reply[list[FeedEvent]]:
+        """Return a page of all events, or of those of an order."""
+        if query.order_id is None:
+            page = self._store.events(query.limit, query.cursor)
+        else:
+            page = self._store.events_of(query.order_id, query.limit, query.cursor)
+        return page_reply([FeedEvent.model_validate(entry.data) for entry in page.entries], page)
 
+    @api.get(
+        "/events/dead",
+        "Messages that could not be processed, newest first",
+        allow=people(),
+        errors=[422],
+        headers=NEXT,
+    )
+    def list_dead_letters(self, query: PageQuery) -> Reply[list[DeadLetter]]:
+        """Return a page of dead letters."""
+        page = self._store.dead_letters(query.limit, query.cursor)
+        return page_reply([DeadLetter.model_validate(entry.data) for entry in page.entries], page)
 
-def _register_stream(feed: Blueprint, streams: EventStreams) -> None:
-    @feed.get("/events/stream")
-    def _stream() -> Response:
+    @api.get(
+        "/events/stream",
+        "Events as they come (server-sent events)",
+        allow=people(apps=(CONSOLE,)),
+        answer="text/event-stream",
+        parameters=[Parameter("Last-Event-ID", f"{LAST_EVENT}; newer than the query", {"type": "string"}, "header")],
+        errors=[422],
+    )
+    def follow_events(self, query: StreamQuery) -> Response:
+        """Return a stream of events."""
         reject_cross_site()
-        order_id = request.args.get("orderId")
-        if wrong := _wrong_order_id(order_id):
-            raise invalid(*wrong)
         # A browser that reconnects keeps the address, so its header is the newer of the two.
-        last_id = request.headers.get("Last-Event-ID") or request.args.get("lastEventId")
-        disconnected, removed, somebody = client_disconnected(request.environ), key_removed(), person()
-        who = somebody.name if somebody else None
-        return stream_response(streams.open(last_id, order_id, lambda: disconnected() or removed(), who))
+        last_id = request.headers.get("Last-Event-ID") or query.last_event_id
+        disconnected, removed, caller = client_disconnected(request.environ), key_removed(), person()
+        name = caller.name if caller else None
+        return stream_response(self._streams.open(last_id, query.order_id, lambda: disconnected() or removed(), name))
 
 
-def _register_page(feed: Blueprint) -> None:
-    @feed.get("/")
-    def _page() -> str:
-        return render_template("feed.html", order_id=request.args.get("orderId", "").strip()[:40])
+API = api.Api(
+    "notifications",
+    "The durable feed of order events, as a list, a live stream and a page.",
+    [FeedRoutes, DeliveryRoutes],
+    others={
+        "GET /static/<path:filename>": EVERYBODY,
+        "GET /dapr/subscribe": SIDECAR,
+        f"POST {_DEAD_DELIVERIES}": SIDECAR,
+    },
+)
 
-    @feed.after_request
+
+def register(app: Flask, deliveries: DeliveryRoutes, feed: FeedRoutes) -> None:
+    """Add the routes and the subscription to the application."""
+    API.register(app, deliveries)
+    pages = Blueprint("feed", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
+    api.add_routes(pages, feed)
+
+    @pages.after_request
     def _protect(answer: Response) -> Response:
         answer.headers.extend(_HEADERS)
         return answer
 
-
-def _wrong_order_id(order_id: str | None) -> list[tuple[str, str]]:
-    if order_id is None or domain.is_order_id(order_id):
-        return []
-    return [("orderId", "must be 1 to 40 letters, digits, '_' and '-', beginning with a letter or digit")]
+    app.register_blueprint(pages)
+    # The extension does not support bulk deliveries: components/order-events.yaml subscribes to order events. Metadata
+    # is passed each time, because the extension's default is one dictionary for all subscriptions.
+    subscribe = DaprApp(app).subscribe(PUBSUB, DEAD_LETTER_TOPIC, metadata={}, route=_DEAD_DELIVERIES)
+    subscribe(deliveries.dead_event)

@@ -17,14 +17,13 @@ from services.common.encryption.encryptor import Encryptor
 from services.common.faults import injector, wiring
 from services.common.server.http_server import serve
 from services.common.service import configure, prepare
-from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.order_repository import OrderStore
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
-from services.orderprocessing.api import openapi
-from services.orderprocessing.api.access import RULES
-from services.orderprocessing.api.routes import Observer, decision_routes, figure_routes, order_routes, shipment_routes
+from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
+from services.orderprocessing.api.routes import API
+from services.orderprocessing.api.shipment_routes import ShipmentRoutes
 from services.orderprocessing.application import admission
 from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.application.order_service import OrderService, Workflows
@@ -90,13 +89,15 @@ def create_app(
 ) -> Flask:
     """Return the application; `admit` raises the problem for a new order that must wait."""
     app = create_base_app("orderprocessing", ready)
-    guard(app, RULES, authenticator)
+    guard(app, API.rules, authenticator)
     queries = OrderQueries(orders, clock)
-    app.register_blueprint(order_routes(service, queries, engine, clock, admit))
-    app.register_blueprint(decision_routes(service))
-    app.register_blueprint(figure_routes(queries, engine))
-    app.register_blueprint(shipment_routes(service, queries))
-    api_docs.register(app, openapi.describe)
+    API.register(
+        app,
+        OrderRoutes(service, queries, engine, clock, admit),
+        DecisionRoutes(service),
+        FigureRoutes(queries, engine),
+        ShipmentRoutes(service, queries),
+    )
     return app
 
 

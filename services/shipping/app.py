@@ -9,11 +9,9 @@ from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.service import run_service
 from services.common.storage.documents import Documents
-from services.common.web import api_docs
 from services.common.web.base_app import create_base_app
-from services.shipping import openapi, routes
-from services.shipping.access import RULES
 from services.shipping.courier import Courier, SimulatedCourier
+from services.shipping.routes import API, ShippingRoutes
 from services.shipping.store import ShippingStore
 
 
@@ -31,9 +29,8 @@ def create_app(
 ) -> Flask:
     """Return the application; `courier` defaults to the simulated one."""
     app = create_base_app("shipping", ready)
-    guard(app, RULES, authenticator)
-    routes.register(app, ShippingStore(documents, clock, courier or SimulatedCourier()))
-    api_docs.register(app, openapi.describe)
+    guard(app, API.rules, authenticator)
+    API.register(app, ShippingRoutes(ShippingStore(documents, clock, courier or SimulatedCourier())))
     return app
 
 

@@ -31,7 +31,7 @@ class BookingRequest(Request):
 class BookingPath(Request):
     """The id in the path of a request about one booking."""
 
-    id: FulfillmentId
+    shipment_id: FulfillmentId
 
 
 class Booking(ApiModel):

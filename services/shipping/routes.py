@@ -1,49 +1,77 @@
-"""Shipping's HTTP interface: parse, call, answer."""
+"""Shipping's HTTP interface."""
 
-from flask import Flask, Response, jsonify
-
+from services.common.identity import Role
 from services.common.ids import is_fulfillment_id
 from services.common.logs import about_order
-from services.common.web.base_app import parse, read_body
+from services.common.web import api
+from services.common.web.access_rules import people, services
+from services.common.web.openapi import Link
 from services.common.web.problems import not_found
 from services.shipping import domain
-from services.shipping.models import BookingPath, BookingRequest, Settings, SettingsAnswer
+from services.shipping.models import Booking, BookingAnswer, BookingPath, BookingRequest, Settings, SettingsAnswer
 from services.shipping.store import ShippingStore
 
+_MANAGER = people(Role.MANAGER)
+_ORDERS = services("orderprocessing")
 
-def register(app: Flask, store: ShippingStore) -> None:
-    """Add shipping's routes to the application."""
+_BY_ANSWER = {"shipmentId": "$response.body#/id"}
 
-    @app.post("/bookings")
-    def _book() -> Response:
-        body = read_body(BookingRequest)
+
+class ShippingRoutes:
+    """Bookings, and the maintenance switch."""
+
+    def __init__(self, store: ShippingStore) -> None:
+        self._store = store
+
+    @api.post(
+        "/bookings",
+        "Book a courier for a shipment, once",
+        allow=_ORDERS,
+        errors=[409],
+        links=[Link("cancelBooking", _BY_ANSWER), Link("showBooking", _BY_ANSWER)],
+    )
+    def book(self, body: BookingRequest) -> BookingAnswer:
+        """Book a courier."""
         with about_order(body.order_id):
-            return jsonify(domain.booking_answer(store.book(body)).to_json())
+            return domain.booking_answer(self._store.book(body))
 
-    @app.post("/bookings/<shipment_id>/cancel")
-    def _cancel(shipment_id: str) -> Response:
-        path = parse(BookingPath, {"id": shipment_id})
-        return jsonify(domain.booking_answer(store.cancel(path.id)).to_json())
+    @api.post(
+        "/bookings/<shipment_id>/cancel",
+        "Call the courier off",
+        allow=_ORDERS,
+        errors=[404, 422],
+        links=[Link("showBooking", _BY_ANSWER)],
+    )
+    def cancel_booking(self, path: BookingPath) -> BookingAnswer:
+        """Cancel a booking."""
+        return domain.booking_answer(self._store.cancel(path.shipment_id))
 
-    @app.get("/bookings/<shipment_id>")
-    def _find(shipment_id: str) -> Response:
-        booking = store.find(shipment_id) if is_fulfillment_id(shipment_id) else None
+    @api.get("/bookings/<shipment_id>", "A booking", allow=_MANAGER, errors=[404])
+    def show_booking(self, shipment_id: str) -> Booking:
+        """Return a booking."""
+        booking = self._store.find(shipment_id) if is_fulfillment_id(shipment_id) else None
         if booking is None:
             raise not_found("booking", shipment_id)
-        return jsonify(booking.to_json())
+        return booking
 
-    @app.post("/shipping/activate")
-    def _activate() -> Response:
-        return _answer(store.switch(True))
+    @api.post("/shipping/activate", "Take bookings again", allow=_MANAGER)
+    def activate(self) -> SettingsAnswer:
+        """End maintenance."""
+        return _settings_answer(self._store.switch(True))
 
-    @app.post("/shipping/deactivate")
-    def _deactivate() -> Response:
-        return _answer(store.switch(False))
+    @api.post("/shipping/deactivate", "Take no bookings", allow=_MANAGER)
+    def deactivate(self) -> SettingsAnswer:
+        """Begin maintenance."""
+        return _settings_answer(self._store.switch(False))
 
-    @app.get("/shipping/settings")
-    def _settings() -> Response:
-        return _answer(store.settings())
+    @api.get("/shipping/settings", "Whether bookings are taken", allow=_MANAGER)
+    def show_settings(self) -> SettingsAnswer:
+        """Return the settings."""
+        return _settings_answer(self._store.settings())
 
 
-def _answer(settings: Settings) -> Response:
-    return jsonify(SettingsAnswer(active=settings.active, maintenance_mode=not settings.active).to_json())
+API = api.Api("shipping", "Courier bookings. While it is not active, nothing new is booked: 503.", [ShippingRoutes])
+
+
+def _settings_answer(settings: Settings) -> SettingsAnswer:
+    return SettingsAnswer(active=settings.active, maintenance_mode=not settings.active)

@@ -7,7 +7,7 @@ allowed on loopback only, persons are anonymous. Without a token every caller is
 """
 
 import hmac
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from flask import Flask, g, request
@@ -17,44 +17,16 @@ from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.hosts import host_name, is_loopback
 from services.common.identity import Person, Role, person_from_headers
+from services.common.web.access_rules import CONSOLE, EVERYBODY, Rule, Rules, people
 from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
 from services.common.web.problems import Problem
 
-CONSOLE = "web"
-"""The app id of the console, which checks API keys itself and calls in the name of a person."""
 CALLER_HEADER = "dapr-caller-app-id"
 DELIVERIES = "/internal/"
 """The prefix of paths to which the sidecar delivers events."""
 
 _BEARER = 'Bearer realm="oms"'
 _SIDECAR = 'DaprApiToken realm="oms"'
-
-
-@dataclass(frozen=True)
-class Rule:
-    """The callers that an endpoint allows: persons by role, services by app id, the sidecar, or everybody."""
-
-    roles: frozenset[Role] = frozenset()
-    apps: frozenset[str] = frozenset()
-    sidecar: bool = False
-    everybody: bool = False
-
-
-Rules = Mapping[str, Rule]
-"""Rules by method and path, as in `GET /orders/<order_id>`."""
-
-EVERYBODY = Rule(everybody=True)
-SIDECAR = Rule(sidecar=True)
-
-
-def people(*roles: Role, apps: tuple[str, ...] = ()) -> Rule:
-    """Return the rule that allows persons with one of these roles, the operator, and the given services."""
-    return Rule(frozenset({*roles, Role.OPERATOR}), frozenset(apps))
-
-
-def services(*apps: str) -> Rule:
-    """Return the rule that allows only the given services."""
-    return Rule(apps=frozenset(apps))
 
 
 COMMON: Rules = {

@@ -6,12 +6,13 @@ from io import BytesIO
 
 from flask import Flask, Response, g, has_request_context, jsonify, request
 
-from services.common.auth.access import CONSOLE, DELIVERIES, calling_app
+from services.common.auth.access import DELIVERIES, calling_app
 from services.common.dapr.sidecar import TransientError
 from services.common.faults.injector import ChaosSettings, Fault, FaultInjector, die
 from services.common.logs import get_logger
 from services.common.storage.documents import Documents, Stored
 from services.common.web import problems
+from services.common.web.access_rules import CONSOLE
 from services.common.web.base_app import read_body, read_object
 from services.common.web.problems import Problem
 

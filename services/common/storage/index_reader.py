@@ -206,6 +206,11 @@ def _encode(positions: list[list[int] | None]) -> str:
     return base64.urlsafe_b64encode(json.dumps(positions, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
+def check_cursor(cursor: str) -> None:
+    """Raise BadCursorError for text that is not a cursor of an index."""
+    _decode(cursor)
+
+
 def _decode(cursor: str) -> list[list[int] | None]:
     try:
         positions = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))

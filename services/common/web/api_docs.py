@@ -1,7 +1,6 @@
 """Serves a service's OpenAPI document, and the page to read and try it; nothing of it comes from another host."""
 
 from collections.abc import Callable
-from functools import cache
 from importlib import resources
 
 from flask import Blueprint, Flask, Response, json, render_template, send_file
@@ -21,16 +20,18 @@ _HEADERS = {
 }
 
 
-def register(app: Flask, describe: Callable[[], Json]) -> None:
-    """Add `/openapi.json`, which is what `describe` returns, and `/docs` to the application."""
-    title, text = _written(describe)
+def register(app: Flask, title: str, document: Callable[[], Json]) -> None:
+    """Add `/openapi.json` and the page `/docs` to the application.
+
+    `document` is called for each request of the document.
+    """
     pages = Blueprint(
         "documentation", __name__, template_folder="templates", static_folder="static", static_url_path="/docs/static"
     )
 
     @pages.get("/openapi.json")
     def show_document() -> Response:
-        return Response(text, content_type="application/json")
+        return Response(json.dumps(document()), content_type="application/json")
 
     @pages.get("/docs")
     def show_page() -> str:
@@ -49,11 +50,3 @@ def register(app: Flask, describe: Callable[[], Json]) -> None:
         return answer
 
     app.register_blueprint(pages)
-
-
-@cache
-def _written(describe: Callable[[], Json]) -> tuple[str, str]:
-    """Return the title and the text of a document."""
-    # Once in a process: the tests make thousands of applications, and it takes longer than the rest of one.
-    document = describe()
-    return document["info"]["title"], json.dumps(document)

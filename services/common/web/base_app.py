@@ -5,17 +5,14 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
-from werkzeug.urls import iri_to_uri
 
 from services.common import logs, tracing
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.encryptor import UnreadableError
 from services.common.json_models import Request, reason
-from services.common.records import Slice
 from services.common.web import problems
 from services.common.web.origins import is_safe_or_same_site
 from services.common.web.problems import Problem, invalid, unavailable
@@ -117,24 +114,6 @@ def parse(kind: type[T], body: dict[str, Any]) -> T:
     except ValidationError as error:
         errors = [(".".join(str(part) for part in item["loc"]) or "body", reason(item)) for item in error.errors()]
         raise invalid(*errors) from error
-
-
-def read_limit(default: int = 100, most: int = 1000) -> int:
-    """Return the query parameter `limit`. Raises the 422 for anything but an integer from 1 to `most`."""
-    text = request.args.get("limit", str(default))
-    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= most:
-        raise invalid(("limit", f"must be a whole number from 1 to {most}"))
-    return int(text)
-
-
-def paginated(items: list[dict[str, Any]], page: Slice) -> Response:
-    """Return the response with a page of a list and an RFC 8288 link to the next page."""
-    response = jsonify(items)
-    if page.cursor:
-        parameters = [(key, value) for key, value in request.args.items(multi=True) if key != "cursor"]
-        query = urlencode([*parameters, ("cursor", page.cursor)])
-        response.headers["Link"] = f'<{iri_to_uri(request.base_url)}?{query}>; rel="next"'
-    return response
 
 
 def content_policy(*more: str) -> str:

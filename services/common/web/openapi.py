@@ -100,7 +100,7 @@ class Link:
 class Operation:
     """One method of one path; `path` names its parameters in braces, `name` is its operationId.
 
-    `answer` is the type of the answer's JSON, or a media type that is no JSON; `refusals` are the problems beyond those
+    `answer` is the type of the answer's JSON, or a media type that is no JSON; `errors` are the statuses beyond those
     that follow from a body or that every operation has. What is `internal` is for the other services.
     """
 
@@ -114,14 +114,12 @@ class Operation:
     body: type[BaseModel] | Json | None = None
     body_required: bool = True
     parameters: Sequence[Parameter] = ()
-    refusals: Sequence[int] = ()
+    errors: Sequence[int] = ()
     links: Sequence[Link] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
 
 
-LIMIT = Parameter("limit", "how many items at most", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
-CURSOR = Parameter("cursor", "where to go on, from the `Link` header of the page before", {"type": "string"})
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
     "the same key with the same content does it once",
@@ -204,10 +202,10 @@ def _request_body(required: bool, schema: Json) -> Json:
 
 
 def _responses(one: Operation, schemas: _Schemas) -> Json:
-    refusals = {*one.refusals, *_ALWAYS, *(_WITH_BODY if one.body is not None else ())}
+    errors = {*one.errors, *_ALWAYS, *(_WITH_BODY if one.body is not None else ())}
     problem = {PROBLEM_JSON: {"schema": schemas.of_answer(ProblemDetails)}}
     found = {str(status): _success(status, one, schemas) for status in (one.status, *one.also)}
-    for status in sorted(refusals):
+    for status in sorted(errors):
         headers = {"Retry-After": _header("seconds", "integer")} if status in _LATER else {}
         if status == 401:
             headers = {"WWW-Authenticate": _header("how to show it", "string")}

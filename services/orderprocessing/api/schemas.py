@@ -1,23 +1,40 @@
-"""What the order and shipment APIs answer, for their document; `views` makes it. Amounts are in minor units."""
+"""The answers of the order and shipment APIs, and how they are made from records. Amounts are in minor units."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict
 
 from services.common.json_models import ApiModel
-from services.orderprocessing.domain.order import Payment
-from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus
+from services.common.money import CURRENCY
+from services.orderprocessing.domain.ids import order_workflow_id
+from services.orderprocessing.domain.order import Fulfillment, JsonObject, Order, Payment, Shipment
+from services.orderprocessing.domain.order_rules import actions
+from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus, is_final
 
 UNREADABLE = "Oms-Unreadable"
 """The header of a list that lacks orders, because they cannot be read: how many."""
 
 
-class Goods(ApiModel):
+class RecordAnswer(ApiModel):
+    """An answer that takes its fields from the attributes of a record with the same names."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, record: object, **others: object) -> Self:
+        """Return the answer for the record; `others` are the fields that the record does not have."""
+        fields = {name: getattr(record, name) for name in cls.model_fields if name not in others}
+        return cls.model_validate(fields | others)
+
+
+class Goods(RecordAnswer):
     """A quantity of one SKU."""
 
     sku: str
     quantity: int
 
 
-class ShipmentState(ApiModel):
+class ShipmentState(RecordAnswer):
     """Where a shipment is."""
 
     id: str
@@ -41,7 +58,7 @@ class ShipmentLine(ApiModel):
     updated_at: str
 
 
-class FulfillmentAnswer(ApiModel):
+class FulfillmentAnswer(RecordAnswer):
     """The part of an order that one warehouse sends, or, without a location, that no warehouse has."""
 
     id: str
@@ -54,7 +71,7 @@ class FulfillmentAnswer(ApiModel):
 
 
 class WorkflowState(ApiModel):
-    """What the engine says of the order's workflow, or its last known state."""
+    """The state of the order's workflow as the engine reports it, or the last known one."""
 
     instance_id: str
     status: str
@@ -63,7 +80,7 @@ class WorkflowState(ApiModel):
     failure: str | None
 
 
-class OrderAnswer(ApiModel):
+class OrderAnswer(RecordAnswer):
     """An order; `fulfillments` is null until its goods are reserved, `actions` says what the customer may do now."""
 
     id: str
@@ -94,8 +111,8 @@ class OrderLine(ApiModel):
     currency: str
 
 
-class TimelineStep(ApiModel):
-    """One step of an order; without `fulfillmentId` where it concerns the whole."""
+class TimelineStep(RecordAnswer):
+    """One step of an order; without `fulfillmentId` where it concerns the whole order."""
 
     seq: int
     at: str
@@ -103,6 +120,10 @@ class TimelineStep(ApiModel):
     message: str
     actor: str
     fulfillment_id: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as it is sent, without a `fulfillmentId` where it concerns the whole order."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 class HistoryStep(ApiModel):
@@ -140,3 +161,30 @@ class OrderFigures(Figures):
     """The same with the orders completed per second over the last 30 seconds."""
 
     complete_rate: float
+
+
+def order_answer(order: Order, workflow: JsonObject | None = None) -> OrderAnswer:
+    """Return the whole order; without a `workflow` from the engine it shows the last known state."""
+    return OrderAnswer.of(
+        order, currency=CURRENCY, actions=actions(order), workflow=workflow or _last_known_workflow(order)
+    )
+
+
+def shipment_answer(fulfillment: Fulfillment, shipment: Shipment) -> ShipmentAnswer:
+    """Return the shipment of a fulfillment with its goods."""
+    return ShipmentAnswer.of(shipment, items=fulfillment.items)
+
+
+def timeline_answer(order: Order) -> list[TimelineStep]:
+    """Return every step of an order so far, oldest first."""
+    return [TimelineStep.of(step, fulfillment_id=step.fulfillment_id or "") for step in order.timeline]
+
+
+def _last_known_workflow(order: Order) -> WorkflowState:
+    return WorkflowState(
+        instance_id=order_workflow_id(order.id),
+        status="COMPLETED" if is_final(order.status) else "RUNNING",
+        created_at=order.received_at,
+        updated_at=order.updated_at,
+        failure=None,
+    )

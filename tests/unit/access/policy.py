@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.common.auth.access import CONSOLE, Rules
+from services.common.web.access_rules import CONSOLE, Rules
 
 Operations = dict[str, set[str]]
 """HTTP methods by the first path segment."""

@@ -1,7 +1,7 @@
 """The access tables of the documentation, derived from the rules."""
 
-from services.common.auth.access import Rule, Rules
 from services.common.identity import Role
+from services.common.web.access_rules import Rule, Rules
 
 
 def as_markdown(service: str, rules: Rules) -> str:

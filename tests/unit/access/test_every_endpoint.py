@@ -8,25 +8,26 @@ import pytest
 from flask import Flask
 
 from launcher.paths import ROOT
-from services.billing import access as billing
-from services.common.auth.access import COMMON, Rule, Rules
+from services.billing import routes as billing
+from services.common.auth.access import COMMON
 from services.common.identity import Role
-from services.fraud import access as fraud
-from services.inventory import access as inventory
-from services.notifications import access as notifications
-from services.orderprocessing.api import access as orderprocessing
-from services.shipping import access as shipping
+from services.common.web.access_rules import Rule, Rules
+from services.fraud import routes as fraud
+from services.inventory import routes as inventory
+from services.notifications import routes as notifications
+from services.orderprocessing.api import routes as orderprocessing
+from services.shipping import routes as shipping
 from tests.unit.access.policy import as_yaml
 from tests.unit.access.system import ask, bearer, make_apps, make_keys, through_sidecar
 from tests.unit.access.table import as_markdown
 
 TABLES: Mapping[str, Rules] = {
-    "orderprocessing": orderprocessing.RULES,
-    "inventory": inventory.RULES,
-    "billing": billing.RULES,
-    "shipping": shipping.RULES,
-    "fraud": fraud.RULES,
-    "notifications": notifications.RULES,
+    "orderprocessing": orderprocessing.API.rules,
+    "inventory": inventory.API.rules,
+    "billing": billing.API.rules,
+    "shipping": shipping.API.rules,
+    "fraud": fraud.API.rules,
+    "notifications": notifications.API.rules,
 }
 ENDPOINTS = [(service, name) for service, rules in TABLES.items() for name in {**COMMON, **rules}]
 APPS = [*TABLES, "web", "a-stranger"]

@@ -6,9 +6,10 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask.testing import FlaskClient
 
-from services.common.auth.access import NO_AUTHENTICATION, guard, services
+from services.common.auth.access import NO_AUTHENTICATION, guard
 from services.common.faults.injector import FaultInjector
 from services.common.faults.wiring import register
+from services.common.web.access_rules import services
 from services.common.web.base_app import create_base_app
 from tests.fakes import FakeDocuments
 

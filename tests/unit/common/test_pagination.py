@@ -1,10 +1,11 @@
 """The link to the next page of a list, and the encoding of JSON bodies."""
 
 import pytest
-from flask import Flask, Response
+from flask import Flask, Response, jsonify
 
 from services.common.records import Slice
-from services.common.web.base_app import create_base_app, paginated, read_object
+from services.common.web.base_app import create_base_app, read_object
+from services.common.web.paging import next_link
 
 
 @pytest.fixture
@@ -12,8 +13,8 @@ def app() -> Flask:
     app = create_base_app("shop", lambda: True)
 
     @app.get("/goods")
-    def _goods() -> Response:
-        return paginated([{"sku": "milk"}], Slice([], "next"))
+    def _goods() -> tuple[Response, int, dict[str, str]]:
+        return jsonify([{"sku": "milk"}]), 200, next_link(Slice([], "next"))
 
     app.post("/goods")(read_object)
     return app

@@ -9,11 +9,12 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from services.common.auth.access import NO_AUTHENTICATION, SIDECAR, Authenticator, guard, people, services
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.auth.api_keys import KeyFile, add_key
 from services.common.config import ServiceConfig
 from services.common.identity import Role
 from services.common.server.throttle import throttle
+from services.common.web.access_rules import SIDECAR, people, services
 from services.common.web.base_app import create_base_app
 
 FROM_A_SERVICE = {"dapr-caller-app-id": "orderprocessing"}
