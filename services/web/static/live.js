@@ -21,7 +21,7 @@ const STREAM_TIMEOUT = 40_000;
 let source = null;
 let lastId = "";
 let connected = false;
-let offline = false;
+let isDisconnected = false;
 let feedConnected = true;
 let stale = "";
 let disconnectTimer = null;
@@ -32,14 +32,14 @@ let fetching = false;
 let again = false;
 
 function currentState() {
-  if (offline) return ["off", navigator.onLine ? "Disconnected, trying again" : "You are offline, trying again"];
+  if (isDisconnected) return ["off", navigator.onLine ? "Disconnected, trying again" : "You are offline, trying again"];
   if (!feedConnected) return ["off", "The event feed is not responding"];
   return stale ? ["stale", `Not up to date: ${stale}`] : ["live", "Live"];
 }
 
 function showState() {
   // During a short interruption the last state stays.
-  if (!connected && !offline) return;
+  if (!connected && !isDisconnected) return;
   const [name, text] = currentState();
   if (state.dataset.state !== name || state.textContent !== text) Object.assign(state, { textContent: text }).dataset.state = name;
 }
@@ -137,7 +137,7 @@ function open() {
   }));
   source.addEventListener("error", () => {
     connected = false;
-    disconnectTimer ??= setTimeout(disconnected, DISCONNECTED_AFTER);
+    disconnectTimer ??= setTimeout(setDisconnected, DISCONNECTED_AFTER);
     if (source?.readyState === EventSource.CLOSED) {
       close();
       setTimeout(open, REOPEN_AFTER);
@@ -152,16 +152,16 @@ function close() {
 }
 
 function setConnected() {
-  if (offline) clearConnectionErrors();
+  if (isDisconnected) clearConnectionErrors();
   clearTimeout(disconnectTimer);
   disconnectTimer = null;
   connected = true;
-  offline = false;
+  isDisconnected = false;
 }
 
-function disconnected() {
+function setDisconnected() {
   connected = false;
-  offline = true;
+  isDisconnected = true;
   showState();
 }
 
@@ -173,7 +173,7 @@ function restartTimeout() {
 
 function reopen() {
   close();
-  disconnected();
+  setDisconnected();
   open();
 }
 
