@@ -118,7 +118,7 @@ class Driver:
         self._check_reachable()
         return instance in self.stuck
 
-    def end(self, order_id: str) -> None:
+    def terminate(self, order_id: str) -> None:
         """End an order's workflow and its children."""
         self._check_reachable()
         for instance in self._of(order_id):
@@ -126,7 +126,7 @@ class Driver:
                 instance.status = pb.ORCHESTRATION_STATUS_TERMINATED
             self.stuck.discard(instance.id)
 
-    def look(self, order_id: str) -> dict[str, Any] | None:
+    def workflow_state(self, order_id: str) -> dict[str, Any] | None:
         """Return what is known of an order's workflow."""
         instance = self.instances.get(order_workflow_id(order_id))
         if instance is None or not self.reachable:

@@ -1,4 +1,4 @@
-"""The list of precautions stays true: what each mutant takes away is there."""
+"""The mutants match the code: the piece that each mutant removes exists."""
 
 import ast
 import shutil
@@ -11,7 +11,7 @@ from tests.chaos.mutants import MUTANTS, Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_what_a_mutant_takes_away_is_there_and_the_rest_is_a_program(mutant: Mutant, tmp_path: Path) -> None:
+def test_each_edit_of_a_mutant_applies_and_leaves_valid_python(mutant: Mutant, tmp_path: Path) -> None:
     for path in {edit.path for edit in mutant.edits}:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
@@ -20,5 +20,5 @@ def test_what_a_mutant_takes_away_is_there_and_the_rest_is_a_program(mutant: Mut
         ast.parse((tmp_path / edit.path).read_text())
 
 
-def test_every_mutant_has_a_name_of_its_own() -> None:
+def test_every_mutant_has_a_unique_name() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)

@@ -26,7 +26,7 @@ _MAX_KEY = 255
 class Observer(Protocol):
     """The part of the workflow engine that is needed here."""
 
-    def look(self, order_id: str) -> JsonObject | None:
+    def workflow_state(self, order_id: str) -> JsonObject | None:
         """Return what the engine says of an order's workflow, or None when it does not answer in time."""
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
@@ -66,7 +66,7 @@ def order_routes(
     @routes.get("/orders/<order_id>")
     def show(order_id: str) -> Response:
         order = _shown(service, order_id)
-        return jsonify(order_view(order, engine.look(order_id)))
+        return jsonify(order_view(order, engine.workflow_state(order_id)))
 
     @routes.get("/orders/<order_id>/timeline")
     def timeline(order_id: str) -> Response:

@@ -104,16 +104,16 @@ def test_a_failure_shows_type_and_message_and_no_stack_trace() -> None:
     ("payload", "shown"), [('"é"', "é"), ("null", None), ("0", 0), ("no JSON", "no JSON"), ("", "")], ids=repr
 )
 def test_a_payload_is_shown_as_the_json_that_it_is_or_as_text(payload: str, shown: object) -> None:
-    assert only(events.new_event_raised_event("signal", payload))["input"] == shown
+    assert only(events.new_event_raised_event("wake-up", payload))["input"] == shown
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     whole, longer = json.dumps("x" * 3998), json.dumps("x" * 3999)
     assert only(events.new_task_completed_event(1, whole))["result"] == "x" * 3998
     shown = only(events.new_task_completed_event(1, longer))["result"]
-    assert shown == longer[:4000] + " … (cut, 4001 characters in all)"
+    assert shown == longer[:4000] + " … (truncated, 4001 characters in total)"
     failed = events.new_task_failed_event(1, ValueError("y" * 5000))
-    assert only(failed)["failure"]["message"] == "y" * 4000 + " … (cut, 5000 characters in all)"
+    assert only(failed)["failure"]["message"] == "y" * 4000 + " … (truncated, 5000 characters in total)"
 
 
 def test_of_a_long_history_the_newest_thousand_are_shown() -> None:

@@ -215,5 +215,5 @@ def test_what_moved_on_since_it_was_read_is_not_revived(world: World) -> None:
     world.clock.advance(6)
     stale = world.order()
     world.report("delivered")
-    assert not world.reconciler._reach(stale, world.clock.now)
+    assert not world.reconciler._check_order(stale, world.clock.now)
     assert world.reconciler.follow_up_in() is not None

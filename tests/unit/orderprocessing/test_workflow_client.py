@@ -22,9 +22,9 @@ from services.orderprocessing.engine.workflow_client import Engine
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from services.orderprocessing.workflows.policies import Timeouts
 from tests.fakes import FakeClock, FakeSidecar
-from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.workflow_client import FakeWorkflowClient, Refusal
+from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar
 from tests.unit.orderprocessing.world import World
 
 TIMEOUTS = Timeouts(charge=3, booking=4, longest_try=6)
@@ -38,7 +38,7 @@ def client() -> FakeWorkflowClient:
 @pytest.fixture
 def engine(client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(workflow_client, "DaprWorkflowClient", client.connect)
-    engine = Engine(FakeHost(1), TIMEOUTS)
+    engine = Engine(FakeWorkflowSidecar(1), TIMEOUTS)
     yield engine
     engine.stop()
 
@@ -56,7 +56,7 @@ def test_an_order_that_runs_already_may_be_started_again(engine: Engine, client:
 
 def test_bells_ring_and_one_that_nobody_hears_is_no_error(engine: Engine, client: FakeWorkflowClient) -> None:
     engine.signal(["order-A1", "charge-A1-1"])
-    assert sorted(client.rung) == [("charge-A1-1", "signal"), ("order-A1", "signal")]
+    assert sorted(client.rung) == [("charge-A1-1", "wake-up"), ("order-A1", "wake-up")]
     for error in (Refusal(grpc.StatusCode.NOT_FOUND), Refusal(grpc.StatusCode.UNKNOWN, "no such instance exists")):
         client.error = error
         engine.signal(["order-A1"])
@@ -66,7 +66,7 @@ def test_one_bell_that_fails_does_not_keep_the_others_from_ringing(engine: Engin
     client.error, client.deaf = Refusal(grpc.StatusCode.INTERNAL), "charge-A1-1"
     with pytest.raises(TransientError, match="charge-A1-1"):
         engine.signal(["charge-A1-1", "shipment-A1-1"])
-    assert client.rung == [("shipment-A1-1", "signal")]
+    assert client.rung == [("shipment-A1-1", "wake-up")]
 
 
 def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
@@ -76,11 +76,11 @@ def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
     for call in (lambda: engine.start("A1"), lambda: engine.signal(["order-A1"])):
         with pytest.raises(TransientError):
             call()
-    assert engine.look("A1") is None
+    assert engine.workflow_state("A1") is None
     client.error = None
     eventually(lambda: bool(client.started and client.rung))
     assert [one[2] for one in client.started] == ["order-A1"]
-    assert client.rung == [("order-A1", "signal")]
+    assert client.rung == [("order-A1", "wake-up")]
 
 
 _AT = datetime(2126, 11, 21)  # noqa: DTZ001 - as the SDK gives it, and not too long ago
@@ -109,19 +109,19 @@ def test_only_what_runs_can_wait_for_ever(
 
 
 def test_an_order_is_ended_with_its_children(engine: Engine, client: FakeWorkflowClient) -> None:
-    engine.end("A1")
+    engine.terminate("A1")
     assert client.terminated == [("order-A1", True)]
 
 
 def test_a_workflow_that_is_gone_neither_waits_nor_needs_an_end(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.NOT_FOUND)
     assert not engine.is_stuck("order-A1")
-    engine.end("A1")
+    engine.terminate("A1")
 
 
 def test_an_engine_that_is_away_neither_tells_nor_ends(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
-    for call in (lambda: engine.is_stuck("order-A1"), lambda: engine.end("A1")):
+    for call in (lambda: engine.is_stuck("order-A1"), lambda: engine.terminate("A1")):
         with pytest.raises(TransientError):
             call()
 
@@ -139,7 +139,7 @@ def test_after_an_outage_the_engine_is_connected_anew(engine: Engine, client: Fa
 
 
 def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:
-    assert engine.look("A1") is None
+    assert engine.workflow_state("A1") is None
     client.state = SimpleNamespace(
         instance_id="order-A1",
         runtime_status=SimpleNamespace(name="FAILED"),
@@ -147,7 +147,7 @@ def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: Fak
         last_updated_at=datetime(2026, 11, 21, 10),  # noqa: DTZ001
         failure_details=SimpleNamespace(error_type="ValueError"),
     )
-    assert engine.look("A1") == {
+    assert engine.workflow_state("A1") == {
         "instanceId": "order-A1",
         "status": "FAILED",
         "createdAt": "2026-11-21T09:00:00.000Z",
@@ -203,12 +203,12 @@ def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are
 
 @pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
 def test_ready_is_a_sidecar_with_a_worker(workers: int | None, count: int, ready: bool) -> None:
-    engine = Engine(FakeHost(workers), Timeouts(charge=1, booking=1, longest_try=1))
+    engine = Engine(FakeWorkflowSidecar(workers), Timeouts(charge=1, booking=1, longest_try=1))
     assert (engine.workers(), engine.ready()) == (count, ready)
 
 
 def test_without_a_sidecar_nothing_starts() -> None:
-    engine = Engine(FakeHost(None), Timeouts(charge=1, booking=1, longest_try=1))
+    engine = Engine(FakeWorkflowSidecar(None), Timeouts(charge=1, booking=1, longest_try=1))
     with pytest.raises(TransientError):
         engine.start("A1")
     engine.stop()

@@ -13,8 +13,8 @@ from tests.unit.orderprocessing.polling import eventually, throughout
 class Reconciling:
     """A reconciler that fails in both ways before it works, and has something to follow up after that."""
 
-    def __init__(self, faults: int = 2, takes: float = 0.0) -> None:
-        self.runs, self.follow_ups, self.faults, self.input_type = 0, 0, faults, takes
+    def __init__(self, faults: int = 2, duration: float = 0.0) -> None:
+        self.runs, self.follow_ups, self.faults, self.duration = 0, 0, faults, duration
         self.mends = 0
         self.worked, self.followed = threading.Event(), threading.Event()
 
@@ -24,7 +24,7 @@ class Reconciling:
             raise TransientError("not yet")
         if self.runs == 2 and self.faults:
             raise ValueError("a fault of its own")
-        threading.Event().wait(self.input_type)
+        threading.Event().wait(self.duration)
         self.worked.set()
         return self.mends
 
@@ -58,7 +58,7 @@ def test_in_the_background_it_follows_up_between_its_rounds() -> None:
 
 
 def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None:
-    stop, one = threading.Event(), Reconciling(faults=0, takes=0.4)
+    stop, one = threading.Event(), Reconciling(faults=0, duration=0.4)
     thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.worked.wait(5)
     assert one.followed.wait(1)
@@ -67,7 +67,7 @@ def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None
 
 
 def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_another() -> None:
-    stop, one = threading.Event(), Reconciling(faults=0, takes=0.3)
+    stop, one = threading.Event(), Reconciling(faults=0, duration=0.3)
     one.mends = 1
     thread = scan_loop.run_in_background(one, 0.01, stop)
     eventually(lambda: one.runs > 2)

@@ -7,7 +7,7 @@ import pytest
 from services.orderprocessing.app import OrderProcessingConfig
 from services.orderprocessing.domain.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.test_reading import problem
+from tests.unit.orderprocessing.test_order_queries import problem
 from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World
 
 ODD: list[Any] = [None, "", " ", "x", "Cancel", "\ud800", "\x00", 1, 1.5, True, [], {}, ["cancel"]]

@@ -12,7 +12,7 @@ from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, CUSTOMER, DEAR, World
 
 SPOILT, FINE = "A1", "B1"
-UNREADABLE = "an order that cannot be read is passed over"
+UNREADABLE = "skipping an unreadable order"
 
 
 class SealedWorld(World):

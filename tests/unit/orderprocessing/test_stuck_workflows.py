@@ -73,18 +73,18 @@ FIRED = Event(WorkflowHistoryEventType.TIMER_FIRED)
 def test_only_a_result_before_the_timer_that_caused_its_step_makes_a_workflow_wait_for_ever(
     history: list[Event], stuck: bool
 ) -> None:
-    assert result_is_lost(history, NOW.replace(tzinfo=UTC), LEAST) is stuck
+    assert result_is_lost(history, NOW.replace(tzinfo=UTC), MINIMUM) is stuck
 
 
 @pytest.mark.parametrize(("seconds", "stuck"), [(-1, False), (1, True)])
 def test_an_activity_without_a_result_for_too_long_makes_a_workflow_wait_for_ever(seconds: int, stuck: bool) -> None:
-    now = (NOW + LEAST + timedelta(seconds=seconds)).replace(tzinfo=UTC)
+    now = (NOW + MINIMUM + timedelta(seconds=seconds)).replace(tzinfo=UTC)
     history = [STARTED, scheduled(1), STARTED, result(1), timer(2), FIRED, scheduled(3)]
-    assert result_is_lost(history, now, LEAST) is stuck
-    assert not result_is_lost([*history, result(3)], now, LEAST)
+    assert result_is_lost(history, now, MINIMUM) is stuck
+    assert not result_is_lost([*history, result(3)], now, MINIMUM)
 
 
-LEAST = ResultTimeout().least
+MINIMUM = ResultTimeout().minimum
 
 
 def at(event: Event, seconds: float) -> Event:
@@ -97,35 +97,35 @@ def after(seconds: float) -> datetime:
 
 def test_where_activities_wait_in_a_long_queue_their_results_are_awaited_for_longer() -> None:
     timeout = ResultTimeout()
-    assert timeout.learn([STARTED, scheduled(1), at(result(1), 8)], after(9)) == LEAST
-    assert timeout.learn([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
-    assert timeout.learn([STARTED, at(scheduled(2), 31)], after(60)) == timedelta(seconds=60)
+    assert timeout.observe([STARTED, scheduled(1), at(result(1), 8)], after(9)) == MINIMUM
+    assert timeout.observe([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
+    assert timeout.observe([STARTED, at(scheduled(2), 31)], after(60)) == timedelta(seconds=60)
 
 
 def test_a_queue_that_was_long_once_is_forgotten() -> None:
     timeout = ResultTimeout()
-    timeout.learn([STARTED, scheduled(1), at(result(1), 30)], after(31))
-    assert timeout.learn([], after(92)) == LEAST
-    assert timeout.learn([STARTED, scheduled(1), at(result(1), 30)], after(95)) == LEAST
+    timeout.observe([STARTED, scheduled(1), at(result(1), 30)], after(31))
+    assert timeout.observe([], after(92)) == MINIMUM
+    assert timeout.observe([STARTED, scheduled(1), at(result(1), 30)], after(95)) == MINIMUM
 
 
 def test_a_child_that_runs_for_hours_says_nothing_of_the_queue() -> None:
     child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
-    assert ResultTimeout().learn([STARTED, child, at(result(1), 3600)], after(3601)) == LEAST
+    assert ResultTimeout().observe([STARTED, child, at(result(1), 3600)], after(3601)) == MINIMUM
 
 
 def test_with_patience_an_activity_that_waits_is_not_taken_for_lost() -> None:
-    assert result_is_lost([STARTED, scheduled(1)], after(50), LEAST)
+    assert result_is_lost([STARTED, scheduled(1)], after(50), MINIMUM)
     assert not result_is_lost([STARTED, scheduled(1)], after(50), timedelta(seconds=60))
 
 
 def test_a_child_or_an_event_may_let_a_workflow_wait_for_as_long_as_it_likes() -> None:
     child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
-    assert not result_is_lost([STARTED, child, timer(2)], (NOW + timedelta(days=1)).replace(tzinfo=UTC), LEAST)
+    assert not result_is_lost([STARTED, child, timer(2)], (NOW + timedelta(days=1)).replace(tzinfo=UTC), MINIMUM)
 
 
 def test_the_longer_a_call_may_take_the_later_a_result_is_believed_lost() -> None:
-    least = ResultTimeout(policies.longest_try(call_timeout=60)).least
+    least = ResultTimeout(policies.longest_try(call_timeout=60)).minimum
     assert least > timedelta(seconds=180)
     assert not result_is_lost([STARTED, scheduled(1)], after(179), least)
 
@@ -168,30 +168,30 @@ def test_an_order_that_waits_for_a_service_is_not_ended(world: World) -> None:
 
 def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World) -> None:
     read: list[str] = []
-    healer = StuckWorkflowRecovery(lambda order: bool(read.append(order.id)))
+    recovery = StuckWorkflowRecovery(lambda order: bool(read.append(order.id)))
     world.place(AT_A)
     orders = [
-        world.order().model_copy(update={"id": f"A{number}"}) for number in range(stuck_workflows._MOST_AT_ONCE + 10)
+        world.order().model_copy(update={"id": f"A{number}"}) for number in range(stuck_workflows._CHECKS_PER_SCAN + 10)
     ]
-    healer.begin(world.clock.now)
+    recovery.begin_scan(world.clock.now)
     for order in orders:
-        assert not healer.heal(order, world.clock.now)
-    assert len(read) == stuck_workflows._MOST_AT_ONCE
+        assert not recovery.check(order, world.clock.now)
+    assert len(read) == stuck_workflows._CHECKS_PER_SCAN
     later = world.clock.now + timedelta(seconds=4)
-    healer.begin(later)
+    recovery.begin_scan(later)
     for order in orders:
-        healer.heal(order, later)
+        recovery.check(order, later)
     assert read == [order.id for order in orders]
 
 
 def test_an_order_that_stands_for_another_reason_is_read_more_and_more_rarely(world: World) -> None:
     read: list[float] = []
     began = world.clock.now
-    healer = StuckWorkflowRecovery(lambda _order: bool(read.append((world.clock.now - began).total_seconds())))
+    recovery = StuckWorkflowRecovery(lambda _order: bool(read.append((world.clock.now - began).total_seconds())))
     world.place(AT_A)
     for _ in range(60):
-        healer.begin(world.clock.now)
-        healer.heal(world.order(), world.clock.now)
+        recovery.begin_scan(world.clock.now)
+        recovery.check(world.order(), world.clock.now)
         world.clock.now += timedelta(seconds=5)
     assert read == [0, 5, 15, 35, 75, 155]
 
@@ -251,7 +251,7 @@ CREATED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_
 ENDED = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_COMPLETED, task_scheduled_id=1)
 FAILED = Event(WorkflowHistoryEventType.TASK_FAILED, task_scheduled_id=1)
 RUNNING, COMPLETED = State(WorkflowStatus.RUNNING), State(WorkflowStatus.COMPLETED)
-SOON, LATE = LEAST.total_seconds() - 1, LEAST.total_seconds() + 1
+SOON, LATE = MINIMUM.total_seconds() - 1, MINIMUM.total_seconds() + 1
 
 
 def stuck(engine: Engine, seconds: float) -> bool:
@@ -292,10 +292,10 @@ def test_a_workflow_that_may_still_be_told_is_not_stuck(engine: Engine) -> None:
 def test_a_retry_that_does_not_come_makes_a_workflow_wait_for_ever() -> None:
     history = [STARTED, scheduled(1), STARTED, FAILED, timer(2)]
     retried_by = LATE + stuck_detection._LONGEST_RETRY_PAUSE.total_seconds()
-    assert not result_is_lost(history, after(retried_by - 2), LEAST)
-    assert result_is_lost(history, after(retried_by), LEAST)
-    assert not result_is_lost([*history, FIRED, at(scheduled(3), retried_by)], after(retried_by), LEAST)
-    assert not result_is_lost([STARTED, scheduled(1), STARTED, result(1), timer(2)], after(retried_by), LEAST)
+    assert not result_is_lost(history, after(retried_by - 2), MINIMUM)
+    assert result_is_lost(history, after(retried_by), MINIMUM)
+    assert not result_is_lost([*history, FIRED, at(scheduled(3), retried_by)], after(retried_by), MINIMUM)
+    assert not result_is_lost([STARTED, scheduled(1), STARTED, result(1), timer(2)], after(retried_by), MINIMUM)
 
 
 def test_where_one_workflow_was_stuck_those_of_orders_that_have_ended_are_looked_at_too(world: World) -> None:

@@ -73,9 +73,9 @@ def test_over_the_limit_new_orders_are_refused_and_everything_else_is_answered(w
     client = create_app(world.orders, world.service, world.driver, world.clock, admit=backlog.check).test_client()
     body = {"customerId": "c", "items": [{"sku": AT_A, "quantity": 1}]}
     for _ in range(ENOUGH):
-        backlog.look()
+        backlog.refresh()
         assert client.post("/orders", json=body).status_code == 202
-    backlog.look()
+    backlog.refresh()
     writes = world.documents.writes
     answer = client.post("/orders", json=body)
     assert (answer.status_code, answer.content_type) == (429, "application/problem+json")
@@ -84,7 +84,7 @@ def test_over_the_limit_new_orders_are_refused_and_everything_else_is_answered(w
     orders = client.get("/orders").get_json()
     assert client.post(f"/orders/{orders[0]['id']}/action", json={"action": "cancel"}).status_code == 202
     world.run()
-    backlog.look()
+    backlog.refresh()
     assert client.post("/orders", json=body).status_code == 202
 
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_counted_stays_as_it_was() -> None:
     backlog = Backlog(count, 5)
     seen = []
     for _ in range(4):
-        backlog.look()
+        backlog.refresh()
         seen.append(accepts(backlog))
     assert seen == [False, False, True, True]
 
@@ -117,14 +117,14 @@ def test_while_nothing_answers_that_is_said_once(caplog: pytest.LogCaptureFixtur
 
     backlog, said = Backlog(count, 5), []
     while answers:
-        backlog.look()
-        said.append(caplog.text.count("the backlog is not known"))
+        backlog.refresh()
+        said.append(caplog.text.count("could not count the backlog"))
     assert said == [1, 1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("fault", [TransientError("away"), ZeroDivisionError()])
 def test_it_looks_again_and_again_whatever_happens(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.orderprocessing.application.admission._LOOK_EVERY", 0.01)
+    monkeypatch.setattr("services.orderprocessing.application.admission._REFRESH_INTERVAL", 0.01)
     faults, stopping = [fault], threading.Event()
 
     def count(_enough: int) -> int:
