@@ -105,12 +105,10 @@ class Engine:
 
     def workflow_state(self, order_id: str) -> JsonObject | None:
         """Return the state of an order's workflow, None when the engine does not answer within a second."""
-        call: Future[WorkflowState | None] = self._readers.submit(
-            lambda: self._client.connected().get_workflow_state(order_workflow_id(order_id), fetch_payloads=False)
-        )
+        call: Future[WorkflowState | None] = self._readers.submit(self._client.state, order_workflow_id(order_id))
         try:
             state = call.result(timeout=_STATE_TIMEOUT)
-        except (FutureTimeoutError, TransientError, grpc.RpcError) as error:
+        except (FutureTimeoutError, TransientError) as error:
             log.info("could not read the state of a workflow", extra={"cause": str(error) or "timeout"})
             call.cancel()
             return None

@@ -52,20 +52,22 @@ def dispatcher(engine: FakeEngine) -> Iterator[Dispatcher]:
     engine.answers.set()
 
 
-def test_what_is_heard_is_told_once(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_an_acknowledged_message_is_sent_once(engine: FakeEngine, dispatcher: Dispatcher) -> None:
     dispatcher.send([A, B, A])
     assert engine.received_all(A, B)
     assert (dispatcher.undelivered, dispatcher.unavailable) == (0, False)
 
 
-def test_messages_go_side_by_side(dispatcher: Dispatcher, engine: FakeEngine) -> None:
+def test_messages_are_sent_in_parallel(dispatcher: Dispatcher, engine: FakeEngine) -> None:
     engine.answers.clear()
     with pytest.raises(TransientError, match="A, B, C"):
         dispatcher.send([A, B, C])
     eventually(lambda: len(engine.tried) == 3)
 
 
-def test_what_no_answer_came_for_is_repeated_until_it_is_heard(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_a_message_without_an_answer_is_repeated_until_it_is_acknowledged(
+    engine: FakeEngine, dispatcher: Dispatcher
+) -> None:
     engine.error = EngineUnavailableError("away")
     with pytest.raises(TransientError, match="A"):
         dispatcher.send([A])
@@ -76,7 +78,7 @@ def test_what_no_answer_came_for_is_repeated_until_it_is_heard(engine: FakeEngin
     assert dispatcher.undelivered == 0
 
 
-def test_an_engine_that_keeps_callers_waiting_is_waited_for_once(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_only_one_sender_waits_for_an_unavailable_engine(engine: FakeEngine, dispatcher: Dispatcher) -> None:
     engine.answers.clear()
     with pytest.raises(TransientError):
         dispatcher.send([A])
@@ -89,7 +91,7 @@ def test_an_engine_that_keeps_callers_waiting_is_waited_for_once(engine: FakeEng
     assert engine.received_all(A, B, C)
 
 
-def test_a_message_that_never_works_is_not_in_the_way_of_the_others(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_a_failing_message_does_not_delay_the_others(engine: FakeEngine, dispatcher: Dispatcher) -> None:
     engine.rejects = {A}
     with pytest.raises(TransientError, match=r"not acknowledged yet: A$"):
         dispatcher.send([A, B])
@@ -97,7 +99,7 @@ def test_a_message_that_never_works_is_not_in_the_way_of_the_others(engine: Fake
     assert engine.received_all(B, C)
 
 
-def test_a_message_that_never_works_is_left_to_the_reconciler_in_the_end(
+def test_a_failing_message_is_left_to_the_reconciler_after_the_last_try(
     engine: FakeEngine, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MAX_TRIES", 4)
@@ -130,7 +132,7 @@ def test_a_message_keeps_the_context_of_its_sender(engine: FakeEngine, dispatche
     assert dict(engine.received) == {A: "first", B: "second"}
 
 
-def test_many_messages_of_an_outage_are_all_told_after_it(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_all_messages_of_an_outage_are_sent_after_it(engine: FakeEngine, dispatcher: Dispatcher) -> None:
     engine.error = EngineUnavailableError("away")
     messages = [Message(Kind.START, f"{number:03}") for number in range(300)]
     for message in messages:
@@ -149,7 +151,7 @@ def test_once_stopped_nothing_is_repeated(engine: FakeEngine, dispatcher: Dispat
     throughout(0.05, lambda: len(engine.tried) <= tried + 1)
 
 
-def test_nobody_waits_for_what_is_posted(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_posting_does_not_wait(engine: FakeEngine, dispatcher: Dispatcher) -> None:
     engine.answers.clear()
     dispatcher.post([A, B, A])
     assert engine.received == []
@@ -157,7 +159,7 @@ def test_nobody_waits_for_what_is_posted(engine: FakeEngine, dispatcher: Dispatc
     eventually(lambda: engine.received_all(A, B))
 
 
-def test_what_was_posted_and_not_heard_is_repeated_in_the_name_of_its_sender(
+def test_a_posted_message_that_failed_is_repeated_in_the_context_of_its_sender(
     engine: FakeEngine, dispatcher: Dispatcher
 ) -> None:
     engine.error = EngineUnavailableError("away")
@@ -168,7 +170,7 @@ def test_what_was_posted_and_not_heard_is_repeated_in_the_name_of_its_sender(
     eventually(lambda: engine.received == [(A, "somebody")])
 
 
-def test_while_the_engine_is_silent_what_is_posted_waits_without_a_try_each(
+def test_while_the_engine_is_unavailable_posted_messages_are_queued_without_a_try(
     engine: FakeEngine, dispatcher: Dispatcher
 ) -> None:
     engine.answers.clear()
@@ -182,7 +184,7 @@ def test_while_the_engine_is_silent_what_is_posted_waits_without_a_try_each(
     eventually(lambda: {one.target for one, _ in engine.received} == {"A", "B", "C"})
 
 
-def test_who_stops_lets_what_is_on_its_way_arrive(engine: FakeEngine) -> None:
+def test_stopping_waits_for_posted_messages(engine: FakeEngine) -> None:
     dispatcher = Dispatcher(engine, timeout=10)
     engine.answers.clear()
     dispatcher.post([A])
@@ -194,7 +196,7 @@ def test_who_stops_lets_what_is_on_its_way_arrive(engine: FakeEngine) -> None:
     assert engine.received_all(A)
 
 
-def test_none_of_many_that_fail_at_once_is_forgotten(engine: FakeEngine, dispatcher: Dispatcher) -> None:
+def test_no_message_of_many_that_fail_at_once_is_lost(engine: FakeEngine, dispatcher: Dispatcher) -> None:
     engine.error = TransientError("not now")
     messages = [Message(Kind.SIGNAL, f"{number:03}") for number in range(200)]
     dispatcher.post(messages)

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import context, trace
 
 from services.orderprocessing.engine.history import instance_view
-from tests.unit.orderprocessing.world import AT_A, AT_B, DEAR, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, World
 
 AT = datetime(2026, 11, 21, 9, 0, 0, 5000)  # noqa: DTZ001 - as the SDK takes it
 TRACE = 0x0AF7651916CD43DD8448EB211C80319C
@@ -41,7 +41,7 @@ def test_an_order_is_told_with_its_children_after_it(world: World) -> None:
 
 
 def test_an_instance_that_has_not_started_is_left_out(world: World) -> None:
-    world.place(DEAR)
+    world.place(HIGH_VALUE)
     world.run()
     assert [(one["instanceId"], one["status"]) for one in told(world)] == [("order-A1", "RUNNING")]
     world.driver.instances.clear()

@@ -37,14 +37,14 @@ class FakePlacement:
             self.run(None, None)
 
 
-def test_there_is_no_life_before_the_first_sign() -> None:
+def test_a_worker_is_not_alive_before_its_first_activity() -> None:
     replica = FakePlacement()
     assert not replica.liveness.alive()
     assert replica.liveness.probe()
     assert replica.liveness.alive()
 
 
-def test_life_is_lost_half_a_minute_after_the_last_sign() -> None:
+def test_a_worker_is_dead_half_a_minute_after_its_last_activity() -> None:
     replica = FakePlacement()
     replica.liveness.probe()
     replica.away = True
@@ -56,7 +56,7 @@ def test_life_is_lost_half_a_minute_after_the_last_sign() -> None:
     assert (replica.liveness.probe(), replica.liveness.alive()) == (True, True)
 
 
-def test_where_activities_run_no_pulse_is_started() -> None:
+def test_while_activities_run_no_liveness_workflow_is_started() -> None:
     replica = FakePlacement()
     activity = replica.liveness.recording(lambda _ctx, payload: payload)
     for _ in range(20):
@@ -66,7 +66,7 @@ def test_where_activities_run_no_pulse_is_started() -> None:
     assert replica.started == []
 
 
-def test_an_activity_that_fails_is_a_sign_of_life_too() -> None:
+def test_a_failed_activity_proves_the_worker_alive_too() -> None:
     replica = FakePlacement()
 
     def fails(_ctx: object, _payload: object) -> None:
@@ -78,7 +78,7 @@ def test_an_activity_that_fails_is_a_sign_of_life_too() -> None:
     assert replica.liveness.recording(fails).__name__ == "fails"
 
 
-def test_among_replicas_it_looks_for_an_instance_that_leads_here_and_stays_with_it() -> None:
+def test_among_replicas_the_probe_finds_an_instance_id_of_its_own_and_keeps_it() -> None:
     replica = FakePlacement(own=lambda instance: instance.endswith("-3"))
     assert replica.liveness.probe()
     assert replica.started == [f"liveness-host-3600-{number}" for number in range(4)]
@@ -87,7 +87,7 @@ def test_among_replicas_it_looks_for_an_instance_that_leads_here_and_stays_with_
     assert replica.started[4:] == ["liveness-host-3600-3"]
 
 
-def test_what_only_others_run_is_no_sign_of_life_and_piles_nothing_up() -> None:
+def test_an_instance_on_another_replica_proves_nothing_and_the_number_of_instances_is_limited() -> None:
     replica = FakePlacement(own=lambda _instance: False)
     for _ in range(20):
         replica.ticks.now += 10
@@ -96,7 +96,7 @@ def test_what_only_others_run_is_no_sign_of_life_and_piles_nothing_up() -> None:
     assert len(set(replica.started)) == 16
 
 
-def test_an_engine_that_takes_the_pulse_has_answered_wherever_the_pulse_runs() -> None:
+def test_an_engine_that_accepts_the_liveness_workflow_is_responsive_wherever_it_runs() -> None:
     replica = FakePlacement(own=lambda _instance: False)
     replica.ticks.now += 10
     replica.liveness.probe()
@@ -131,7 +131,7 @@ class Pauses:
 
 
 @pytest.mark.parametrize("busy", [0.5, 3, 9.5, 14, 25])
-def test_an_engine_that_has_nothing_to_do_is_asked_before_it_could_be_taken_for_a_dead_one(busy: float) -> None:
+def test_an_idle_engine_is_probed_before_it_counts_as_unresponsive(busy: float) -> None:
     replica = FakePlacement()
     pauses: Any = Pauses(replica, busy, 120)
     replica.liveness.run(pauses)
@@ -139,7 +139,7 @@ def test_an_engine_that_has_nothing_to_do_is_asked_before_it_could_be_taken_for_
     assert 9 < pauses.longest < 12
 
 
-def test_it_beats_until_it_is_stopped() -> None:
+def test_the_probe_runs_until_it_is_stopped() -> None:
     beats, stopping = list[str](), threading.Event()
     probe = LivenessProbe(beats.append, "host", interval=0.001, timeout=0.0)
     thread = threading.Thread(target=probe.run, args=(stopping,))
@@ -150,7 +150,7 @@ def test_it_beats_until_it_is_stopped() -> None:
     assert not thread.is_alive()
 
 
-def test_its_names_fit_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instance_ids_and_workflow_name_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOSTNAME", "a.very-long-name-" * 6)
     name = f"liveness-{replica_name(3600)}-15"
     assert len(name) <= 64

@@ -26,11 +26,11 @@ def after_two_scans(waiting: int, steps: int, seconds: float) -> QueueDelayEstim
     [(1000, 250, 80), (50, 1, 0), (1000, 0, 0), (100_000, 1, 600)],
     ids=["a queue", "few orders", "nothing moves", "never for ever"],
 )
-def test_the_wait_is_twice_what_the_queue_takes(waiting: int, steps: int, expected: float) -> None:
+def test_the_estimated_delay_is_twice_the_duration_of_the_queue(waiting: int, steps: int, expected: float) -> None:
     assert after_two_scans(waiting, steps, seconds=10).delay() == timedelta(seconds=expected)
 
 
-def test_the_first_round_knows_of_no_queue() -> None:
+def test_the_first_scan_estimates_no_delay() -> None:
     estimate = QueueDelayEstimate(lambda: 1_000_000)
     for _ in range(1000):
         estimate.count()
@@ -38,13 +38,13 @@ def test_the_first_round_knows_of_no_queue() -> None:
     assert estimate.delay() == timedelta()
 
 
-def test_a_queue_that_is_gone_is_waited_for_no_more() -> None:
+def test_an_empty_queue_causes_no_delay() -> None:
     estimate = after_two_scans(1000, 250, seconds=10)
     estimate.update(NOW + timedelta(seconds=20))
     assert estimate.delay() == timedelta()
 
 
-def test_orders_that_wait_for_their_turn_are_not_told_again() -> None:
+def test_queued_orders_are_not_signalled_again() -> None:
     world = World()
     steps = 0
     world.restart(completed_steps=lambda: steps)

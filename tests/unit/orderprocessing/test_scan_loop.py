@@ -37,7 +37,7 @@ class Reconciling:
         return None if self.followed.is_set() or not self.worked.is_set() else 0.001
 
 
-def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None:
+def test_the_scan_loop_continues_after_errors_until_it_is_stopped() -> None:
     stop, one = threading.Event(), Reconciling()
     thread = scan_loop.run_in_background(one, 0.001, stop)
     assert one.worked.wait(5)
@@ -48,7 +48,7 @@ def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None
     throughout(0.02, lambda: one.runs == runs)
 
 
-def test_in_the_background_it_follows_up_between_its_rounds() -> None:
+def test_the_scan_loop_follows_up_between_scans() -> None:
     stop, one = threading.Event(), Reconciling(faults=0)
     thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.followed.wait(5)
@@ -57,7 +57,7 @@ def test_in_the_background_it_follows_up_between_its_rounds() -> None:
     assert (one.runs, one.follow_ups) == (1, 1)
 
 
-def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None:
+def test_a_long_scan_does_not_delay_the_follow_up() -> None:
     stop, one = threading.Event(), Reconciling(faults=0, duration=0.4)
     thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.worked.wait(5)
@@ -66,7 +66,7 @@ def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None
     thread.join(5)
 
 
-def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_another() -> None:
+def test_a_long_scan_with_repairs_is_soon_followed_by_another() -> None:
     stop, one = threading.Event(), Reconciling(faults=0, duration=0.3)
     one.mends = 1
     thread = scan_loop.run_in_background(one, 0.01, stop)
@@ -75,7 +75,7 @@ def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_ano
     thread.join(5)
 
 
-def test_in_the_background_it_tries_soon_again_when_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scan_loop_retries_soon_after_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_loop, "_RETRY", 0.001)
     stop, one = threading.Event(), Reconciling()
     thread = scan_loop.run_in_background(one, 3600, stop)

@@ -70,14 +70,12 @@ FIRED = Event(WorkflowHistoryEventType.TIMER_FIRED)
         "filed late and taken long ago",
     ],
 )
-def test_only_a_result_before_the_timer_that_caused_its_step_makes_a_workflow_wait_for_ever(
-    history: list[Event], stuck: bool
-) -> None:
+def test_only_a_result_recorded_before_the_timer_of_its_step_is_lost(history: list[Event], stuck: bool) -> None:
     assert result_is_lost(history, NOW.replace(tzinfo=UTC), MINIMUM) is stuck
 
 
 @pytest.mark.parametrize(("seconds", "stuck"), [(-1, False), (1, True)])
-def test_an_activity_without_a_result_for_too_long_makes_a_workflow_wait_for_ever(seconds: int, stuck: bool) -> None:
+def test_a_result_that_is_overdue_is_lost(seconds: int, stuck: bool) -> None:
     now = (NOW + MINIMUM + timedelta(seconds=seconds)).replace(tzinfo=UTC)
     history = [STARTED, scheduled(1), STARTED, result(1), timer(2), FIRED, scheduled(3)]
     assert result_is_lost(history, now, MINIMUM) is stuck
@@ -95,7 +93,7 @@ def after(seconds: float) -> datetime:
     return (NOW + timedelta(seconds=seconds)).replace(tzinfo=UTC)
 
 
-def test_where_activities_wait_in_a_long_queue_their_results_are_awaited_for_longer() -> None:
+def test_the_result_timeout_grows_while_activities_wait_in_a_long_queue() -> None:
     timeout = ResultTimeout()
     assert timeout.observe([STARTED, scheduled(1), at(result(1), 8)], after(9)) == MINIMUM
     assert timeout.observe([STARTED, scheduled(1), at(result(1), 30)], after(31)) == timedelta(seconds=60)
@@ -114,12 +112,12 @@ def test_a_child_that_runs_for_hours_says_nothing_of_the_queue() -> None:
     assert ResultTimeout().observe([STARTED, child, at(result(1), 3600)], after(3601)) == MINIMUM
 
 
-def test_with_patience_an_activity_that_waits_is_not_taken_for_lost() -> None:
+def test_a_longer_result_timeout_keeps_a_waiting_activity_from_being_lost() -> None:
     assert result_is_lost([STARTED, scheduled(1)], after(50), MINIMUM)
     assert not result_is_lost([STARTED, scheduled(1)], after(50), timedelta(seconds=60))
 
 
-def test_a_child_or_an_event_may_let_a_workflow_wait_for_as_long_as_it_likes() -> None:
+def test_a_workflow_may_wait_for_a_child_or_an_event_without_limit() -> None:
     child = Event(WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED, event_id=1)
     assert not result_is_lost([STARTED, child, timer(2)], (NOW + timedelta(days=1)).replace(tzinfo=UTC), MINIMUM)
 
@@ -131,7 +129,7 @@ def test_the_longer_a_call_may_take_the_later_a_result_is_believed_lost() -> Non
 
 
 @pytest.mark.parametrize("stuck", ["charge-A1-1", "order-A1"])
-def test_an_order_whose_workflow_waits_for_ever_is_over_soon(world: World, stuck: str) -> None:
+def test_an_order_with_a_stuck_workflow_is_recovered_soon(world: World, stuck: str) -> None:
     world.driver.stuck.add(stuck)
     world.place(AT_A, AT_B)
     world.run(12)
@@ -143,7 +141,7 @@ def test_an_order_whose_workflow_waits_for_ever_is_over_soon(world: World, stuck
     check_over(world)
 
 
-def test_a_bell_that_nobody_hears_leads_to_the_workflow_that_waits_for_ever(world: World) -> None:
+def test_a_signal_without_acknowledgement_reveals_a_stuck_workflow(world: World) -> None:
     world.place(AT_A)
     world.run()
     world.driver.stuck.add("shipment-A1-1")
@@ -184,7 +182,7 @@ def test_of_a_long_backlog_only_some_histories_are_read_in_a_round(world: World)
     assert read == [order.id for order in orders]
 
 
-def test_an_order_that_stands_for_another_reason_is_read_more_and_more_rarely(world: World) -> None:
+def test_an_order_that_waits_for_another_reason_is_checked_less_and_less_often(world: World) -> None:
     read: list[float] = []
     began = world.clock.now
     recovery = StuckWorkflowRecovery(lambda _order: bool(read.append((world.clock.now - began).total_seconds())))
@@ -196,7 +194,7 @@ def test_an_order_that_stands_for_another_reason_is_read_more_and_more_rarely(wo
     assert read == [0, 5, 15, 35, 75, 155]
 
 
-def test_an_order_whose_workflow_is_gone_starts_anew_within_seconds(world: World) -> None:
+def test_a_missing_workflow_is_restarted_within_seconds(world: World) -> None:
     world.place(AT_A)
     world.run(3)
     del world.driver.instances["charge-A1-1"]
@@ -264,7 +262,7 @@ def test_an_instance_that_does_not_begin_is_stuck() -> None:
     assert stuck(pending, LATE)
 
 
-def test_a_workflow_that_is_not_told_of_the_end_of_its_child_is_stuck() -> None:
+def test_a_workflow_that_is_not_notified_of_the_end_of_its_child_is_stuck() -> None:
     untold = Engine({OWN: RUNNING, CHILD: COMPLETED}, {OWN: [STARTED, CREATED]})
     assert not stuck(untold, SOON)
     assert stuck(untold, LATE)
@@ -285,11 +283,11 @@ def test_a_workflow_whose_child_was_never_made_is_stuck() -> None:
     ],
     ids=["its child runs", "its child has just ended", "it was told", "it has ended", "it is not there"],
 )
-def test_a_workflow_that_may_still_be_told_is_not_stuck(engine: Engine) -> None:
+def test_a_workflow_that_may_still_be_notified_is_not_stuck(engine: Engine) -> None:
     assert not stuck(engine, LATE)
 
 
-def test_a_retry_that_does_not_come_makes_a_workflow_wait_for_ever() -> None:
+def test_a_workflow_whose_retry_is_overdue_is_stuck() -> None:
     history = [STARTED, scheduled(1), STARTED, FAILED, timer(2)]
     retried_by = LATE + stuck_detection._LONGEST_RETRY_PAUSE.total_seconds()
     assert not result_is_lost(history, after(retried_by - 2), MINIMUM)
@@ -298,7 +296,7 @@ def test_a_retry_that_does_not_come_makes_a_workflow_wait_for_ever() -> None:
     assert not result_is_lost([STARTED, scheduled(1), STARTED, result(1), timer(2)], after(retried_by), MINIMUM)
 
 
-def test_where_one_workflow_was_stuck_those_of_orders_that_have_ended_are_looked_at_too(world: World) -> None:
+def test_after_a_stuck_workflow_those_of_ended_orders_are_checked_too(world: World) -> None:
     world.place(AT_A)
     world.finish()
     world.driver.instances["order-A1"].status = None
@@ -313,7 +311,7 @@ def test_where_one_workflow_was_stuck_those_of_orders_that_have_ended_are_looked
     assert world.driver.instances["order-A1"].status is not None
 
 
-def test_a_history_that_has_grown_long_is_ended_before_the_engine_stalls_it() -> None:
+def test_a_workflow_with_a_long_history_is_recovered_before_the_engine_stalls_it() -> None:
     tries = [
         event for number in range(0, stuck_detection.MAX_EVENTS, 2) for event in (scheduled(number), result(number))
     ]

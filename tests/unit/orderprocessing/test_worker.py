@@ -125,7 +125,7 @@ def test_a_worker_that_cannot_be_renewed_now_is_renewed_later(worker: Worker, wo
     eventually(lambda: bool(workers.made) and workers.made[0].ready)
 
 
-def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_rarely(
+def test_a_sidecar_that_reports_no_worker_is_restarted_less_and_less_often(
     worker: Worker, sidecar: FakeWorkflowSidecar
 ) -> None:
     sidecar.workers = 0
@@ -135,7 +135,7 @@ def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_ra
     throughout(0.1, lambda: sidecar.shut_downs <= asked + 1)
 
 
-def test_a_sidecar_that_nobody_starts_again_is_never_asked_to_end_and_the_worker_goes_on_trying(
+def test_an_unsupervised_sidecar_is_never_shut_down_and_the_worker_reconnects(
     make_worker: Callable[[bool], Worker],
     sidecar: FakeWorkflowSidecar,
     workers: Workers,
@@ -149,14 +149,12 @@ def test_a_sidecar_that_nobody_starts_again_is_never_asked_to_end_and_the_worker
     assert "gives the worker no work; reconnecting" in caplog.text
 
 
-def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_runs_here(
-    worker: Worker, sidecar: FakeWorkflowSidecar
-) -> None:
+def test_a_sidecar_that_accepts_workflows_is_left_alone(worker: Worker, sidecar: FakeWorkflowSidecar) -> None:
     worker.start()
     throughout(0.3, lambda: sidecar.shut_downs == sidecar.asked_for_the_scheduler == 0)
 
 
-def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
+def test_a_sidecar_that_accepts_no_workflow_is_restarted(
     worker: Worker, sidecar: FakeWorkflowSidecar, engine: Engine
 ) -> None:
     engine.accepts_work = False
@@ -166,7 +164,7 @@ def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
     throughout(0.1, lambda: sidecar.shut_downs == asked)
 
 
-def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_scheduler_is_back(
+def test_a_sidecar_without_a_scheduler_is_left_alone_and_gets_time_to_recover(
     worker: Worker, sidecar: FakeWorkflowSidecar, engine: Engine
 ) -> None:
     engine.accepts_work = sidecar.scheduler = False

@@ -23,8 +23,8 @@ from tests.fakes import FakeClock, FakeDocuments
 from tests.points import Points
 
 CUSTOMER = "1234"
-AT_A, AT_B, AT_BOTH, MISSING = "Vans Old Skool", "Asics GEL-Kayano", "New Balance 574", "Adidas Classic"
-DEAR = "iPhone"
+AT_A, AT_B, AT_BOTH, OUT_OF_STOCK = "Vans Old Skool", "Asics GEL-Kayano", "New Balance 574", "Adidas Classic"
+HIGH_VALUE = "iPhone"
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _MOST_STEPS = 2000
 
