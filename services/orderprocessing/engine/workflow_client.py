@@ -93,10 +93,7 @@ class Engine:
         return self._client.is_running(order_workflow_id(order_id))
 
     def is_stuck(self, instance: str, children: Sequence[str] = ()) -> bool:
-        """Return whether a workflow instance is stuck: its start, a result or the end of a child was lost.
-
-        `children` are all child workflows that it may have. Raises TransientError.
-        """
+        """Return whether an instance, which may have these children, is stuck. Raises TransientError."""
         return is_stuck(self._client, instance, children, self._result_timeout, utc_now())
 
     def terminate(self, order_id: str) -> None:
