@@ -61,7 +61,7 @@ def test_over_grpc_a_sidecar_calls_no_actors_and_reads_no_state_either(system: S
 
 def test_another_services_workflows_cannot_be_ended_or_signalled(ask: Ask, shopper: Shopper) -> None:
     order_id = waiting_order(shopper)
-    for action in ("terminate", "raiseEvent/bell", "purge", "pause"):
+    for action in ("terminate", "raiseEvent/wake-up", "purge", "pause"):
         assert not ask("POST", f"v1.0-beta1/workflows/dapr/order-{order_id}/{action}", {}).ok
     eventually(lambda: shopper.shop.order(order_id)["workflow"]["status"] == "RUNNING")
     shopper.shop.approve(order_id)
