@@ -25,7 +25,7 @@ KNOWN_IN_SIDECARS = {
     r"Graceful shutdown timeout is infinite": "the CLI's default; the launcher gives the sidecars their time",
     r"Redis does not support transaction rollbacks": "said of every Redis; our own data need no transactions",
     r"workflow already completed; dropping work item": "a signal arrived just after its workflow had ended",
-    r"cannot add event to workflow as state has been purged": "a signal for a workflow that had not started, or had ended",
+    r"cannot add event to workflow as state has been purged": "a signal for a workflow that was not running",
     r"No workflow state found for actor '(charge|shipment)-": "the same, where the event is taken off its queue",
     r"DaprBuiltInActorNotFoundRetries": "a signal arrived while the workflow's actor was being created",
     r"Error processing operation endpoint\[billing, billing:": "a story stops billing's process: its calls time out",
