@@ -1,7 +1,7 @@
 """A workflow engine in memory: real workflows and activities, the SDK's own executor, no sidecar, no waiting.
 
-Each turn of a workflow replays its whole history through the executor that the worker uses, so that what a workflow
-may not do fails here as it would there. Time is a FakeClock that jumps to the next timer.
+Each turn of a workflow replays its whole history through the executor that the worker uses, so that forbidden calls
+fail here as they would there. Time is a FakeClock that jumps to the next timer.
 """
 
 import heapq
@@ -36,7 +36,7 @@ Activity = Callable[[Any, dict[str, Any]], dict[str, Any]]
 
 @dataclass
 class Instance:
-    """A workflow instance: `turns` are what it was given and what it asked for, for the replay check."""
+    """A workflow instance; `turns` holds the events and the actions of each turn, for the replay check."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ class _Work:
 
 
 class Driver:
-    """Runs workflows; does for the service what the engine does: `start`, `ring`, `look`, `history`, `workers`."""
+    """Runs workflows in place of the engine: `start`, `signal`, `workflow_state`, `history`, `workers` and so on."""
 
     def __init__(
         self, clock: FakeClock, points: Points, charge_timeout: float = 30, booking_timeout: float = 30
@@ -84,7 +84,7 @@ class Driver:
         self.activities = {activity.__name__: activity for activity in activities}
 
     def start(self, order_id: str) -> None:
-        """Start an order's workflow, unless it runs."""
+        """Start an order's workflow, unless it is running."""
         self._check_reachable()
         instance = self.instances.get(order_workflow_id(order_id))
         if instance is None or instance.status is not None:
@@ -92,42 +92,42 @@ class Driver:
             self._begin(order_workflow_id(order_id), ORDER_WORKFLOW, json.dumps(run.to_json()), None)
 
     def signal(self, instances: Sequence[str]) -> None:
-        """Ring pending_signals; an instance that is not there, or over, hears nothing."""
+        """Signal instances; one that does not exist or has ended ignores it."""
         self._check_reachable()
         for instance in instances:
-            self._tell(instance, events.new_event_raised_event(WAKE_UP))
+            self._deliver(instance, events.new_event_raised_event(WAKE_UP))
 
     def start_later(self, order_id: str) -> None:
-        """Start an order's workflow; while nobody can be reached it is forgotten, as by a process that dies."""
+        """Start an order's workflow; while the engine is unreachable the start is lost, as in a crash."""
         with suppress(TransientError):
             self.start(order_id)
 
     def signal_later(self, instances: Sequence[str]) -> None:
-        """Ring pending_signals, forgotten like a start."""
+        """Signal instances; while the engine is unreachable the signals are lost."""
         with suppress(TransientError):
             self.signal(instances)
 
     def is_running(self, order_id: str) -> bool:
-        """Tell whether an order's workflow is there and has not ended."""
+        """Return whether an order's workflow exists and has not ended."""
         self._check_reachable()
         instance = self.instances.get(order_workflow_id(order_id))
         return instance is not None and instance.status is None
 
     def is_stuck(self, instance: str, children: Sequence[str] = ()) -> bool:
-        """Tell whether results of an instance's activities were thrown away."""
+        """Return whether results of an instance's activities are dropped."""
         self._check_reachable()
         return instance in self.stuck
 
-    def end(self, order_id: str) -> None:
-        """End an order's workflow and its children."""
+    def terminate(self, order_id: str) -> None:
+        """Terminate an order's workflow and its children."""
         self._check_reachable()
         for instance in self._of(order_id):
             if instance.status is None:
                 instance.status = pb.ORCHESTRATION_STATUS_TERMINATED
             self.stuck.discard(instance.id)
 
-    def look(self, order_id: str) -> dict[str, Any] | None:
-        """Return what is known of an order's workflow."""
+    def workflow_state(self, order_id: str) -> dict[str, Any] | None:
+        """Return the state of an order's workflow."""
         instance = self.instances.get(order_workflow_id(order_id))
         if instance is None or not self.reachable:
             return None
@@ -135,24 +135,24 @@ class Driver:
         return {"instanceId": instance.id, "status": status, "createdAt": "", "updatedAt": "", "failure": None}
 
     def history(self, instances: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what happened in those of the instances that exist."""
+        """Return the histories of the instances that exist."""
         self._check_reachable()
         known = [self.instances[instance] for instance in instances if instance in self.instances]
         return [instance_view(one.id, one.history) for one in known]
 
     def workers(self) -> int:
-        """Return how many workers there are."""
+        """Return the number of connected workers."""
         return int(self.reachable)
 
     def run(self, seconds: float = 0) -> None:
-        """Do all that is to be done within so many seconds of virtual time, and let them pass."""
+        """Run everything that is due within so many seconds of virtual time, and advance the clock by them."""
         end = self.clock.now + timedelta(seconds=seconds)
         while self._turn() or self._act() or self._fire(end):
             pass
         self.clock.now = max(self.clock.now, end)
 
     def jump(self) -> bool:
-        """Let time pass until the next timer of an instance that has not ended; False when there is none."""
+        """Advance to the next timer of an instance that has not ended; return False when there is none."""
         while self._timers and self.instances[self._timers[0][2]].status is not None:
             heapq.heappop(self._timers)
         if not self._timers:
@@ -161,7 +161,7 @@ class Driver:
         return True
 
     def is_over(self, order_id: str) -> bool:
-        """Tell whether every instance of an order has ended."""
+        """Return whether every instance of an order has ended."""
         return all(one.status is not None for one in self._of(order_id))
 
     def _of(self, order_id: str) -> list[Instance]:
@@ -169,7 +169,7 @@ class Driver:
         return [one for one in self.instances.values() if one.id.startswith(prefixes)]
 
     def check_replay(self) -> None:
-        """Replay every turn of every instance from its history: it must ask for the same, in the same order."""
+        """Replay every turn of every instance from its history: it must take the same actions in the same order."""
         for instance in self.instances.values():
             for length, given, asked in instance.turns:
                 again = self._execute(instance.id, instance.history[:length], given)
@@ -179,13 +179,13 @@ class Driver:
         began = events.new_execution_started_event(name, instance_id, payload)
         self.instances[instance_id] = Instance(instance_id, name, parent, [began])
 
-    def _tell(self, instance_id: str, event: pb.HistoryEvent) -> None:
+    def _deliver(self, instance_id: str, event: pb.HistoryEvent) -> None:
         instance = self.instances.get(instance_id)
         if instance is not None and instance.status is None:
             instance.inbox.append(event)
 
     def _turn(self) -> bool:
-        """Let one workflow go on that has heard something."""
+        """Run one turn of a workflow with events in its inbox."""
         instance = next((one for one in self.instances.values() if one.inbox and one.status is None), None)
         if instance is None:
             return False
@@ -232,10 +232,10 @@ class Driver:
         instance.status, instance.result = end.workflowStatus, json.loads(end.result.value)
         if instance.parent:
             parent, task_id = instance.parent
-            self._tell(parent, events.new_child_workflow_completed_event(task_id, end.result.value))
+            self._deliver(parent, events.new_child_workflow_completed_event(task_id, end.result.value))
 
     def _act(self) -> bool:
-        """Run one activity. Only what may succeed later is tried again; everything else fails the test."""
+        """Run one activity. Only transient errors are retried; any other error fails the test."""
         if not self._work:
             return False
         self._work.rotate(-self.choose(len(self._work)))
@@ -248,10 +248,10 @@ class Driver:
                 answer = self.activities[work.name](None, json.loads(work.payload))
             self.points.reach(f"after {work.name}")
         except TransientError as error:
-            self._tell(work.instance_id, events.new_task_failed_event(work.task_id, error))
+            self._deliver(work.instance_id, events.new_task_failed_event(work.task_id, error))
         else:
             if work.instance_id not in self.stuck:
-                self._tell(work.instance_id, events.new_task_completed_event(work.task_id, json.dumps(answer)))
+                self._deliver(work.instance_id, events.new_task_completed_event(work.task_id, json.dumps(answer)))
         return True
 
     def _fire(self, end: datetime) -> bool:
@@ -259,7 +259,7 @@ class Driver:
             return False
         due, _, instance_id, timer_id = heapq.heappop(self._timers)
         self.clock.now = max(self.clock.now, due)
-        self._tell(instance_id, events.new_timer_fired_event(timer_id, due))
+        self._deliver(instance_id, events.new_timer_fired_event(timer_id, due))
         return True
 
     def _check_reachable(self) -> None:

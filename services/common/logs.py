@@ -70,7 +70,7 @@ def _without_path(record: logging.LogRecord) -> bool:
 
 
 def _is_not_probe(record: logging.LogRecord) -> bool:
-    return "'pulse_workflow'" not in record.getMessage()
+    return "'liveness_workflow'" not in record.getMessage()
 
 
 def set_up(level: str, form: str) -> None:

@@ -19,7 +19,7 @@ from services.common.server.http_server import serve
 from services.common.service import configure, prepare
 from services.common.web.base_app import create_base_app
 from services.orderprocessing.activities.dependencies import Dependencies
-from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
 from services.orderprocessing.api.routes import API
@@ -43,7 +43,7 @@ _DISCONNECTED_WITHIN = 0.5
 
 
 class OrderProcessingConfig(ServiceConfig):
-    """The shop's rules; durations in seconds. `sidecar_supervised`: somebody starts the sidecar again when it ends."""
+    """The shop's rules; durations in seconds. `sidecar_supervised`: a supervisor restarts the sidecar when it ends."""
 
     dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
     server_threads: int = Field(default=24, ge=1, le=512)
@@ -57,29 +57,29 @@ class OrderProcessingConfig(ServiceConfig):
     sidecar_supervised: bool = False
 
     def timeouts(self) -> Timeouts:
-        """Return how long the workflows try, and how long one try may take."""
+        """Return the timeouts of the workflows, and the longest duration of one try."""
         return Timeouts(self.charge_timeout, self.booking_timeout, longest_try(self.call_timeout))
 
     def policy(self) -> Policy:
-        """Return the rules that the domain decides by."""
+        """Return the settings of the domain's rules."""
         return Policy(self.order_action_timeout, self.approval_timeout, self.approval_threshold)
 
 
 class WorkflowEngine(Workflows, Observer, Protocol):
-    """The workflow engine as the APIs use it."""
+    """The workflow engine, as the API uses it."""
 
 
-class Neighbours(Invoker, Publisher, Protocol):
-    """The sidecar as the activities use it."""
+class SidecarClient(Invoker, Publisher, Protocol):
+    """The sidecar, as the activities use it."""
 
 
-def create_service(orders: OrderStore, invoker: Invoker, engine: Workflows) -> OrderService:
-    """Return the use cases, which the API and the reconciler share."""
+def create_service(orders: OrderRepository, invoker: Invoker, engine: Workflows) -> OrderService:
+    """Return the use cases, shared by the API and the reconciler."""
     return OrderService(orders, PriceList(Inventory(invoker).prices), engine)
 
 
 def create_app(
-    orders: OrderStore,
+    orders: OrderRepository,
     service: OrderService,
     engine: WorkflowEngine,
     clock: Clock = utc_now,
@@ -87,7 +87,7 @@ def create_app(
     admit: Callable[[], None] = lambda: None,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
-    """Return the application; `admit` raises the problem for a new order that must wait."""
+    """Return the application; `admit` raises OverloadedError while new orders are rejected."""
     app = create_base_app("orderprocessing", ready)
     guard(app, API.rules, authenticator)
     queries = OrderQueries(orders, clock)
@@ -101,10 +101,10 @@ def create_app(
     return app
 
 
-def create_tools(
-    config: OrderProcessingConfig, orders: OrderStore, sidecar: Neighbours, encryptor: Encryptor
+def create_dependencies(
+    config: OrderProcessingConfig, orders: OrderRepository, sidecar: SidecarClient, encryptor: Encryptor
 ) -> Dependencies:
-    """Return what the activities work with."""
+    """Return the dependencies of the activities."""
     return Dependencies(
         orders=orders,
         inventory=Inventory(sidecar),
@@ -117,7 +117,7 @@ def create_tools(
 
 
 def report_outages(config: OrderProcessingConfig, sidecar: Sidecar, worker: Worker, stopping: threading.Event) -> None:
-    """Have it logged what is missing while no workflow can run."""
+    """Log in the background what is missing while no workflow can run."""
 
     def explain() -> str:
         return outage.explain(Path(), sidecar.healthy(), config.dapr_http_port, config.sidecar_supervised)
@@ -127,33 +127,33 @@ def report_outages(config: OrderProcessingConfig, sidecar: Sidecar, worker: Work
 
 
 def main() -> None:
-    """Run the service until it is told to stop."""
+    """Run the service until it is stopped."""
     config = configure(OrderProcessingConfig, app_port=3000, dapr_http_port=3500, dapr_grpc_port=3600)
     configure_sdk(config, config.dapr_grpc_port)
     context = prepare(config)
     sidecar, fault_injector, codec = context.sidecar, context.fault_injector, Codec(context.encryptor)
-    orders = OrderStore(context.documents)
+    orders = OrderRepository(context.documents)
     engine = Engine(sidecar, config.timeouts(), codec)
     service = create_service(orders, sidecar, engine)
     in_flight, stopping = InFlightActivities(), threading.Event()
-    deps = create_tools(config, orders, sidecar, context.encryptor)
+    deps = create_dependencies(config, orders, sidecar, context.encryptor)
     activities = bound_activities(deps, _around(in_flight, fault_injector))
     worker = run_worker(
         sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.verify_keys, config.sidecar_supervised
     )
-    run_in_background(Reconciler(orders, service, in_flight.done), config.reconcile_interval, stopping)
-    full = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)
-    admission.run_in_background(full, stopping)
+    run_in_background(Reconciler(orders, service, in_flight.completed), config.reconcile_interval, stopping)
+    backlog = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)
+    admission.run_in_background(backlog, stopping)
     report_outages(config, sidecar, worker, stopping)
     app = create_app(
         orders,
         service,
         engine,
         ready=lambda: context.ready() and engine.ready() and worker.alive(),
-        admit=full.check,
+        admit=backlog.check,
         authenticator=context.authenticator,
     )
-    # Its own calls come from people; what fails here are the activities.
+    # Faults are injected into the activities, not into the API's requests.
     wiring.register(app, fault_injector, fail_calls=False)
 
     def finish(seconds: float) -> None:
@@ -166,8 +166,12 @@ def main() -> None:
 
 
 def _around(in_flight: InFlightActivities, fault_injector: injector.FaultInjector | None) -> Around:
-    """Return what surrounds every activity: it is counted, and it fails now and then where chaos is enabled."""
-    return in_flight.run if fault_injector is None else lambda work: in_flight.run(lambda: fault_injector.call(work))
+    """Return a wrapper for activities that counts them and, with a fault injector, makes some fail."""
+    return (
+        in_flight.run
+        if fault_injector is None
+        else lambda activity: in_flight.run(lambda: fault_injector.call(activity))
+    )
 
 
 if __name__ == "__main__":

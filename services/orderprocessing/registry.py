@@ -1,4 +1,4 @@
-"""Which workflows and activities the worker runs, and how an activity meets its deps."""
+"""Registers the workflows and activities of the worker, and binds the activities to their dependencies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ from services.orderprocessing.workflows.shipment import shipment_workflow
 log = get_logger(__name__)
 
 Activity = Callable[[WorkflowActivityContext, dict[str, Any]], dict[str, Any]]
-"""An activity as the engine calls it."""
+"""An activity, as the engine calls it."""
 
 Around = Callable[[Callable[[], Any]], Any]
-"""Runs what it is given and returns its result."""
+"""Runs an activity and returns its result."""
 
 WORKFLOWS = (order_workflow, charge_workflow, shipment_workflow)
 
@@ -43,14 +43,14 @@ _ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Dependencie
 )
 
 
-def _directly(work: Callable[[], Any]) -> Any:
-    return work()
+def _directly(activity: Callable[[], Any]) -> Any:
+    return activity()
 
 
 def bound_activities(deps: Dependencies, around: Around = _directly) -> list[Activity]:
-    """Return the activities as the engine calls them: JSON in, JSON out, with their tools at hand.
+    """Return the activities with JSON as input and output, as the engine calls them, bound to their dependencies.
 
-    Each is run by `around`, which may do something before and after it.
+    Each is run by `around`, which may act before and after it.
     """
     return [_bind(call, act, deps, around) for call, act in _ACTIVITIES]
 
@@ -60,7 +60,7 @@ def _bind(
 ) -> Activity:
     def activity(_ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
         request = call.input_type.model_validate(payload)
-        with about_order(request.order_id), _told(call.name, request):
+        with about_order(request.order_id), _logged_errors(call.name, request):
             answer: dict[str, Any] = around(lambda: act(deps, request)).to_json()
             return answer
 
@@ -69,8 +69,8 @@ def _bind(
 
 
 @contextmanager
-def _told(activity: str, request: Any) -> Iterator[None]:
-    """Log why an activity fails: the engine only tries it again, however long that is of no use."""
+def _logged_errors(activity: str, request: Any) -> Iterator[None]:
+    """Log why an activity fails; the engine retries it silently."""
     subject = getattr(request, "fulfillment_id", request.order_id)
     try:
         yield
@@ -79,5 +79,5 @@ def _told(activity: str, request: Any) -> Iterator[None]:
         log_retry(activity, request.order_id, subject, error)
         raise
     except Exception:
-        log.exception("an activity failed, it is tried again", extra={"activity": activity})
+        log.exception("an activity failed and will be retried", extra={"activity": activity})
         raise

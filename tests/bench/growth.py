@@ -22,7 +22,7 @@ from services.common.records import Entry
 from services.common.storage.documents import DaprDocuments
 from services.common.storage.encrypted_documents import EncryptedDocuments
 from services.orderprocessing.adapters import order_repository as store_module
-from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.domain.order import Order
 from tests.bench.gauges import use_of_each
 from tests.bench.load import SKU, Courier, as_fast_as_taken
@@ -97,7 +97,7 @@ class Shelf:
             dapr_api_token=SecretStr(tokens.sidecar),
         )
         documents = DaprDocuments(Sidecar(config), config.state_store)
-        self._store = OrderStore(EncryptedDocuments(documents, Encryptor(FileKeys(stack.keys_file), "current")))
+        self._store = OrderRepository(EncryptedDocuments(documents, Encryptor(FileKeys(stack.keys_file), "current")))
 
     def fill(self, like: str, orders: int) -> list[str]:
         """Store copies of a completed order on all lists. Return their ids."""

@@ -1,4 +1,4 @@
-"""What the crash matrix is worth: each undo and each idempotency key, with the edit that takes it away."""
+"""Mutants for the crash matrix: each undo, idempotency key and other safeguard, with the edit that removes it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,24 +10,24 @@ _RANDOM = '__import__("uuid").uuid4().hex'
 
 @dataclass(frozen=True)
 class Edit:
-    """A piece of the source, which is there exactly once, and what takes its place."""
+    """A piece of source code that occurs exactly once, and its replacement."""
 
     path: Path
     old: str
     new: str
 
     def apply(self, root: Path) -> None:
-        """Change the file below `root`. Raises ValueError when the piece is not there, or more than once."""
+        """Change the file below `root`. Raises ValueError unless the piece occurs exactly once."""
         file = root / self.path
         text = file.read_text()
         if text.count(self.old) != 1:
-            raise ValueError(f"{self.path} has {text.count(self.old)} times {self.old!r}")
+            raise ValueError(f"{self.path} contains {self.old!r} {text.count(self.old)} times")
         file.write_text(text.replace(self.old, self.new))
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """The system without one of its precautions."""
+    """The system without one of its safeguards."""
 
     name: str
     without: str
@@ -50,25 +50,29 @@ SLOW_CARD_NETWORK = Edit(
     "        accepted = amount <= CARD_LIMIT\n",
     '        __import__("time").sleep(1.5)\n        accepted = amount <= CARD_LIMIT\n',
 )
-"""No precaution less, only more time for a refund to come between; alone it must change nothing."""
-_TAKEN = "taken = [RESERVE.name, CHARGE.name]"
+"""Removes no safeguard; only gives a refund more time to overtake a charge. Alone it must change nothing."""
+_COMPLETED = "completed = [RESERVE.name, CHARGE.name]"
 
 UNDOS = (
-    _mutant("undo-reservation", "a fulfillment's goods are released", _ORDER_FLOW, _TAKEN, "taken = [CHARGE.name]"),
-    _mutant("undo-charge", "a charge is refunded", _ORDER_FLOW, _TAKEN, "taken = [RESERVE.name]"),
+    _mutant(
+        "undo-reservation", "a fulfillment's goods are released", _ORDER_FLOW, _COMPLETED, "completed = [CHARGE.name]"
+    ),
+    _mutant("undo-charge", "a charge is refunded", _ORDER_FLOW, _COMPLETED, "completed = [RESERVE.name]"),
     _mutant(
         "undo-failed-charge",
-        "a charge is undone too that failed, for it may have come through",
+        "a failed charge is undone too, because it may have gone through",
         _ORDER_FLOW,
-        _TAKEN,
-        "taken = [RESERVE.name]",
-        "taken.append(BOOK.name)",
-        "taken += [CHARGE.name, BOOK.name]",
+        _COMPLETED,
+        "completed = [RESERVE.name]",
+        "completed.append(BOOK.name)",
+        "completed += [CHARGE.name, BOOK.name]",
     ),
-    _mutant("undo-booking", "the courier is called off", _ORDER_FLOW, "        taken.append(BOOK.name)\n", ""),
+    _mutant(
+        "undo-booking", "the courier's booking is cancelled", _ORDER_FLOW, "        completed.append(BOOK.name)\n", ""
+    ),
     _mutant(
         "undo-order",
-        "what is reserved is released when an order ends before it is processed",
+        "reserved stock is released when an order ends before it is processed",
         _ORDER_FLOW,
         "yield from RELEASE_ORDER(ctx, OrderStep(order_id=run.order_id))",
         "pass",
@@ -85,7 +89,7 @@ UNDOS = (
 KEYS = (
     Mutant(
         "key-order",
-        "an order is created only where there is none with its id",
+        "an order is created only if its id is new",
         (
             Edit(
                 _OPERATIONS / "adapters" / "order_repository.py",
@@ -115,21 +119,21 @@ KEYS = (
     ),
     _mutant(
         "key-charge",
-        "billing is given one key for all tries of a charge",
+        "billing gets one key for all tries of a charge",
         _CLIENTS,
-        '"idempotencyKey": charge_key(one.id)',
-        f'"idempotencyKey": charge_key(one.id) + {_RANDOM}',
+        '"idempotencyKey": charge_key(fulfillment.id)',
+        f'"idempotencyKey": charge_key(fulfillment.id) + {_RANDOM}',
     ),
     _mutant(
         "key-check",
-        "fraud is given one key for all tries of a check",
+        "fraud gets one key for all tries of a check",
         _CLIENTS,
         '"POST", _check_path(fulfillment_id), body',
         f'"POST", _check_path(fulfillment_id + {_RANDOM}), body',
     ),
     _mutant(
         "key-event",
-        "an event's id is made of order and step",
+        "an event's id is derived from order and step",
         _OPERATIONS / "activities" / "dependencies.py",
         '"id": event_id(order.id, step.seq)',
         f'"id": event_id(order.id, step.seq) + {_RANDOM}',
@@ -143,21 +147,21 @@ KEYS = (
     ),
     _mutant(
         "known-charge",
-        "billing knows a charge again by its key",
+        "billing recognizes a charge by its key",
         _BILLING,
         "charge = domain.find_charge(ledger, request) or self._charge_now(ledger, request)",
         "charge = self._charge_now(ledger, request)",
     ),
     _mutant(
         "known-reservation",
-        "inventory knows a reservation again by its order",
+        "inventory recognizes a reservation by its order",
         _INVENTORY,
         "        if self._reservations.create(order_id, plan):\n",
         "        if self._reservations.update(order_id, lambda _now: plan):\n",
     ),
     _mutant(
         "known-check",
-        "fraud knows a check again by its key",
+        "fraud recognizes a check by its key",
         _FRAUD,
         "        check = requested = domain.new_check(request, charge_id)\n",
         "        check = requested = domain.new_check(request, charge_id)\n"
@@ -166,7 +170,7 @@ KEYS = (
     ),
     _mutant(
         "known-booking",
-        "shipping knows a booking again by its shipment",
+        "shipping recognizes a booking by its shipment",
         _SHIPPING,
         "booking = self._bookings.get(request.id)\n",
         "booking = None\n",
@@ -175,14 +179,14 @@ KEYS = (
     ),
     _mutant(
         "known-event",
-        "the feed knows an event again by its id",
+        "the feed recognizes an event by its id",
         _SERVICES / "notifications" / "domain.py",
         "known = {event.id for event in feed.events} if feed else set()",
         "known: set[str] = set()",
     ),
     _mutant(
         "known-line",
-        "a list knows a line again by its id",
+        "an index recognizes an entry by its id",
         _SERVICES / "common" / "storage" / "index.py",
         "        position = page.find(put.entry.id)\n",
         "        position = page.find(put.entry.id) if put.entry_location else None\n",
@@ -194,42 +198,42 @@ KEYS = (
 MARKS = (
     _mutant(
         "mark-reserve",
-        "goods are taken and marked by the same write",
+        "stock and operation marker of a reservation are written at once",
         _INVENTORY,
         "self._stock.apply(line.sku, marker, partial(domain.reserve",
         "self._stock.apply(line.sku, None, partial(domain.reserve",
     ),
     _mutant(
         "mark-end",
-        "goods are released or committed and marked by the same write",
+        "stock and operation marker of a release or commit are written at once",
         _INVENTORY,
         "self._stock.apply(line.sku, reserving.end_marker(fulfillment.id), change)",
         "self._stock.apply(line.sku, None, change)",
     ),
     _mutant(
         "mark-check",
-        "a charge is counted and marked by the same write",
+        "tally and operation marker of a charge are written at once",
         _FRAUD,
         "self._updater.apply(customer_id, marker, add_charge",
         "self._updater.apply(customer_id, None, add_charge",
     ),
     _mutant(
         "mark-reverse",
-        "a charge is taken off and marked by the same write",
+        "tally and operation marker of a reversal are written at once",
         _FRAUD,
         "self._updater.apply(check.customer_id, marker, lambda",
         "self._updater.apply(check.customer_id, None, lambda",
     ),
     _mutant(
         "mark-restock",
-        "stock is put on the shelf and marked by the same write",
+        "stock and operation marker of a restock are written at once",
         _INVENTORY,
         "self._stock.apply(sku, marker, change)",
         "self._stock.apply(sku, None, change)",
     ),
     _mutant(
         "etag",
-        "a document is written only if it is still what was read",
+        "a document is written only if it has not changed since it was read",
         _SERVICES / "common" / "storage" / "documents.py",
         '"options": _FIRST_WRITE}\n        if etag is not None:\n            item["etag"] = etag\n',
         "}\n",
@@ -239,7 +243,7 @@ MARKS = (
 TOMBSTONES = (
     _mutant(
         "void-charge",
-        "a refund that finds no charge forbids it for ever",
+        "a refund that finds no charge voids it permanently",
         _BILLING,
         "        provider_key = _provider_key(order_id, key)\n",
         "        provider_key = _provider_key(order_id, key)\n"
@@ -248,7 +252,7 @@ TOMBSTONES = (
     ),
     Mutant(
         "void-heeded",
-        "a charge that comes to be written heeds what is written for its key",
+        "a late charge respects the entry that exists for its key",
         (
             Edit(
                 _SERVICES / "billing" / "domain.py",
@@ -260,7 +264,7 @@ TOMBSTONES = (
     ),
     _mutant(
         "void-check",
-        "a reversal that finds no check forbids it for ever",
+        "a reversal that finds no check voids it permanently",
         _FRAUD,
         "        if check is not None:\n            self._judge(check, self.settings())\n",
         "        if check is None:\n            return Check(charge_id=charge_id, outcome=Outcome.REVERSED)\n"
@@ -268,7 +272,7 @@ TOMBSTONES = (
     ),
     _mutant(
         "void-booking",
-        "a cancellation that finds no booking forbids it for ever",
+        "a cancellation that finds no booking voids it permanently",
         _SHIPPING,
         "        booking = self._bookings.update(shipment_id, lambda now: domain.cancel",
         "        if self._bookings.get(shipment_id) is None:\n"
@@ -277,7 +281,7 @@ TOMBSTONES = (
     ),
     _mutant(
         "void-reservation",
-        "a release that finds no reservation forbids it for ever",
+        "a release that finds no reservation voids it permanently",
         _INVENTORY,
         "        reservation = self._reservations.update(order_id, lambda now: reserving.ending(",
         "        if end is Ending.RELEASE and self._reservations.get(order_id) is None:\n"
@@ -289,56 +293,56 @@ TOMBSTONES = (
 ENGINE_FAULTS = (
     _mutant(
         "engine-lost-result",
-        "a workflow whose activity result the engine has lost is ended and starts anew",
+        "a workflow whose activity result the engine lost is terminated and restarted",
         _OPERATIONS / "engine" / "stuck_detection.py",
-        "    if passed_over & scheduled.keys():\n",
-        "    if len(passed_over & scheduled.keys()) < 0:\n",
-        "    return any(one.timestamp < limit for one in waited_for) or _retry_is_overdue(history, limit)\n",
-        "    return any(one.timestamp < limit for one in waited_for[:0]) or _retry_is_overdue(history, limit)\n",
+        "    if unconsumed & scheduled.keys():\n",
+        "    if len(unconsumed & scheduled.keys()) < 0:\n",
+        "    return any(event.timestamp < limit for event in pending) or _retry_is_overdue(history, limit)\n",
+        "    return any(event.timestamp < limit for event in pending[:0]) or _retry_is_overdue(history, limit)\n",
     ),
     _mutant(
         "engine-no-workflow",
-        "an order whose workflow does not run gets one",
+        "an order without a running workflow gets one",
         _OPERATIONS / "application" / "order_service.py",
         "        if not self._workflows.is_running(order.id):\n",
         "        if not order.id:\n",
     ),
     _mutant(
         "engine-sidecar-restart",
-        "a sidecar that takes no workflow is asked to end",
+        "a sidecar that gives the worker no work is restarted",
         _OPERATIONS / "engine" / "worker.py",
         "            self._sidecar.shut_down()\n",
         "            pass\n",
     ),
     _mutant(
         "engine-idle-sidecar",
-        "a sidecar is asked to end too that knows its worker and takes no workflow",
+        "a sidecar that reports its worker and accepts no workflow is restarted too",
         _OPERATIONS / "engine" / "worker.py",
-        "            connected_workers(self._sidecar) == 0 or self._takes_nothing(connected_for)\n",
+        "            connected_workers(self._sidecar) == 0 or self._accepts_no_workflow(connected_for)\n",
         "            connected_workers(self._sidecar) == 0\n",
     ),
     _mutant(
         "engine-liveness",
-        "a worker is not ready while nothing runs in it",
+        "a worker is not ready while nothing runs on it",
         _OPERATIONS / "engine" / "liveness.py",
-        "        return self._last is not None and self.silence() < _LOST_AFTER\n",
+        "        return self._last_activity is not None and self.idle_seconds() < _DEAD_AFTER\n",
         "        return True\n",
     ),
     _mutant(
         "engine-signal-repeat",
-        "a signal that the engine did not take is repeated within a second",
+        "a signal that the engine did not accept is repeated within a second",
         _OPERATIONS / "engine" / "dispatcher.py",
         "            if self._repeating or self._stopping.is_set():\n",
-        "            if self._kept:\n",
+        "            if self._queue:\n",
     ),
     _mutant(
         "engine-signal-scan",
-        "the reconciler finds signals that nobody acknowledged",
+        "the reconciler finds signals that were not acknowledged",
         _OPERATIONS / "application" / "order_service.py",
         "        self._workflows.signal(sorted(order.pending_signals) or _waiting_instances(order))\n",
         "",
     ),
 )
-"""Precautions against faults of the engine; docs/upstream/README.md says what notices each."""
+"""Safeguards against faults of the engine; docs/upstream/README.md names the test that notices each."""
 
 MUTANTS = (*UNDOS, *KEYS, *MARKS, *TOMBSTONES, *ENGINE_FAULTS)

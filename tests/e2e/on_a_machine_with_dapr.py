@@ -105,7 +105,7 @@ def test_console_reports_missing_redis_placement_and_scheduler_once(run_command:
         child.stop()
     log = child.log.read_text()
     assert log.count("Redis at localhost:6379 and placement at 127.0.0.1:50005 and scheduler at 127.0.0.1:50006") == 1
-    assert log.count("the backlog is not known") == 1
+    assert log.count("could not count the backlog") == 1
     assert log.count("\n") < 15, log
 
 
@@ -163,6 +163,6 @@ def test_dapr_run_continues_the_orders_of_make_run_and_sidecars_survive_a_placem
         shopper.shop.approve(waiting)
         shopper.delivers(waiting)
         with control_plane_processes["placement"].stopped(kill=True):
-            eventually(lambda: "does not take the worker in, which connects again" in console.log.read_text(), 60)
+            eventually(lambda: "gives the worker no work; reconnecting" in console.log.read_text(), 60)
         # No supervisor restarts sidecars here, so this shows that the sidecar kept running.
         shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))

@@ -59,7 +59,7 @@ def test_no_sidecar_can_call_actors_or_read_state_over_grpc(system: System) -> N
 
 def test_workflows_of_another_service_cannot_be_ended_or_signalled(ask: Ask, shopper: Shopper) -> None:
     order_id = waiting_order(shopper)
-    for action in ("terminate", "raiseEvent/bell", "purge", "pause"):
+    for action in ("terminate", "raiseEvent/wake-up", "purge", "pause"):
         assert not ask("POST", f"v1.0-beta1/workflows/dapr/order-{order_id}/{action}", {}).ok
     eventually(lambda: shopper.shop.order(order_id)["workflow"]["status"] == "RUNNING")
     shopper.shop.approve(order_id)

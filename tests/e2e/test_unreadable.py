@@ -13,7 +13,7 @@ from tests.e2e.shopper import Shopper
 
 PORT_OFFSET = 11000
 RECORDS = 1
-PASSED_OVER = "an order that cannot be read is passed over"
+PASSED_OVER = "skipping an unreadable order"
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -63,7 +63,7 @@ def test_one_unreadable_order_keeps_no_other_from_being_mended(
             assert len(told) == 1
             assert f"order/{spoilt} was changed" in told[0]
             assert spoilt in told[0].replace(f"order/{spoilt}", "")
-            assert "reconciling comes later" not in log.read_text()
+            assert "the reconciler will retry" not in log.read_text()
             redis("HSET", key, "data", before)
         shop.approve(spoilt)
         shopper.delivers(spoilt)

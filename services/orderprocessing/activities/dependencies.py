@@ -1,11 +1,11 @@
-"""What activities work with, and how each of them ends: the record is changed, then the change is announced."""
+"""The dependencies of activities. Each activity ends by changing the record and then publishing the change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.common.encryption.encrypted_events import Publisher
-from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Shipping
 from services.orderprocessing.domain.ids import event_id
 from services.orderprocessing.domain.order import Order, Step
@@ -18,9 +18,9 @@ TOPIC = "order-events"
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The services, the store and the broker, as activities use them."""
+    """The services, the repository and the broker, as activities use them."""
 
-    orders: OrderStore
+    orders: OrderRepository
     inventory: Inventory
     billing: Billing
     fraud: Fraud
@@ -29,26 +29,26 @@ class Dependencies:
     policy: Policy
 
     def change(self, order_id: str, change: Callable[[Order, str], Order]) -> Order:
-        """Apply a domain function, which also gets the time, to an order's record."""
+        """Change an order's record by a domain function, which also gets the current time."""
         return self.orders.update(order_id, lambda order: change(order, self.orders.now()))
 
     def announce(self, order: Order, scope: str, announced: int) -> int:
-        """Publish the steps of a scope behind `announced` and return the last one's number.
+        """Publish the steps of a scope after number `announced`, and return the last one's number.
 
-        The event's id comes from the step, so publishing again after a crash is harmless: a subscriber sees one event.
+        The event's id is derived from the step, so publishing again after a crash is harmless.
         """
         steps = steps_to_announce(order, scope, announced)
         self._publish(order, steps)
         return steps[-1].seq if steps else announced
 
     def announce_with_end(self, order: Order, scope: str, announced: int) -> int:
-        """Publish the same, and with it the order's end if it has ended."""
+        """Publish the same steps, and the order's end if it has ended."""
         steps = steps_to_announce(order, scope, announced)
         self._publish(order, steps + last_step(order))
         return steps[-1].seq if steps else announced
 
     def announce_cancellation(self, order: Order) -> None:
-        """Publish that the customer cancels, at once and not only when everything is given back."""
+        """Publish the customer's cancellation at once, before everything is undone."""
         self._publish(order, [step for step in order.timeline if step.type == CANCEL_REQUESTED])
 
     def _publish(self, order: Order, steps: Sequence[Step]) -> None:
@@ -57,7 +57,7 @@ class Dependencies:
 
 
 def cloud_event(order: Order, step: Step) -> dict[str, Any]:
-    """Return the CloudEvent that tells of a step."""
+    """Return the CloudEvent of a step."""
     data = {"orderId": order.id, "message": step.message, "actor": step.actor}
     if step.fulfillment_id:
         data["fulfillmentId"] = step.fulfillment_id

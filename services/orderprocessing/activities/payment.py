@@ -1,4 +1,4 @@
-"""The steps of a fulfillment's payment."""
+"""Activities of a fulfillment's payment."""
 
 from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.activities.dependencies import Dependencies
@@ -12,7 +12,7 @@ from services.orderprocessing.workflows.contracts import Empty, FulfillmentProgr
 
 
 def charge(deps: Dependencies, request: FulfillmentStep) -> FulfillmentProgress:
-    """Invoice, screen and charge a fulfillment. Each call has its key, so all three may be repeated."""
+    """Invoice, screen and charge a fulfillment. Each call has an idempotency key, so all three may be repeated."""
     order = deps.orders.require(request.order_id)
     _, payment, _ = fulfillment_rules.find(order, request.fulfillment_id)
     if payment.status == PaymentStatus.PENDING:
@@ -28,13 +28,13 @@ def charge(deps: Dependencies, request: FulfillmentStep) -> FulfillmentProgress:
 
 
 def _charge(deps: Dependencies, order: Order, fulfillment_id: str) -> Order:
-    one, _, _ = fulfillment_rules.find(order, fulfillment_id)
-    invoice = deps.billing.invoice(order, one)
-    if deps.fraud.declines(order.customer_id, one.id, invoice.total):
-        return _declined(deps, order, one.id, invoice, "Declined: over the customer's spending limit")
-    if not deps.billing.charge(order, one, invoice):
-        return _declined(deps, order, one.id, invoice, "Declined by the card network")
-    return deps.change(order.id, lambda current, now: fulfillment_rules.paid(current, one.id, invoice, now))
+    fulfillment, _, _ = fulfillment_rules.find(order, fulfillment_id)
+    invoice = deps.billing.invoice(order, fulfillment)
+    if deps.fraud.declines(order.customer_id, fulfillment_id, invoice.total):
+        return _declined(deps, order, fulfillment_id, invoice, "Declined: over the customer's spending limit")
+    if not deps.billing.charge(order, fulfillment, invoice):
+        return _declined(deps, order, fulfillment_id, invoice, "Declined by the card network")
+    return deps.change(order.id, lambda current, now: fulfillment_rules.paid(current, fulfillment_id, invoice, now))
 
 
 def _declined(deps: Dependencies, order: Order, fulfillment_id: str, invoice: Invoice, message: str) -> Order:
@@ -47,7 +47,7 @@ def _declined(deps: Dependencies, order: Order, fulfillment_id: str, invoice: In
 
 
 def give_up_charge(deps: Dependencies, request: FulfillmentStep) -> FulfillmentProgress:
-    """Record that billing or fraud could not be reached in time."""
+    """Record that billing or fraud was unavailable until the timeout."""
     message = "Billing could not be reached in time"
     order = deps.change(
         request.order_id,
@@ -66,7 +66,7 @@ def _progress(deps: Dependencies, request: FulfillmentStep, order: Order) -> Ful
 
 
 def refund(deps: Dependencies, request: FulfillmentStep) -> Empty:
-    """Give back the charge and take it off the customer's tally, or forbid both if they never came."""
+    """Refund the charge and subtract it from the customer's tally, or void both if they never arrived."""
     amount = deps.billing.refund(request.order_id, request.fulfillment_id)
     deps.fraud.reverse(request.fulfillment_id)
     deps.change(

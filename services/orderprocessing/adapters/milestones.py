@@ -1,6 +1,6 @@
-"""Logs each step of an order once, in the process that wrote it, and each failed try with the time of the next one.
+"""Logs every step of an order once, in the process that records it, and every failed try with the pause after it.
 
-These are the lines that a person follows on the console. They name the order and never the customer.
+These log lines are meant for people at the console. They name the order and never the customer.
 """
 
 import re
@@ -51,25 +51,25 @@ _tries = LruCache[int]()
 
 
 def log_new_steps(before: int, order: Order) -> None:
-    """Log what was added to an order's timeline behind its first `before` steps."""
+    """Log the steps of an order's timeline after the first `before` ones."""
     for step in order.timeline[before:]:
         if step.type in _MILESTONES:
             fields = {"milestone": step.type, "orderId": order.id, "fulfillmentId": step.fulfillment_id}
-            log.info("order %s: %s", order.id, _words(order, step), extra=fields)
+            log.info("order %s: %s", order.id, _describe(order, step), extra=fields)
 
 
-def _words(order: Order, step: Step) -> str:
-    words = _MILESTONES[step.type]
-    if step.type == "order.reserved" and not any(one.location for one in order.fulfillments or []):
-        words = "nothing to reserve"
+def _describe(order: Order, step: Step) -> str:
+    text = _MILESTONES[step.type]
+    if step.type == "order.reserved" and not any(part.location for part in order.fulfillments or []):
+        text = "nothing to reserve"
     if step.type in _WITH_MESSAGE:
-        words += f" ({step.message})"
+        text += f" ({step.message})"
     if step.type in _ENDS and order.reason:
-        words += f" ({_in_words(order.reason.value)})"
-    parts = [one.id for one in order.fulfillments or [] if one.location]
+        text += f" ({_in_words(order.reason.value)})"
+    parts = [part.id for part in order.fulfillments or [] if part.location]
     if step.fulfillment_id in parts and len(parts) > 1:
-        words += f", part {parts.index(step.fulfillment_id) + 1} of {len(parts)}"
-    return words
+        text += f", part {parts.index(step.fulfillment_id) + 1} of {len(parts)}"
+    return text
 
 
 def _in_words(name: str) -> str:
@@ -78,14 +78,14 @@ def _in_words(name: str) -> str:
 
 
 def log_retried_soon(activity: str, order_id: str, error: Exception) -> None:
-    """Log that a step with a deadline did not succeed; the workflow tries it again until then."""
+    """Log that a step with a timeout failed; the workflow tries it again until then."""
     log.warning("%s; trying again within %g s", _failure(activity, order_id, error), BUSINESS.longest)
 
 
 def log_retry(activity: str, order_id: str, subject: str, error: Exception) -> None:
-    """Log that an activity did not succeed, and after which pause the engine tries it again.
+    """Log that an activity failed, and the pause after which the engine tries it again.
 
-    The engine does not tell how often it has tried: what is counted here begins anew with the process.
+    The engine does not report the number of tries, so this process counts its own.
     """
     key = f"{activity} {subject}"
     tries = _tries.put(key, (_tries.get(key) or 0) + 1)
@@ -93,9 +93,9 @@ def log_retry(activity: str, order_id: str, subject: str, error: Exception) -> N
 
 
 def forget_tries(activity: str, subject: str) -> None:
-    """Begin to count anew, once an activity has succeeded."""
+    """Reset the number of tries after an activity has succeeded."""
     _tries.drop(f"{activity} {subject}")
 
 
 def _failure(activity: str, order_id: str, error: Exception) -> str:
-    return f"could not {_ACTIVITIES.get(activity, 'go on with')} order {order_id} ({error})"
+    return f"could not {_ACTIVITIES.get(activity, 'continue')} order {order_id} ({error})"

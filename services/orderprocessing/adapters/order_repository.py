@@ -1,4 +1,4 @@
-"""Keeps orders and the lists of them: one document an order, and an index for each list."""
+"""Stores orders and their indexes: one document for each order, and an index for each list."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from services.orderprocessing.domain.order_rules import summary
 from services.orderprocessing.domain.states import ShipmentStatus, is_final
 
 _IDEMPOTENCY_TTL = 24 * 3600
-_MOST_REMEMBERED = 5_000
+_MAX_CACHED_SUMMARIES = 5_000
 
 
-class OrderStore:
-    """The orders of this service, in the state store."""
+class OrderRepository:
+    """The repository of orders in the state store."""
 
     def __init__(self, documents: Documents, clock: Clock = utc_now) -> None:
         self._documents, self._clock = documents, clock
@@ -30,8 +30,8 @@ class OrderStore:
         self.orders = IndexReader(documents, "orders")
         self.shipments = IndexReader(documents, "shipments")
         self._customers = LruCache[Index]()
-        self._listed = LruCache[str]()
-        self._summaries = LruCache[JsonObject](_MOST_REMEMBERED)
+        self._indexed = LruCache[str]()
+        self._summaries = LruCache[JsonObject](_MAX_CACHED_SUMMARIES)
 
     def now(self) -> str:
         """Return the time to write into records."""
@@ -49,21 +49,21 @@ class OrderStore:
         return order
 
     def get_many(self, order_ids: Sequence[str]) -> list[Order]:
-        """Return those of the orders that exist, in the order asked for."""
+        """Return those of the orders that exist, in the given order."""
         orders = self._orders.get_many(order_ids)
         for order in orders:
-            self._remember(order)
+            self._cache_summary(order)
         return orders
 
     def summary(self, order_id: str) -> JsonObject | None:
-        """Return what a list shows of an order that was created or read here lately, else None."""
+        """Return the cached summary of an order that was created or read here recently, or None."""
         return self._summaries.get(order_id)
 
     def create(self, order: Order) -> Order | None:
-        """Keep a new order; return it, or None if there is one with its id.
+        """Store a new order and return it, or return None if its id is taken.
 
-        Lists come first, the order last: a crash between leaves a line that points nowhere, which lists do not show
-        and the reconciler takes out, but never an order that no list has.
+        The index entries are written before the order. A crash between leaves an entry without a record, which lists
+        omit and the reconciler removes, but never an order without an entry.
         """
         entry_location = self._order_index.put(_order_entry(order))
         entry = Entry(id=order.id, at=order.received_at)
@@ -72,35 +72,35 @@ class OrderStore:
         if not self._orders.create(order.id, order):
             return None
         log_new_steps(0, order)
-        self._remember(order)
+        self._cache_summary(order)
         return order
 
     def update(self, order_id: str, change: Callable[[Order], Order]) -> Order:
-        """Change an order by compare-and-set, and the lists after it; return the order after it.
+        """Change an order by compare-and-set, then update the indexes; return the changed order.
 
-        Raises LookupError for an unknown order, TransientError, and whatever `change` raises.
+        Raises LookupError for an unknown order, TransientError, and the errors of `change`.
         """
         known_steps = 0
 
-        def applied(order: Order | None) -> Order:
+        def apply(order: Order | None) -> Order:
             nonlocal known_steps
             if order is None:
                 raise LookupError(f"there is no order {order_id}")
             known_steps = len(order.timeline)
             return change(order)
 
-        order = self._orders.update(order_id, applied)
+        order = self._orders.update(order_id, apply)
         log_new_steps(known_steps, order)
-        self._list(order)
+        self._update_indexes(order)
         return order
 
-    def list_shipment(self, order: Order, one: Fulfillment) -> EntryLocation:
-        """Put a shipment on the list of shipments and return the entry_location, which its record is to keep.
+    def list_shipment(self, order: Order, fulfillment: Fulfillment) -> EntryLocation:
+        """Add a shipment to the index of shipments and return its entry location, to be stored in its record.
 
-        From then on every change of the record brings the list up to date.
+        After that, every change of the record updates the index.
         """
-        known = one.shipment.entry_location if one.shipment else None
-        return known or self._shipment_index.put(_shipment_entry(order, one))
+        known = fulfillment.shipment.entry_location if fulfillment.shipment else None
+        return known or self._shipment_index.put(_shipment_entry(order, fulfillment))
 
     def customer_orders(self, customer_id: str, limit: int, cursor: str | None) -> Slice:
         """Return ids of a customer's orders, newest first."""
@@ -111,26 +111,26 @@ class OrderStore:
         return self._keys.get(_key_id(key))
 
     def bind_key(self, key: str, change: Callable[[IdempotencyRecord | None], IdempotencyRecord]) -> IdempotencyRecord:
-        """Change the binding of an Idempotency-Key, which is kept for a day, and return it."""
+        """Change the binding of an Idempotency-Key, which expires after a day, and return it."""
         return self._keys.update(_key_id(key), change, ttl=_IDEMPOTENCY_TTL)
 
-    def drop_line(self, entry: Entry, of_shipments: bool) -> None:
-        """Take a line that points nowhere off the list of orders, or of shipments."""
+    def drop_entry(self, entry: Entry, of_shipments: bool) -> None:
+        """Remove an entry without a record from the index of orders or of shipments."""
         (self._shipment_index if of_shipments else self._order_index).drop(entry)
 
-    def _remember(self, order: Order) -> None:
+    def _cache_summary(self, order: Order) -> None:
         self._summaries.put(order.id, summary(order))
 
-    def _list(self, order: Order) -> None:
-        """Bring the lists up to date; a repeat costs nothing, and after a crash it is what mends them."""
-        if self._listed.get(order.id) != order.status.value:
+    def _update_indexes(self, order: Order) -> None:
+        """Update the indexes. A repetition costs nothing, and repairs them after a crash."""
+        if self._indexed.get(order.id) != order.status.value:
             self._order_index.put(_order_entry(order), order.entry_location)
-            self._listed.put(order.id, order.status.value)
-        for one in order.fulfillments or []:
-            shipment = one.shipment
-            if shipment and shipment.entry_location and self._listed.get(one.id) != shipment.status.value:
-                self._shipment_index.put(_shipment_entry(order, one), shipment.entry_location)
-                self._listed.put(one.id, shipment.status.value)
+            self._indexed.put(order.id, order.status.value)
+        for fulfillment in order.fulfillments or []:
+            shipment = fulfillment.shipment
+            if shipment and shipment.entry_location and self._indexed.get(fulfillment.id) != shipment.status.value:
+                self._shipment_index.put(_shipment_entry(order, fulfillment), shipment.entry_location)
+                self._indexed.put(fulfillment.id, shipment.status.value)
 
     def _customer_index(self, customer_id: str) -> Index:
         key = _customer_key(customer_id)
@@ -142,7 +142,7 @@ def _key_id(key: str) -> str:
 
 
 def _customer_key(customer_id: str) -> str:
-    # Hashed: a customer id may hold characters that a key may not, and keys are seen by operators.
+    # Hashed, because a customer id may contain characters that a key may not, and operators can see keys.
     return f"customer/{hashlib.sha256(customer_id.encode()).hexdigest()[:32]}"
 
 
@@ -150,9 +150,10 @@ def _order_entry(order: Order) -> Entry:
     return Entry(id=order.id, at=order.received_at, rev=order.rev, open=not is_final(order.status), data=summary(order))
 
 
-def _shipment_entry(order: Order, one: Fulfillment) -> Entry:
-    status = one.shipment.status if one.shipment else ShipmentStatus.CANCELLED
-    updated_at = one.shipment.updated_at if one.shipment else order.updated_at
+def _shipment_entry(order: Order, fulfillment: Fulfillment) -> Entry:
+    shipment = fulfillment.shipment
+    status = shipment.status if shipment else ShipmentStatus.CANCELLED
+    updated_at = shipment.updated_at if shipment else order.updated_at
     data = {"status": status.value, "orderId": order.id, "updatedAt": updated_at}
-    started_at = one.shipment.started_at if one.shipment else None
-    return Entry(id=one.id, at=started_at or order.received_at, rev=order.rev, open=not is_final(status), data=data)
+    at = (shipment.started_at if shipment else None) or order.received_at
+    return Entry(id=fulfillment.id, at=at, rev=order.rev, open=not is_final(status), data=data)

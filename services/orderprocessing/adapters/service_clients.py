@@ -1,4 +1,4 @@
-"""The other services as activities see them: one method for each call, every one of them idempotent by its key."""
+"""Clients of the other services: one method for each call, all of them idempotent."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,13 +12,13 @@ from services.orderprocessing.domain.order_rules import Allotment
 
 
 class Invoker(Protocol):
-    """The part of the sidecar that is needed here."""
+    """The part of the sidecar that the clients need."""
 
     def invoke(self, service: str, method: str, path: str, body: object = None) -> JsonObject:
         """Call another service. Raises TransientError and RefusedError."""
 
 
-def _goods(lines: Sequence[Line]) -> list[JsonObject]:
+def _items(lines: Sequence[Line]) -> list[JsonObject]:
     return [{"sku": line.sku, "quantity": line.quantity} for line in lines]
 
 
@@ -34,25 +34,25 @@ class Inventory:
         return {item["sku"]: item["unitPrice"] for item in items}
 
     def reserve(self, order: Order) -> list[Allotment]:
-        """Reserve the order's goods and return what each warehouse keeps; the same for the same order."""
-        body = {"orderId": order.id, "lines": _goods(order.items)}
+        """Reserve the order's items and return what each warehouse reserved; a repetition returns the same."""
+        body = {"orderId": order.id, "lines": _items(order.items)}
         answer = self._invoker.invoke("inventory", "POST", "reservations", body)
         return [
-            Allotment(one["id"], one["location"], [(item["sku"], item["quantity"]) for item in one["items"]])
-            for one in answer["fulfillments"]
+            Allotment(part["id"], part["location"], [(item["sku"], item["quantity"]) for item in part["items"]])
+            for part in answer["fulfillments"]
         ]
 
     def release(self, order_id: str, fulfillment_id: str | None = None) -> None:
-        """Give back what is reserved for one fulfillment, or for the whole order. The undo of `reserve`."""
-        self._settle(order_id, "release", fulfillment_id)
+        """Release the reservation of one fulfillment, or of the whole order. The undo of `reserve`."""
+        self._end_reservation(order_id, "release", fulfillment_id)
 
     def commit(self, order_id: str, fulfillment_id: str) -> None:
-        """Take the goods off the books: the courier has them."""
-        self._settle(order_id, "commit", fulfillment_id)
+        """Commit the reservation of a fulfillment: the courier has picked the items up."""
+        self._end_reservation(order_id, "commit", fulfillment_id)
 
-    def _settle(self, order_id: str, what: str, fulfillment_id: str | None) -> None:
+    def _end_reservation(self, order_id: str, action: str, fulfillment_id: str | None) -> None:
         body = {"fulfillments": [fulfillment_id]} if fulfillment_id else {}
-        self._invoker.invoke("inventory", "POST", f"reservations/{order_id}/{what}", body)
+        self._invoker.invoke("inventory", "POST", f"reservations/{order_id}/{action}", body)
 
 
 class Billing:
@@ -61,10 +61,12 @@ class Billing:
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker
 
-    def invoice(self, order: Order, one: Fulfillment) -> Invoice:
-        """Make the fulfillment's invoice, or return the one that was made."""
-        items = [{"sku": line.sku, "quantity": line.quantity, "unitPrice": line.unit_price} for line in one.items]
-        body = {"fulfillmentId": one.id, "orderId": order.id, "customerId": order.customer_id, "items": items}
+    def invoice(self, order: Order, fulfillment: Fulfillment) -> Invoice:
+        """Create the fulfillment's invoice, or return the existing one."""
+        items = [
+            {"sku": line.sku, "quantity": line.quantity, "unitPrice": line.unit_price} for line in fulfillment.items
+        ]
+        body = {"fulfillmentId": fulfillment.id, "orderId": order.id, "customerId": order.customer_id, "items": items}
         answer = self._invoker.invoke("billing", "POST", "invoices", body)
         return Invoice(
             sub_total=answer["subTotal"],
@@ -74,19 +76,19 @@ class Billing:
             invoice_reference=answer["invoiceReference"],
         )
 
-    def charge(self, order: Order, one: Fulfillment, invoice: Invoice) -> bool:
-        """Charge the invoice once; tell whether the charge was accepted."""
+    def charge(self, order: Order, fulfillment: Fulfillment, invoice: Invoice) -> bool:
+        """Charge the invoice once; return whether the charge was accepted."""
         body = {
-            "idempotencyKey": charge_key(one.id),
+            "idempotencyKey": charge_key(fulfillment.id),
             "orderId": order.id,
-            "fulfillmentId": one.id,
+            "fulfillmentId": fulfillment.id,
             "invoiceReference": invoice.invoice_reference,
             "amount": invoice.total,
         }
         return bool(self._invoker.invoke("billing", "POST", "charges", body)["status"] == "success")
 
     def refund(self, order_id: str, fulfillment_id: str) -> int:
-        """Give a charge back, or forbid it if it never came; return the amount. The undo of `charge`."""
+        """Refund a charge, or void it if it never arrived; return the amount. The undo of `charge`."""
         body = {"orderId": order_id, "fulfillmentId": fulfillment_id, "chargeKey": charge_key(fulfillment_id)}
         return int(self._invoker.invoke("billing", "POST", "refunds", body)["refunded"])
 
@@ -98,7 +100,7 @@ class Fraud:
         self._invoker = invoker
 
     def declines(self, customer_id: str, fulfillment_id: str, amount: int) -> bool:
-        """Ask whether the charge is too much for the customer; an accepted one counts from then on."""
+        """Return whether a charge exceeds the customer's spending limit; an accepted one counts towards it."""
         body = {"customerId": customer_id, "charge": amount}
         return bool(self._invoker.invoke("fraud", "POST", _check_path(fulfillment_id), body)["declined"])
 
@@ -117,9 +119,9 @@ class Shipping:
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker
 
-    def book(self, order_id: str, one: Fulfillment) -> str | None:
-        """Book the courier once and return its reference; None when the booking was called off before."""
-        body = {"id": one.id, "orderId": order_id, "items": _goods(one.items)}
+    def book(self, order_id: str, fulfillment: Fulfillment) -> str | None:
+        """Book the courier once and return its reference, or None if the booking was cancelled before."""
+        body = {"id": fulfillment.id, "orderId": order_id, "items": _items(fulfillment.items)}
         try:
             return str(self._invoker.invoke("shipping", "POST", "bookings", body)["courierReference"])
         except RefusedError as error:
@@ -128,5 +130,5 @@ class Shipping:
             raise
 
     def cancel(self, fulfillment_id: str) -> None:
-        """Call the booking off, or forbid it if it never came. The undo of `book`."""
+        """Cancel the booking, or void it if it never arrived. The undo of `book`."""
         self._invoker.invoke("shipping", "POST", f"bookings/{quote(fulfillment_id)}/cancel", {})

@@ -1,4 +1,4 @@
-"""Orders whose record cannot be read, because it was changed or its key is gone: the others must not wait for them."""
+"""Reads orders in spite of records that cannot be decrypted, because they were tampered with or their key is lost."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,62 +6,62 @@ from dataclasses import dataclass
 
 from services.common.encryption.encryptor import UnreadableError
 from services.common.logs import about_order, get_logger
-from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.domain.order import Order
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Found:
-    """The orders that exist and can be read, in the order asked for, and for the ids of those that cannot, why."""
+class ReadResult:
+    """The orders that exist and can be read, in the given order, and the error of each one that cannot."""
 
     orders: list[Order]
     unreadable: dict[str, UnreadableError]
 
 
-def read_each(store: OrderStore, order_ids: Sequence[str]) -> Found:
-    """Return what can be read of these orders. Raises TransientError where the store gives no answer."""
+def read_each(store: OrderRepository, order_ids: Sequence[str]) -> ReadResult:
+    """Return the orders that can be read. Raises TransientError when the store does not answer."""
     try:
-        return Found(store.get_many(order_ids), {})
+        return ReadResult(store.get_many(order_ids), {})
     except UnreadableError as error:
         if len(order_ids) == 1:
-            return Found([], {order_ids[0]: error})
+            return ReadResult([], {order_ids[0]: error})
         if not order_ids:
             raise
-    # One that cannot be read spoils the reading of all; by halves it is found in few steps.
+    # One unreadable record fails the whole read; halving the list isolates it in few steps.
     half = len(order_ids) // 2
     first, rest = read_each(store, order_ids[:half]), read_each(store, order_ids[half:])
-    return Found(first.orders + rest.orders, first.unreadable | rest.unreadable)
+    return ReadResult(first.orders + rest.orders, first.unreadable | rest.unreadable)
 
 
-class SkipUnreadable:
-    """Reads orders for somebody who passes over what cannot be read, and logs that once for each cause."""
+class TolerantOrderReader:
+    """Reads orders, skips those that cannot be read, and logs each of them once for each cause."""
 
-    def __init__(self, store: OrderStore) -> None:
+    def __init__(self, store: OrderRepository) -> None:
         self._store = store
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
 
-    def read(self, order_ids: Sequence[str]) -> Found:
-        """Return what can be read of these orders; raises as `read_each`."""
-        found = read_each(self._store, order_ids)
-        for order_id, error in found.unreadable.items():
-            self._tell(order_id, str(error))
-        for order in found.orders:
-            self._told.pop(order.id, None)
-        return found
+    def read(self, order_ids: Sequence[str]) -> ReadResult:
+        """Return the orders that can be read. Raises TransientError like `read_each`."""
+        result = read_each(self._store, order_ids)
+        for order_id, error in result.unreadable.items():
+            self._log_once(order_id, str(error))
+        for order in result.orders:
+            self._logged.pop(order.id, None)
+        return result
 
     @contextmanager
     def order(self, order_id: str) -> Iterator[None]:
-        """Have the block log about an order, and be left where its record turns out to be unreadable."""
+        """Add the order to the log lines of a block, and leave the block if the order's record is unreadable."""
         with about_order(order_id):
             try:
                 yield
             except UnreadableError as error:
-                self._tell(order_id, str(error))
+                self._log_once(order_id, str(error))
 
-    def _tell(self, order_id: str, cause: str) -> None:
-        if self._told.get(order_id) != cause:
-            self._told[order_id] = cause
+    def _log_once(self, order_id: str, cause: str) -> None:
+        if self._logged.get(order_id) != cause:
+            self._logged[order_id] = cause
             with about_order(order_id):
-                log.error("an order that cannot be read is passed over", extra={"cause": cause})
+                log.error("skipping an unreadable order", extra={"cause": cause})

@@ -1,4 +1,4 @@
-"""Reads a request for an order: brings both forms into one and names every wrong field at once."""
+"""Parses an order request: converts both forms to the normal form and reports all invalid fields at once."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,20 +11,20 @@ from services.orderprocessing.domain.order import JsonObject, OrderRequest
 
 
 def read_draft(body: JsonObject) -> Draft:
-    """Check a request in either form. Raises the 422 that names every wrong field."""
-    wrong: list[dict[str, str]] = []
+    """Parse a request in either form. Raises a 422 Problem that names every invalid field."""
+    errors: list[dict[str, str]] = []
     total = None
     try:
         total = _total(body.get("total"))
     except ValueError as error:
-        wrong.append({"field": "total", "detail": str(error)})
-    normal, places = _normal_form(body)
+        errors.append({"field": "total", "detail": str(error)})
+    normal, positions = _normal_form(body)
     try:
         request = parse(OrderRequest, normal)
     except Problem as problem:
-        wrong = [one | {"field": _as_sent(one["field"], body, places)} for one in problem.errors] + wrong
-    if wrong:
-        raise invalid(*((one["field"], one["detail"]) for one in wrong))
+        errors = [error | {"field": _as_sent(error["field"], body, positions)} for error in problem.errors] + errors
+    if errors:
+        raise invalid(*((error["field"], error["detail"]) for error in errors))
     items: dict[str, int] = {}
     for item in request.items:
         items[item.sku] = items.get(item.sku, 0) + item.quantity
@@ -32,35 +32,39 @@ def read_draft(body: JsonObject) -> Draft:
 
 
 def _normal_form(body: JsonObject) -> tuple[JsonObject, list[int]]:
-    """Bring both forms into one; also return, for each item of it, where the client sent it."""
+    """Convert either form to the normal form; also return the position of each item in the client's request."""
     normal = {key: value for key, value in body.items() if key in {"id", "customerId", "items"}}
     if "customerId" not in normal and "customer" in body:
         normal["customerId"] = body["customer"]
     if not isinstance(body.get("items"), list):
         return normal, []
     items: list[Any] = []
-    places: list[int] = []
+    positions: list[int] = []
     strings: dict[str, JsonObject] = {}
-    for place, item in enumerate(body["items"]):
+    for position, item in enumerate(body["items"]):
         if isinstance(item, str) and item in strings:
             strings[item]["quantity"] += 1
             continue
         if isinstance(item, str):
             strings[item] = {"sku": item, "quantity": 1}
         items.append(strings[item] if isinstance(item, str) else item)
-        places.append(place)
-    return normal | {"items": items}, places
+        positions.append(position)
+    return normal | {"items": items}, positions
 
 
-def _as_sent(field: str, body: JsonObject, places: list[int]) -> str:
-    """Name a wrong field as the client's own form has it."""
+def _as_sent(field: str, body: JsonObject, positions: list[int]) -> str:
+    """Return the name of an invalid field in the form that the client used."""
     if field == "customerId" and "customerId" not in body and "customer" in body:
         return "customer"
     parts = field.split(".")
     if parts[0] != "items" or len(parts) == 1:
         return field
-    place = places[int(parts[1])]
-    return f"items.{place}" if isinstance(body["items"][place], str) else ".".join(["items", str(place), *parts[2:]])
+    position = positions[int(parts[1])]
+    return (
+        f"items.{position}"
+        if isinstance(body["items"][position], str)
+        else ".".join(["items", str(position), *parts[2:]])
+    )
 
 
 def _total(value: Any) -> int | None:

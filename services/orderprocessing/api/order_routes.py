@@ -53,7 +53,7 @@ _LINKS = [
 class Observer(Protocol):
     """The part of the workflow engine that the API needs."""
 
-    def look(self, order_id: str) -> JsonObject | None:
+    def workflow_state(self, order_id: str) -> JsonObject | None:
         """Return the state of an order's workflow, or None when the engine does not answer in time."""
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
@@ -112,7 +112,7 @@ class OrderRoutes:
     @api.get("/orders/<order_id>", "An order", allow=_READERS, errors=[404], links=_LINKS)
     def show_order(self, order_id: str) -> OrderAnswer:
         """Return an order."""
-        return order_answer(visible_order(self._service, order_id), self._engine.look(order_id))
+        return order_answer(visible_order(self._service, order_id), self._engine.workflow_state(order_id))
 
     @api.get("/orders/<order_id>/timeline", "Every step of an order, oldest first", allow=_READERS, errors=[404])
     def show_timeline(self, order_id: str) -> list[TimelineStep]:

@@ -1,4 +1,4 @@
-"""Refuses new orders while too many accepted ones wait for the system, so that those are taken to their end in time."""
+"""Rejects new orders while the backlog is full, so that accepted orders are processed in time."""
 
 import threading
 import time
@@ -11,16 +11,16 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
-_LOOK_EVERY = 1.0
-_SHARE = 20
-"""Of the time: no more than one part is spent on looking, which costs more the more orders are open."""
+_REFRESH_INTERVAL = 1.0
+_PAUSE_FACTOR = 20
+"""A pause is at least twenty times as long as the count before it, whose cost grows with the number of open orders."""
 _RETRY_AFTER = 10
 
 
 class Backlog:
-    """Knows, to within seconds, whether there are too many orders that wait for the system; threads may share it.
+    """Knows, a few seconds late at most, whether too many orders wait for the system. Threads may share it.
 
-    `count` is given the limit and returns how many wait, exactly only from the limit on; it raises TransientError.
+    `count` gets the limit and returns the number of waiting orders, exact up to the limit. Raises TransientError.
     """
 
     def __init__(self, count: Callable[[int], int], limit: int) -> None:
@@ -28,40 +28,41 @@ class Backlog:
         self._full, self._known = False, True
 
     def check(self) -> None:
-        """Raise the problem 429 while no new order should be accepted."""
+        """Raise OverloadedError while the backlog is full."""
         if self._full:
-            raise OverloadedError("backlog", "too many orders wait for their turn, try again later", _RETRY_AFTER)
+            raise OverloadedError("backlog", "too many orders are waiting, try again later", _RETRY_AFTER)
 
-    def look(self) -> float:
-        """Count anew; return after how many seconds to look again. What cannot be counted right now stays as it was."""
+    def refresh(self) -> float:
+        """Count again; return in how many seconds to repeat that. After an error the last count stays valid."""
         began = time.monotonic()
         try:
             waiting = self._count(self._limit)
         except TransientError as error:
-            # ExactlyOnceUpdater: what is missing, the outage reporter says.
-            log.log(INFO if self._known else DEBUG, "the backlog is not known", extra={"cause": str(error)})
+            # Once: the outage reporter logs the cause.
+            log.log(INFO if self._known else DEBUG, "could not count the backlog", extra={"cause": str(error)})
             self._known = False
-            return _LOOK_EVERY
+            return _REFRESH_INTERVAL
         self._known = True
         full = waiting >= self._limit
         if full != self._full:
             log.warning(
-                "new orders are refused" if full else "new orders are accepted again", extra={"backlog": waiting}
+                "rejecting new orders: the backlog is full" if full else "accepting new orders again",
+                extra={"backlog": waiting},
             )
         self._full = full
-        return max(_LOOK_EVERY, _SHARE * (time.monotonic() - began))
+        return max(_REFRESH_INTERVAL, _PAUSE_FACTOR * (time.monotonic() - began))
 
     def run(self, stopping: threading.Event) -> None:
-        """Look again and again, until told to stop."""
+        """Refresh the count until `stopping` is set."""
         pause = 0.0
         while not stopping.wait(pause):
             try:
-                pause = self.look()
+                pause = self.refresh()
             except Exception:
-                log.exception("the backlog could not be counted")
-                pause = _LOOK_EVERY
+                log.exception("counting the backlog failed")
+                pause = _REFRESH_INTERVAL
 
 
 def run_in_background(backlog: Backlog, stopping: threading.Event) -> None:
-    """Keep the backlog known, until told to stop."""
+    """Refresh the count in the background until `stopping` is set."""
     threading.Thread(target=backlog.run, args=(stopping,), name="backlog", daemon=True).start()

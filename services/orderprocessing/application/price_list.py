@@ -12,10 +12,10 @@ from services.orderprocessing.domain.order import Line
 
 
 class PriceList:
-    """The prices, read from inventory at most once a second and kept while inventory is away.
+    """The prices, cached for a second, and for longer while inventory is unavailable.
 
-    A price that changed a moment ago may be seen a second later; an SKU that is not known, or a total that does not
-    fit, is looked up anew before it is refused, and not refused for good while that cannot be done.
+    A changed price takes effect up to a second late. An unknown SKU or a wrong total is checked against fresh prices
+    before the order is rejected; while there are none, the request fails with a transient error.
     """
 
     def __init__(self, fetch: Callable[[], dict[str, int]], lifetime: float = 1.0) -> None:
@@ -27,14 +27,14 @@ class PriceList:
     def price(self, draft: Draft) -> list[Line]:
         """Return the draft's lines with their prices.
 
-        Raises the 422 for unknown SKUs and for another total, and TransientError while there is no price list.
+        Raises InvalidError for unknown SKUs or a wrong total, and TransientError without a price list.
         """
         prices = self._current(self._lifetime)
-        if _wrong(draft, prices):
+        if _field_errors(draft, prices):
             prices = self._current(0)
-        wrong = _wrong(draft, prices)
-        if wrong:
-            raise invalid_fields(wrong)
+        errors = _field_errors(draft, prices)
+        if errors:
+            raise invalid_fields(errors)
         return [Line(sku=sku, quantity=quantity, unit_price=prices[sku]) for sku, quantity in draft.items.items()]
 
     def _current(self, lifetime: float) -> dict[str, int]:
@@ -49,7 +49,7 @@ class PriceList:
             return self._prices
 
 
-def _wrong(draft: Draft, prices: dict[str, int]) -> list[tuple[str, str]]:
+def _field_errors(draft: Draft, prices: dict[str, int]) -> list[tuple[str, str]]:
     unknown = [("items", f"there is no SKU {sku!r}") for sku in draft.items if sku not in prices]
     if unknown or draft.total is None:
         return unknown

@@ -1,4 +1,4 @@
-"""A request for an order, checked and in its one normal form."""
+"""An order request after validation, in its normal form."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from services.common.json_models import ApiModel
 
 
 class Draft(ApiModel):
-    """A checked request: what is ordered, by whom, and the total that the client expects, in minor units."""
+    """A valid request: customer, quantity of each SKU, and the total that the client expects in minor units."""
 
     id: str | None
     customer_id: str
@@ -16,6 +16,6 @@ class Draft(ApiModel):
 
     @property
     def fingerprint(self) -> str:
-        """A digest that is equal for requests that mean the same."""
-        meaning = json.dumps([self.customer_id, sorted(self.items.items())], ensure_ascii=True)
-        return hashlib.sha256(meaning.encode()).hexdigest()
+        """A digest of the content, equal for equivalent requests."""
+        content = json.dumps([self.customer_id, sorted(self.items.items())], ensure_ascii=True)
+        return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What an order is: the requests that make and move one, and the record that is kept of it."""
+"""The order: the requests that create and change it, and its record."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,18 +11,18 @@ from services.common.records import EntryLocation
 from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
 
 ORDER_SCOPE = "order"
-"""The scope of steps that the order workflow announces; those of a child workflow carry its instance id."""
+"""The scope of the steps that the order workflow publishes; the steps of a child workflow have its instance id."""
 
 
 class ItemRequest(Request):
-    """One line of a request."""
+    """One line of an order request."""
 
     sku: Name
     quantity: Quantity
 
 
 class OrderRequest(Request):
-    """A new order, in its one normal form; `intake` brings the shorter form into it."""
+    """A new order in its normal form; `order_parser` converts the short form."""
 
     id: OrderId | None = None
     customer_id: Name
@@ -37,26 +37,26 @@ class OrderRequest(Request):
 
 
 class ActionRequest(Request):
-    """What the customer decided."""
+    """The customer's decision."""
 
     action: Literal["amend", "cancel"]
 
 
 class ApprovalRequest(Request):
-    """What the approver decided."""
+    """The approver's decision."""
 
     approver: Name
     approved: bool
 
 
 class ShipmentRequest(Request):
-    """What the courier reports."""
+    """The courier's report."""
 
     status: Literal["dispatched", "delivered"]
 
 
 class Line(ApiModel):
-    """Goods of one SKU at the unit price, in minor units, that was agreed when the order was accepted."""
+    """A quantity of one SKU at its unit price in minor units, fixed when the order was accepted."""
 
     sku: str
     quantity: int
@@ -69,7 +69,7 @@ class Line(ApiModel):
 
 
 class Payment(ApiModel):
-    """What a fulfillment costs, in minor units; the amounts are None until it is invoiced."""
+    """The payment of a fulfillment in minor units; the amounts are None until it is invoiced."""
 
     sub_total: int | None = None
     tax: int | None = None
@@ -81,7 +81,7 @@ class Payment(ApiModel):
 
 
 class Shipment(ApiModel):
-    """The goods on their way, since `started_at`; `place` is where the list of shipments has it."""
+    """The shipment of a fulfillment, started at `started_at`; `entry_location` is its place in the index."""
 
     id: str
     status: ShipmentStatus = ShipmentStatus.PENDING
@@ -93,12 +93,12 @@ class Shipment(ApiModel):
 
     @property
     def has_left(self) -> bool:
-        """Whether the courier has, or had, the goods."""
+        """Whether the courier has picked up the goods."""
         return self.status in {ShipmentStatus.DISPATCHED, ShipmentStatus.DELIVERED}
 
 
 class Fulfillment(ApiModel):
-    """The part of an order that one warehouse sends, or, without a location, that no warehouse has."""
+    """The part of an order that one warehouse ships or, without a location, that is out of stock."""
 
     id: str
     location: str | None
@@ -115,7 +115,7 @@ class Fulfillment(ApiModel):
 
 
 class Step(ApiModel):
-    """One line of the timeline, and the event that tells of it: same facts, id from `seq`."""
+    """One step of the timeline. Its event has the same content, and an id derived from `seq`."""
 
     seq: int
     at: str
@@ -127,25 +127,25 @@ class Step(ApiModel):
 
 
 class Approval(ApiModel):
-    """The approver's answer."""
+    """The approver's recorded decision."""
 
     approver: str
     approved: bool
 
 
 class Ending(ApiModel):
-    """How the order will end once everything that it took is given back."""
+    """The status and reason with which the order will end, after all its steps have been undone."""
 
     status: OrderStatus
     reason: Reason
 
 
 class Order(ApiModel):
-    """Everything known of an order; one document, changed by compare-and-set.
+    """The record of an order: one document, changed by compare-and-set.
 
-    Workflows and API decide by it. `pending_signals` names the workflow instances that have a change to look at, with
-    the time of the change: an instance is signalled after the change and acknowledges by removing its name, so that a
-    crash between the two is found and the signal is sent again. `trace_id` is the trace of the order's workflow.
+    Workflows and API make their decisions by it. `pending_signals` names the workflow instances that have not read a
+    change yet, with the time of the change. An instance is signalled after the change and acknowledges by removing its
+    name, so a signal lost in a crash is found and sent again. `trace_id` is the trace of the order's workflow.
     """
 
     id: str
@@ -176,11 +176,11 @@ class Order(ApiModel):
 
     def fulfillment(self, fulfillment_id: str) -> Fulfillment | None:
         """Return one fulfillment, or None."""
-        return next((one for one in self.fulfillments or [] if one.id == fulfillment_id), None)
+        return next((part for part in self.fulfillments or [] if part.id == fulfillment_id), None)
 
 
 class IdempotencyRecord(ApiModel):
-    """What an Idempotency-Key is bound to, since `at`; older records do not have the time."""
+    """The request and order that an Idempotency-Key is bound to since `at`, which older records do not have."""
 
     fingerprint: str
     order_id: str

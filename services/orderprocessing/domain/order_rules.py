@@ -1,7 +1,6 @@
-"""What may happen to an order, and what follows: pure functions from an order to the order after it.
+"""The rules of an order: pure functions that return the changed order.
 
-Each is given the time as text, decides by the order as it is, and returns the very same order when there is nothing
-(left) to do, so that all of them may be repeated.
+Each gets the time as text and returns the same object where there is nothing to do, so all of them may be repeated.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, CUSTOMER,
 
 @dataclass(frozen=True)
 class Policy:
-    """The shop's rules: durations in seconds, the threshold in minor units."""
+    """The shop's settings: durations in seconds, the threshold in minor units."""
 
     action_timeout: float
     approval_timeout: float
@@ -36,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Allotment:
-    """What a warehouse keeps for an order; no location means that nobody has these."""
+    """The stock that a warehouse has reserved for an order; without a location the items are out of stock."""
 
     id: str
     location: str | None
@@ -44,14 +43,14 @@ class Allotment:
 
 
 def reserved(order: Order, allotments: Sequence[Allotment], policy: Policy, now: str) -> Order:
-    """Record what the warehouses keep for the order and take the next step."""
+    """Record the reserved stock and take the next step."""
     if order.fulfillments is not None:
         return order
     prices = {line.sku: line.unit_price for line in order.items}
-    fulfillments = [_fulfillment(one, prices, now) for one in allotments]
-    places = ", ".join(one.location for one in fulfillments if one.location) or "nowhere"
+    fulfillments = [_fulfillment(allotment, prices, now) for allotment in allotments]
+    locations = ", ".join(part.location for part in fulfillments if part.location) or "nowhere"
     order = order.model_copy(update={"fulfillments": fulfillments})
-    order = note(order, now, "order.reserved", f"Stock reserved in: {places}")
+    order = note(order, now, "order.reserved", f"Stock reserved in: {locations}")
     return _next(order, policy, now)
 
 
@@ -70,7 +69,7 @@ def _fulfillment(allotment: Allotment, prices: dict[str, int], now: str) -> Fulf
 
 
 def advance(order: Order, policy: Policy, now: str) -> Order:
-    """Take the customer's or the approver's answer, or the end of their time, and the next step."""
+    """Apply the decision of the customer or the approver, or their timeout, and take the next step."""
     if order.ending or order.status == OrderStatus.PROCESSING or is_final(order.status):
         return order
     if order.cancel:
@@ -81,11 +80,11 @@ def advance(order: Order, policy: Policy, now: str) -> Order:
             return _next(_drop_unavailable(order, now), policy, now)
         return _end(order, OrderStatus.TIMED_OUT, Reason.CUSTOMER_TIMED_OUT)
     if order.status == OrderStatus.APPROVAL_REQUIRED and (order.approval or expired):
-        return _approved_or_not(order, policy, now)
+        return _apply_approval(order, policy, now)
     return order
 
 
-def _approved_or_not(order: Order, policy: Policy, now: str) -> Order:
+def _apply_approval(order: Order, policy: Policy, now: str) -> Order:
     if order.approval and order.approval.approved:
         return _next(order, policy, now)
     return _end(order, OrderStatus.CANCELLED, Reason.APPROVAL_REJECTED if order.approval else Reason.APPROVAL_EXPIRED)
@@ -97,32 +96,32 @@ def _end(order: Order, status: OrderStatus, reason: Reason) -> Order:
 
 
 def _drop_unavailable(order: Order, now: str) -> Order:
-    for one in order.fulfillments or []:
-        if one.status == FulfillmentStatus.UNAVAILABLE:
-            order = _cancel(order, one, Reason.NOT_AVAILABLE, "Dropped: no warehouse has these", now)
+    for part in order.fulfillments or []:
+        if part.status == FulfillmentStatus.UNAVAILABLE:
+            order = _cancel(order, part, Reason.NOT_AVAILABLE, "Dropped: out of stock", now)
     return order
 
 
-def _cancel(order: Order, one: Fulfillment, reason: Reason | None, message: str, now: str) -> Order:
-    order = replace(order, closed(one, FulfillmentStatus.CANCELLED, reason, now))
-    return note(order, now, "fulfillment.cancelled", message, fulfillment_id=one.id)
+def _cancel(order: Order, part: Fulfillment, reason: Reason | None, message: str, now: str) -> Order:
+    order = replace(order, closed(part, FulfillmentStatus.CANCELLED, reason, now))
+    return note(order, now, "fulfillment.cancelled", message, fulfillment_id=part.id)
 
 
 def _next(order: Order, policy: Policy, now: str) -> Order:
-    """Decide what comes after reserving, amending or approving."""
+    """Take the next step after a reservation, an amendment or an approval."""
     if order.cancel:
         return _end(order, OrderStatus.CANCELLED, Reason.CUSTOMER_CANCELLED)
-    statuses = {one.status for one in order.fulfillments or []}
+    statuses = {part.status for part in order.fulfillments or []}
     if FulfillmentStatus.UNAVAILABLE in statuses:
         message = "Not everything is in stock: amend or cancel" if can_amend(order) else "Nothing is in stock: cancel"
         return _wait(order, OrderStatus.CUSTOMER_ACTION_REQUIRED, policy.action_timeout, message, now)
     if remaining_goods(order) >= policy.approval_threshold and order.approval is None:
         message = "The order needs an approval"
         return _wait(order, OrderStatus.APPROVAL_REQUIRED, policy.approval_timeout, message, now)
-    for one in order.fulfillments or []:
-        if one.status == FulfillmentStatus.PENDING:
-            check_move(one.status, FulfillmentStatus.PROCESSING)
-            order = replace(order, one.model_copy(update={"status": FulfillmentStatus.PROCESSING}))
+    for part in order.fulfillments or []:
+        if part.status == FulfillmentStatus.PENDING:
+            check_move(part.status, FulfillmentStatus.PROCESSING)
+            order = replace(order, part.model_copy(update={"status": FulfillmentStatus.PROCESSING}))
     return _move(order, OrderStatus.PROCESSING, "Charging and shipping", now)
 
 
@@ -139,20 +138,20 @@ def _move(order: Order, status: OrderStatus, message: str, now: str) -> Order:
 
 def remaining_goods(order: Order) -> int:
     """Return the price of the goods of all fulfillments that are not cancelled, in minor units."""
-    return sum(one.goods for one in order.fulfillments or [] if one.status != FulfillmentStatus.CANCELLED)
+    return sum(part.goods for part in order.fulfillments or [] if part.status != FulfillmentStatus.CANCELLED)
 
 
 def can_amend(order: Order) -> bool:
-    """Tell whether anything would remain without what is unavailable."""
-    return any(one.location for one in order.fulfillments or [])
+    """Return whether anything is in stock, so that an amended order would not be empty."""
+    return any(part.location for part in order.fulfillments or [])
 
 
 def _nothing_has_left(order: Order) -> bool:
-    return not any(one.shipment and one.shipment.has_left for one in order.fulfillments or [])
+    return not any(part.shipment and part.shipment.has_left for part in order.fulfillments or [])
 
 
 def actions(order: Order) -> list[str]:
-    """Return what the customer may do now."""
+    """Return the actions that the customer may take now."""
     if order.cancel or order.ending or is_final(order.status) or not _nothing_has_left(order):
         return []
     if order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED and can_amend(order) and not order.amend:
@@ -161,7 +160,7 @@ def actions(order: Order) -> list[str]:
 
 
 def act(order: Order, action: str, now: str) -> Order:
-    """Take the customer's decision; the same again, while it is being carried out, changes nothing.
+    """Apply the customer's decision; a repetition while it is being carried out changes nothing.
 
     Raises NotAllowedError.
     """
@@ -179,7 +178,7 @@ def act(order: Order, action: str, now: str) -> Order:
 
 
 def approve(order: Order, approver: str, approved: bool, now: str) -> Order:
-    """Take the approver's decision; the same decision again changes nothing. Raises NotAllowedError."""
+    """Apply the approver's decision; a repeated decision changes nothing. Raises NotAllowedError."""
     decision = Approval(approver=approver, approved=approved)
     waiting = order.status == OrderStatus.APPROVAL_REQUIRED and not (order.cancel or order.ending)
     if not waiting or order.approval not in (None, decision):
@@ -187,36 +186,36 @@ def approve(order: Order, approver: str, approved: bool, now: str) -> Order:
     if order.approval == decision:
         return order
     order = order.model_copy(update={"approval": decision})
-    kind, word = ("order.approved", "Approved") if approved else ("order.rejected", "Rejected")
-    return note(order, now, kind, word, actor=approver)
+    kind, message = ("order.approved", "Approved") if approved else ("order.rejected", "Rejected")
+    return note(order, now, kind, message, actor=approver)
 
 
 def finish(order: Order, now: str) -> Order:
-    """Give the order its final status, once everything is delivered or given back."""
+    """Set the order's final status, after everything has been delivered or undone."""
     if is_final(order.status):
         return order
     status, reason = _outcome(order)
-    for one in order.fulfillments or []:
-        if not is_final(one.status):
-            order = _cancel(order, one, reason, "Cancelled with the order", now)
+    for part in order.fulfillments or []:
+        if not is_final(part.status):
+            order = _cancel(order, part, reason, "Cancelled with the order", now)
     order = order.model_copy(update={"reason": reason, "completed_at": now, "pending_signals": {}})
-    return _move(order, status, _FAREWELLS[status], now)
+    return _move(order, status, _FINAL_MESSAGES[status], now)
 
 
 def finish_with_last(order: Order, now: str) -> Order:
-    """Give the order its final status if nothing is left to be done for any part of it; else the order as it is.
+    """Set the order's final status if every fulfillment is complete; otherwise return the order unchanged.
 
-    A workflow that has not heard its signal yet is such a part: of an order that is over nobody rings it again.
+    A pending signal keeps the order open, because signals of a final order are not repeated.
     """
-    left = [one for one in order.fulfillments or [] if not is_final(one.status) or not _handed_over(one)]
-    return order if left or order.pending_signals or order.ending else finish(order, now)
+    open_parts = [part for part in order.fulfillments or [] if not is_final(part.status) or not _handed_over(part)]
+    return order if open_parts or order.pending_signals or order.ending else finish(order, now)
 
 
-def _handed_over(one: Fulfillment) -> bool:
-    return one.shipment is None or not one.shipment.has_left or one.shipment.handed_over
+def _handed_over(part: Fulfillment) -> bool:
+    return part.shipment is None or not part.shipment.has_left or part.shipment.handed_over
 
 
-_FAREWELLS = {
+_FINAL_MESSAGES = {
     OrderStatus.COMPLETED: "Everything that could be delivered is delivered",
     OrderStatus.FAILED: "Nothing could be delivered",
     OrderStatus.CANCELLED: "Cancelled",
@@ -228,16 +227,16 @@ def _outcome(order: Order) -> tuple[OrderStatus, Reason | None]:
     if order.ending:
         return order.ending.status, order.ending.reason
     fulfillments = order.fulfillments or []
-    if any(one.status == FulfillmentStatus.COMPLETED for one in fulfillments):
+    if any(part.status == FulfillmentStatus.COMPLETED for part in fulfillments):
         return OrderStatus.COMPLETED, None
     if order.cancel:
         return OrderStatus.CANCELLED, Reason.CUSTOMER_CANCELLED
-    reasons = [one.reason for one in fulfillments if one.status == FulfillmentStatus.FAILED]
+    reasons = [part.reason for part in fulfillments if part.status == FulfillmentStatus.FAILED]
     return OrderStatus.FAILED, reasons[0] if reasons else None
 
 
 def summary(order: Order) -> JsonObject:
-    """Return what lists show of an order, without its id."""
+    """Return the summary of an order for lists, without its id."""
     return {
         "status": order.status.value,
         "receivedAt": order.received_at,

@@ -1,4 +1,4 @@
-"""The statuses, the reasons, and the one table of legal moves."""
+"""Statuses, reasons, and the table of legal transitions."""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ K = TypeVar("K", bound=StrEnum)
 
 
 class OrderStatus(StrEnum):
-    """Where an order is."""
+    """The status of an order."""
 
     PENDING = "pending"
     CUSTOMER_ACTION_REQUIRED = "customerActionRequired"
@@ -22,7 +22,7 @@ class OrderStatus(StrEnum):
 
 
 class FulfillmentStatus(StrEnum):
-    """Where the part of an order that one warehouse sends is."""
+    """The status of a fulfillment, the part of an order that one warehouse ships."""
 
     PENDING = "pending"
     UNAVAILABLE = "unavailable"
@@ -33,7 +33,7 @@ class FulfillmentStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """Where the payment of a fulfillment is."""
+    """The status of a fulfillment's payment."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -42,7 +42,7 @@ class PaymentStatus(StrEnum):
 
 
 class ShipmentStatus(StrEnum):
-    """Where the goods of a fulfillment are."""
+    """The status of a fulfillment's shipment."""
 
     PENDING = "pending"
     BOOKED = "booked"
@@ -52,7 +52,7 @@ class ShipmentStatus(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an order or a fulfillment ended other than well; stable, for programs."""
+    """Why an order or a fulfillment was not completed; a stable code for programs."""
 
     CUSTOMER_CANCELLED = "customerCancelled"
     CUSTOMER_TIMED_OUT = "customerTimedOut"
@@ -65,7 +65,7 @@ class Reason(StrEnum):
 
 
 class IllegalMoveError(Exception):
-    """The state machine has no such move; nothing was changed."""
+    """The state machine has no such transition; nothing was changed."""
 
     def __init__(self, before: StrEnum, after: StrEnum) -> None:
         super().__init__(f"{before.value} cannot become {after.value}")
@@ -77,7 +77,7 @@ def _table(moves: Mapping[K, Collection[K]]) -> Mapping[K, frozenset[K]]:
 
 _O, _F, _P, _S = OrderStatus, FulfillmentStatus, PaymentStatus, ShipmentStatus
 
-# One table for each machine: members of different enumerations share words ("pending") and would clash as keys.
+# One table for each state machine: members of different enumerations are equal ("pending") and would clash as keys.
 MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = MappingProxyType(
     {
         OrderStatus: _table(
@@ -121,15 +121,15 @@ MOVES: Mapping[type[StrEnum], Mapping[Any, frozenset[Any]]] = MappingProxyType(
         ),
     }
 )
-"""For each machine, each status with those that may follow it; a status that nothing follows is final."""
+"""The legal transitions of each state machine; a status without transitions is final."""
 
 
 def is_final(status: StrEnum) -> bool:
-    """Tell whether nothing follows the status."""
+    """Return whether a status has no transitions."""
     return not MOVES[type(status)][status]
 
 
 def check_move(before: K, after: K) -> None:
-    """Raise IllegalMoveError unless the table has the move."""
+    """Raise IllegalMoveError unless the transition is legal."""
     if after not in MOVES[type(before)][before]:
         raise IllegalMoveError(before, after)

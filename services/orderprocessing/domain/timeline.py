@@ -1,4 +1,4 @@
-"""The bookkeeping of an order's record: timeline, pending_signals, and what is still to be announced. Pure."""
+"""The timeline and the pending signals of an order's record. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from services.orderprocessing.domain.order import ORDER_SCOPE, Order, Step
 from services.orderprocessing.domain.states import is_final
 
 SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
-"""Who did a step; an approver goes by name."""
+"""The actors of steps; approvers are recorded by name."""
 
 CANCEL_REQUESTED = "order.cancelRequested"
 
@@ -21,7 +21,7 @@ def note(
     scope: str = ORDER_SCOPE,
     fulfillment_id: str | None = None,
 ) -> Order:
-    """Add a step to the timeline. Like every other change of an order it counts `rev` up."""
+    """Add a step to the timeline and, like every change of an order, increment `rev`."""
     step = Step(
         seq=len(order.timeline) + 1,
         at=now,
@@ -35,14 +35,14 @@ def note(
 
 
 def add_signals(order: Order, instances: Sequence[str], now: str) -> Order:
-    """Note that these workflow instances have news to look at; one that has not looked yet has it since before."""
+    """Add pending signals for workflow instances; a signal that is pending already keeps its time."""
     return order.model_copy(
         update={"pending_signals": dict.fromkeys(instances, now) | order.pending_signals, "rev": order.rev + 1}
     )
 
 
 def acknowledge(order: Order, instance: str) -> Order:
-    """Note that a workflow instance has looked."""
+    """Remove the pending signal of a workflow instance, which has read the record."""
     if instance not in order.pending_signals:
         return order
     pending_signals = {name: since for name, since in order.pending_signals.items() if name != instance}
@@ -50,17 +50,17 @@ def acknowledge(order: Order, instance: str) -> Order:
 
 
 def traced(order: Order, trace_id: str | None) -> Order:
-    """Note in which trace the order's workflow runs; one that starts anew may run in another."""
+    """Record the trace of the order's workflow; a restarted workflow may have another one."""
     if trace_id is None or trace_id == order.trace_id:
         return order
     return order.model_copy(update={"trace_id": trace_id, "rev": order.rev + 1})
 
 
 def steps_to_announce(order: Order, scope: str, announced: int) -> list[Step]:
-    """Return the steps of a scope behind the last one that was announced."""
+    """Return the steps of a scope after number `announced`."""
     return [step for step in order.timeline if step.scope == scope and step.seq > announced]
 
 
 def last_step(order: Order) -> list[Step]:
-    """Return the step by which the order has ended, none while it goes on."""
+    """Return the step that ended the order, none while it is open."""
     return [step for step in order.timeline if is_final(order.status) and step.type == f"order.{order.status.value}"]

@@ -1,7 +1,7 @@
-"""Brings messages to the workflow engine: what it does not hear at once is repeated until it does.
+"""The signal dispatcher: sends starts and signals to the workflow engine, and repeats those that fail.
 
-Nothing depends on this memory: what is lost with the process is still a signal in an order's record, and the reconciler
-finds it there.
+The queue lives in memory. What is lost with the process is still a pending signal in the order's record, where the
+reconciler finds it.
 """
 
 import threading
@@ -16,21 +16,21 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
-_THREADS = 32
-_WORKERS = 4
-"""So few bring what nobody waits for, that a burst of new orders is taken in before their workflows take the time."""
-_MOST_KEPT = 20_000
-"""More than an outage of minutes leaves; beyond that the reconciler has the rest."""
-_AT_ONCE = 8
-_MOST_TRIES = 60
+_SENDERS = 32
+_BACKGROUND_WORKERS = 4
+"""Few, so that a burst of new orders is accepted before their workflows take up the processor."""
+_MAX_QUEUED = 20_000
+"""More than an outage of minutes produces; the reconciler sends the rest."""
+_BATCH = 8
+_MAX_TRIES = 60
 
 
 class EngineUnavailableError(TransientError):
-    """The engine did not answer at all, so it would not answer the next call either."""
+    """The engine did not answer at all, so the next call would fail too."""
 
 
 class Kind(Enum):
-    """What the engine is to do with what a message names."""
+    """What a message asks the engine to do with its target."""
 
     START = "start"
     SIGNAL = "signal"
@@ -38,128 +38,133 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Message:
-    """The start of an order's workflow (the target is the order), or the signal of a workflow instance."""
+    """The start of an order's workflow, with the order as target, or a signal to a workflow instance."""
 
     kind: Kind
     target: str
 
 
 @dataclass
-class _Kept:
-    """What a message needs to be tried again: the context (trace, log fields) of its sender, and how often it was."""
+class _Delivery:
+    """The sender's context (trace, log fields) and the number of failed tries of a message."""
 
     context: Context
     tries: int = 0
 
 
 class Dispatcher:
-    """Delivers in parallel, and repeats every `pause` seconds what was not heard. Threads may share it.
+    """Delivers messages in parallel and repeats failed ones every `pause` seconds. Threads may share it.
 
-    A sender waits at most `patience` seconds for the acknowledgement. `deliver` raises EngineUnavailableError when
-    nobody answers, and TransientError when it did not work for this message.
+    A sender waits at most `timeout` seconds for the acknowledgement. `deliver` raises EngineUnavailableError when the
+    engine does not answer, and TransientError when this message failed.
     """
 
-    def __init__(self, deliver: Callable[[Message], None], patience: float = 1.0, pause: float = 0.5) -> None:
-        self._deliver, self._patience, self._pause = deliver, patience, pause
-        self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="engine")
-        self._postmen = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="post")
+    def __init__(self, deliver: Callable[[Message], None], timeout: float = 1.0, pause: float = 0.5) -> None:
+        self._deliver, self._timeout, self._pause = deliver, timeout, pause
+        self._senders = ThreadPoolExecutor(max_workers=_SENDERS, thread_name_prefix="dispatcher-send")
+        self._workers = ThreadPoolExecutor(max_workers=_BACKGROUND_WORKERS, thread_name_prefix="dispatcher-worker")
         self._guard = threading.Lock()
-        self._kept: dict[Message, _Kept] = {}
+        self._queue: dict[Message, _Delivery] = {}
         self._repeating = False
         self._stopping = threading.Event()
-        self._silent = False
+        self._unavailable = False
         self._posted: set[Future[bool]] = set()
 
     def post(self, messages: Sequence[Message]) -> None:
-        """Deliver the messages without waiting for it; those that are not heard are repeated."""
+        """Deliver the messages in the background, and repeat those that fail."""
         for message in dict.fromkeys(messages):
-            call = self._postmen.submit(self._try_unless_silent, message, _Kept(copy_context()))
+            call = self._workers.submit(self._try_if_available, message, _Delivery(copy_context()))
             self._posted.add(call)
             call.add_done_callback(self._posted.discard)
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Deliver the messages; raise TransientError for those that are not heard yet and will be repeated.
+        """Deliver the messages; raise TransientError for those that are not acknowledged yet and will be repeated.
 
-        Takes `patience` seconds at most, and no time while the engine is known to be silent.
+        Takes `timeout` seconds at most, and no time while the engine is known to be unavailable.
         """
-        if self._silent:
+        if self._unavailable:
             for message in messages:
-                self._keep(message, _Kept(copy_context()))
-            raise EngineUnavailableError("the engine is silent")
+                self._enqueue(message, _Delivery(copy_context()))
+            raise EngineUnavailableError("the engine is unavailable")
         calls: dict[Message, Future[bool]] = {
-            message: self._pool.submit(self._try, message, _Kept(copy_context())) for message in dict.fromkeys(messages)
+            message: self._senders.submit(self._try, message, _Delivery(copy_context()))
+            for message in dict.fromkeys(messages)
         }
-        late = wait(calls.values(), timeout=self._patience).not_done
+        late = wait(calls.values(), timeout=self._timeout).not_done
         if late:
-            # Each goes on until its own deadline, and its end tells whether the engine is there.
-            self._silent = True
+            # Each call goes on until its own deadline, and its outcome shows whether the engine is available.
+            self._unavailable = True
         undelivered = [message.target for message, call in calls.items() if call in late or not call.result()]
         if undelivered:
-            raise TransientError(f"not heard yet: {', '.join(undelivered)}")
+            raise TransientError(f"not acknowledged yet: {', '.join(undelivered)}")
 
     @property
-    def silent(self) -> bool:
-        """Whether the engine did not answer the last time that somebody asked."""
-        return self._silent
+    def unavailable(self) -> bool:
+        """Whether the engine did not answer the last call."""
+        return self._unavailable
 
     @property
     def undelivered(self) -> int:
-        """How many messages wait to be repeated."""
-        return len(self._kept)
+        """The number of messages in the queue."""
+        return len(self._queue)
 
     def stop(self) -> None:
-        """Repeat nothing any more; what is on its way has as long as a sender would wait."""
+        """Stop repeating. Posted messages have as long as a sender would wait."""
         self._stopping.set()
-        wait(list(self._posted), timeout=self._patience)
+        wait(list(self._posted), timeout=self._timeout)
 
-    def _try_unless_silent(self, message: Message, kept: _Kept) -> bool:
-        """Try, or where that would only take a thread for as long as the engine is waited for, keep the message."""
-        if self._silent:
-            self._keep(message, kept)
+    def _try_if_available(self, message: Message, delivery: _Delivery) -> bool:
+        """Deliver a message, or put it into the queue at once where a try would only block a thread."""
+        if self._unavailable:
+            self._enqueue(message, delivery)
             return False
-        return self._try(message, kept)
+        return self._try(message, delivery)
 
-    def _try(self, message: Message, kept: _Kept) -> bool:
-        """Deliver a message, or keep it for later; tell whether it was heard."""
+    def _try(self, message: Message, delivery: _Delivery) -> bool:
+        """Deliver a message, or put it into the queue; return whether the engine acknowledged it."""
         try:
-            kept.context.run(self._deliver, message)
+            delivery.context.run(self._deliver, message)
         except EngineUnavailableError:
-            self._silent = True
-            self._keep(message, kept)
+            self._unavailable = True
+            self._enqueue(message, delivery)
             return False
         except TransientError as error:
-            kept.tries += 1
-            if kept.tries < _MOST_TRIES:
-                self._keep(message, kept)
+            delivery.tries += 1
+            if delivery.tries < _MAX_TRIES:
+                self._enqueue(message, delivery)
             else:
-                kept.context.run(log.warning, "left to the reconciler", extra={"cause": str(error)})
+                delivery.context.run(
+                    log.warning,
+                    "could not signal the workflow; the reconciler will try again",
+                    extra={"cause": str(error)},
+                )
             return False
         except Exception:
-            log.exception("a message to the engine could not be sent", extra={"target": message.target})
+            log.exception("could not send a message to the engine", extra={"target": message.target})
             return False
-        self._silent = False
+        self._unavailable = False
         return True
 
-    def _keep(self, message: Message, kept: _Kept) -> None:
+    def _enqueue(self, message: Message, delivery: _Delivery) -> None:
         with self._guard:
-            if len(self._kept) < _MOST_KEPT:
-                self._kept.setdefault(message, kept)
+            if len(self._queue) < _MAX_QUEUED:
+                self._queue.setdefault(message, delivery)
             if self._repeating or self._stopping.is_set():
                 return
             self._repeating = True
-        threading.Thread(target=self._repeat, name="messenger", daemon=True).start()
+        threading.Thread(target=self._repeat, name="dispatcher", daemon=True).start()
 
     def _repeat(self) -> None:
-        """Go on until nothing is kept: one message at a time while the engine is silent, then several at once."""
-        heard = False
-        while not (self._stopping.is_set() if heard else self._stopping.wait(self._pause)):
+        """Deliver until the queue is empty: one message at a time while the engine is unavailable, then batches."""
+        delivered = False
+        while not (self._stopping.is_set() if delivered else self._stopping.wait(self._pause)):
             with self._guard:
-                batch = dict(list(self._kept.items())[: 1 if self._silent else _AT_ONCE])
+                batch = dict(list(self._queue.items())[: 1 if self._unavailable else _BATCH])
                 self._repeating = bool(batch)
                 if not batch:
                     return
                 for message in batch:
-                    del self._kept[message]
-            # What fails again is kept again, behind the others: no single message is in the way of the rest.
-            # All of them are waited for: whoever stops at the first that failed takes those back that have not begun.
-            heard = all(list(self._pool.map(self._try, batch.keys(), batch.values())))
+                    del self._queue[message]
+            # A message that fails again goes to the end of the queue, so it does not delay the others.
+            # The list waits for the whole batch: all() alone would cancel the calls behind the first that failed.
+            delivered = all(list(self._senders.map(self._try, batch.keys(), batch.values())))

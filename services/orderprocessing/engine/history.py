@@ -1,7 +1,7 @@
-"""What the engine's histories say in plain words: each event of a workflow instance, with what was given and returned.
+"""Converts the engine's histories to JSON: each event of a workflow instance with its input and result.
 
-An event comes as the protobuf message that the engine sent. Its parts are found by their names in the message's own
-description, so that an event of a newer engine is shown as far as it has them.
+An event is the protobuf message that the engine sends. Its fields are looked up by name in the message's descriptor, so
+that an event of a newer engine is shown with the fields that it shares.
 """
 
 import json
@@ -12,20 +12,20 @@ from typing import Any
 from services.common.clock import rfc3339
 from services.orderprocessing.domain.order import JsonObject
 
-_MOST_EVENTS = 1000
-"""The newest; a step that fails for days makes a history long."""
-_MOST_TEXT = 4000
-_NEVER = 9999
-"""The year of the timer that the SDK makes where a workflow waits without an end."""
+_MAX_EVENTS = 1000
+"""The newest are shown; a step that fails for days makes a history long."""
+_MAX_TEXT = 4000
+_NEVER_YEAR = 9999
+"""The year of the timer that the SDK creates where a workflow waits without a timeout."""
 
 _STATUS_AFTER = {"executionSuspended": "SUSPENDED", "executionResumed": "RUNNING", "executionStalled": "STALLED"}
 
 
 def instance_view(instance: str, events: Sequence[Any]) -> JsonObject:
-    """Return what a workflow instance is and what happened in it; `omitted` counts the oldest, which are left out."""
+    """Return a workflow instance with its events; `omitted` counts the oldest ones, which are left out."""
     names = {event.eventId: _name(event) for event in events if event.eventId >= 0}
     began = next((event for event in events if _type(event) == "executionStarted"), None)
-    shown = events[-_MOST_EVENTS:]
+    shown = events[-_MAX_EVENTS:]
     return {
         "instanceId": instance,
         "workflow": _name(began) if began is not None else None,
@@ -36,9 +36,9 @@ def instance_view(instance: str, events: Sequence[Any]) -> JsonObject:
 
 
 def decoded(payload: str) -> Any:
-    """Return what a workflow or an activity was given or returned; the one place where payloads are read."""
-    if len(payload) > _MOST_TEXT:
-        return _cut(payload)
+    """Return the input or result of a workflow or an activity; payloads are decoded only here."""
+    if len(payload) > _MAX_TEXT:
+        return _truncate(payload)
     try:
         return json.loads(payload)
     except ValueError:
@@ -52,7 +52,7 @@ def _event(event: Any, names: dict[int, str | None]) -> JsonObject:
         "id": event.eventId if event.eventId >= 0 else None,
         "at": rfc3339(event.timestamp.ToDatetime(tzinfo=UTC)),
         "type": _type(event),
-        # A result has no name of its own, but somebody who reads it wants to know whose it is.
+        # A result has no name of its own, so it gets the name of its task.
         "name": _name(event) or names.get(scheduled if scheduled is not None else -1),
         "scheduledId": scheduled,
         "fireAt": _fire_at(payload),
@@ -92,22 +92,22 @@ def _fire_at(payload: Any) -> str | None:
     if not _has(payload, "fireAt"):
         return None
     due = payload.fireAt.ToDatetime(tzinfo=UTC)
-    return rfc3339(due) if due.year < _NEVER else None
+    return rfc3339(due) if due.year < _NEVER_YEAR else None
 
 
 def _failure(payload: Any) -> JsonObject | None:
-    """Return why something failed, without the stack trace: that is for the log."""
+    """Return the cause of a failure, without the stack trace, which is only logged."""
     if not _has(payload, "failureDetails"):
         return None
     details = payload.failureDetails
-    return {"type": details.errorType, "message": _cut(details.errorMessage)}
+    return {"type": details.errorType, "message": _truncate(details.errorMessage)}
 
 
 def _has(payload: Any, field: str) -> bool:
     return payload is not None and field in payload.DESCRIPTOR.fields_by_name and payload.HasField(field)
 
 
-def _cut(text: str) -> str:
-    if len(text) <= _MOST_TEXT:
+def _truncate(text: str) -> str:
+    if len(text) <= _MAX_TEXT:
         return text
-    return f"{text[:_MOST_TEXT]} … (cut, {len(text)} characters in all)"
+    return f"{text[:_MAX_TEXT]} … (truncated, {len(text)} characters in total)"

@@ -1,4 +1,4 @@
-"""The activities that run in this process, so that it can end between them and not in the middle of one."""
+"""Counts in-flight activities, so that the process stops between activities and not in the middle of one."""
 
 import threading
 from collections.abc import Callable
@@ -6,44 +6,43 @@ from typing import TypeVar
 
 R = TypeVar("R")
 
-_DELIVERY = 0.1
+_RESULT_DELIVERY = 0.1
+"""Seconds in which a result reaches the sidecar after its activity has ended."""
 
 
 class InFlightActivities:
-    """Counts the activities that run, until it is told to let no more begin."""
+    """Counts in-flight and completed activities, and holds new ones back once it is stopped. Threads may share it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._running = self._done = 0
+        self._in_flight = self._completed = 0
         self._stopped = False
 
     def run(self, activity: Callable[[], R]) -> R:
-        """Run an activity; once stopped, hold it for as long as the process lives.
+        """Run an activity; once stopped, block until the process ends.
 
-        No answer is ever sent for an activity that is held, so the engine gives it to the next worker: as if it had
-        never come here, where an error would count as a try.
+        A blocked activity never answers, so the engine gives it to the next worker. An error would count as a try.
         """
         with self._changed:
             while self._stopped:
                 self._changed.wait()
-            self._running += 1
+            self._in_flight += 1
         try:
             return activity()
         finally:
             with self._changed:
-                self._running -= 1
-                self._done += 1
+                self._in_flight -= 1
+                self._completed += 1
                 self._changed.notify_all()
 
-    def done(self) -> int:
-        """Return how many activities have ended so far."""
-        return self._done
+    def completed(self) -> int:
+        """Return how many activities have ended so far, also by an error."""
+        return self._completed
 
     def stop(self, seconds: float) -> bool:
-        """Let no activity begin any more and wait for those that run; tell whether all ended within `seconds`."""
+        """Start no more activities and wait for those in flight; return whether all ended within `seconds`."""
         with self._changed:
             self._stopped = True
-            idle = self._changed.wait_for(lambda: self._running == 0, seconds)
-            # A result is on its way to the sidecar a moment after its activity has ended.
-            self._changed.wait(_DELIVERY)
+            idle = self._changed.wait_for(lambda: self._in_flight == 0, seconds)
+            self._changed.wait(_RESULT_DELIVERY)
         return idle

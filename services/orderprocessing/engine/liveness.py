@@ -1,7 +1,7 @@
-"""Shows whether workflows really go on in this process.
+"""The liveness probe: detects whether this process's worker really runs workflows and activities.
 
-A sidecar may be healthy and the worker connected while nothing moves: the scheduler is away, a stream is dead. So each
-activity that runs here is a sign of life, and while there are none, a tiny workflow is started now and then.
+The sidecar may be healthy and the worker connected while nothing runs, because the scheduler is down or a stream is
+broken. Every activity that runs here proves the worker alive; while there is none, the probe starts a tiny workflow.
 """
 
 import functools
@@ -20,19 +20,19 @@ from services.common.logs import get_logger
 
 log = get_logger(__name__)
 
-LIVENESS_WORKFLOW = "pulse_workflow"
-_LOST_AFTER = 30.0
+LIVENESS_WORKFLOW = "liveness_workflow"
+_DEAD_AFTER = 30.0
 _INTERVAL = 10.0
-_HURRY = 1.0
-_ANSWER_WITHIN = 2.0
-_IDS = 16
-_TRIES = 8
+_RETRY_INTERVAL = 1.0
+_PROBE_TIMEOUT = 2.0
+_INSTANCE_IDS = 16
+_MAX_TRIES = 8
 
 
 class LivenessProbe:
-    """Signs of life of this process's worker. Times in seconds; threads may share it.
+    """Records when this process's worker last ran something. Times are in seconds; threads may share it.
 
-    `start` starts the pulse workflow under an instance id, and raises TransientError.
+    `start` starts the liveness workflow under an instance id, and raises TransientError.
     """
 
     def __init__(
@@ -40,93 +40,93 @@ class LivenessProbe:
         start: Callable[[str], None],
         replica: str,
         interval: float = _INTERVAL,
-        answer_within: float = _ANSWER_WITHIN,
+        timeout: float = _PROBE_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._start, self._replica, self._clock = start, replica, clock
-        self._interval, self._answer_within = interval, answer_within
+        self._interval, self._timeout = interval, timeout
         self._changed = threading.Condition()
-        self._last: float | None = None
-        self._began = self._taken = clock()
+        self._last_activity: float | None = None
+        self._created_at = self._accepted_at = clock()
         self._number = 0
 
-    def sign(self) -> None:
-        """Note that something ran here just now."""
+    def record_activity(self) -> None:
+        """Record that something ran here just now."""
         with self._changed:
-            self._last = self._clock()
+            self._last_activity = self._clock()
             self._changed.notify_all()
 
-    def silence(self) -> float:
-        """Return for how long nothing ran here."""
-        return self._clock() - (self._began if self._last is None else self._last)
+    def idle_seconds(self) -> float:
+        """Return for how long nothing has run here."""
+        return self._clock() - (self._created_at if self._last_activity is None else self._last_activity)
 
-    def unanswered(self) -> float:
-        """Return for how long nothing ran here and the engine did not even take the pulse workflow."""
-        return min(self.silence(), self._clock() - self._taken)
+    def unresponsive_seconds(self) -> float:
+        """Return for how long nothing has run here and the engine has not accepted the liveness workflow either."""
+        return min(self.idle_seconds(), self._clock() - self._accepted_at)
 
     def alive(self) -> bool:
-        """Tell whether something ran here lately; not before the first time."""
-        return self._last is not None and self.silence() < _LOST_AFTER
+        """Return whether something ran here in the last 30 seconds; False before the first time."""
+        return self._last_activity is not None and self.idle_seconds() < _DEAD_AFTER
 
-    def noted(self, activity: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the activity, whose end is a sign of life, also when it fails."""
+    def recording(self, activity: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap an activity so that its end, also by an error, is recorded."""
 
         @functools.wraps(activity)
         def run(*args: Any) -> Any:
             try:
                 return activity(*args)
             finally:
-                self.sign()
+                self.record_activity()
 
         return run
 
     def workflow(self) -> Callable[[DaprWorkflowContext, Any], None]:
-        """Return the workflow that does nothing but show that it ran here."""
+        """Return the liveness workflow, which only records that it ran here."""
 
-        def pulse(_ctx: DaprWorkflowContext, _payload: Any) -> None:
-            self.sign()
+        def liveness(_ctx: DaprWorkflowContext, _payload: Any) -> None:
+            self.record_activity()
 
-        pulse.__name__ = LIVENESS_WORKFLOW
-        return pulse
+        liveness.__name__ = LIVENESS_WORKFLOW
+        return liveness
 
-    def beat(self) -> bool:
-        """Give a sign of life, unless there is a fresh one; tell whether there is one now.
+    def probe(self) -> bool:
+        """Start the liveness workflow unless something ran here lately; return whether the worker is alive now.
 
-        Of several replicas the engine chooses one by the instance's id; so this looks for an id that leads here, and
-        stays with it. The ids are few and used again and again, so that nothing piles up.
+        The engine chooses a replica by the instance's id. The probe tries ids until one runs on this replica, and then
+        uses that one again. It has few ids, so that finished instances do not accumulate.
         """
-        if self._last is not None and self.silence() < self._interval:
+        if self._last_activity is not None and self.idle_seconds() < self._interval:
             return True
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             since = self._clock()
             try:
-                self._start(f"pulse-{self._replica}-{self._number}")
+                self._start(f"liveness-{self._replica}-{self._number}")
             except TransientError as error:
-                log.debug("no pulse", extra={"cause": str(error)})
+                log.debug("could not start the liveness workflow", extra={"cause": str(error)})
                 return False
-            self._taken = self._clock()
+            self._accepted_at = self._clock()
             with self._changed:
-                if self._changed.wait_for(lambda: (self._last or 0.0) >= since, self._answer_within):  # noqa: B023
+                if self._changed.wait_for(lambda: (self._last_activity or 0.0) >= since, self._timeout):  # noqa: B023
                     return True
-            self._number = (self._number + 1) % _IDS
+            self._number = (self._number + 1) % _INSTANCE_IDS
         return False
 
     def run(self, stopping: threading.Event) -> None:
-        """Beat until told to stop, as soon as it has been quiet for long enough; in a hurry while nothing answers."""
+        """Probe until `stopping` is set: when nothing has run for an interval, and every second without a success."""
         pause = 0.0
         while not stopping.wait(pause):
-            pause = min(_HURRY, self._interval)
+            pause = min(_RETRY_INTERVAL, self._interval)
             try:
-                if self.beat():
-                    pause = max(pause, self._interval - self.silence())
+                if self.probe():
+                    pause = max(pause, self._interval - self.idle_seconds())
             except Exception:
-                log.exception("the pulse could not be felt")
+                log.exception("the liveness probe failed")
 
 
 def replica_name(port: int | str) -> str:
-    """Return a name for this process that no replica beside it has and that a restart does not change.
+    """Return a name for this process that is unique among the replicas and survives a restart.
 
-    Only characters that an instance id may have; `port` is the sidecar's.
+    It has only characters that are allowed in an instance id; `port` is the sidecar's.
     """
     host = re.sub(r"[^A-Za-z0-9-]", "-", os.environ.get("HOSTNAME") or socket.gethostname())
     return f"{host[-40:]}-{port}"

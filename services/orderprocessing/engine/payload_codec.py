@@ -1,11 +1,11 @@
-"""The payload codec: what goes to the workflow engine is sealed, what comes from it is opened, in this one place.
+"""The payload codec: encrypts what goes to the workflow engine and decrypts what comes from it.
 
-It sits on the gRPC channel of the worker and of the client, below the SDK: workflows, activities and whoever starts
-them know nothing of it. Sealed are inputs, results, events' data, custom status, reasons, and what failures say.
+It is a gRPC interceptor of the worker and of the client, below the SDK, so workflows, activities and their callers are
+unaware of it. It encrypts inputs, results, event data, custom status, reasons, and the messages of failures.
 
-A payload that cannot be opened reaches nobody as a value: a text takes its place that is no JSON, so that the SDK fails
-what would have used it, and that failure is given a name here, with the instance and the cause. The engine gets it as
-the outcome of the instance or activity, and the order's record starts the workflow anew.
+A payload that cannot be decrypted never reaches its consumer as a value. It is replaced by a text that is not JSON, so
+that the SDK fails the work item, and the codec names that failure with the instance and the cause. The engine gets it
+as the outcome of the instance or activity, and the reconciler restarts the workflow from the order's record.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,9 +30,9 @@ _TEXTS = {"errorMessage"}
 
 
 class _Field(Enum):
-    """What a field of a message is to the codec."""
+    """How the codec treats a field of a message."""
 
-    NOTHING = auto()
+    IGNORED = auto()
     WRAPPED = auto()
     TEXT = auto()
     PART = auto()
@@ -40,25 +40,25 @@ class _Field(Enum):
 
 
 class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Seals requests to the engine and opens its answers and work items. Threads may share it."""
+    """Encrypts requests to the engine and decrypts its answers and work items. Threads may share it."""
 
     def __init__(self, encryptor: Encryptor) -> None:
         self._encryptor = encryptor
         self._unreadable = LruCache[str](1000)
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """Seal the request and open the answer. Raises TransientError where there is no key to seal with."""
+        """Encrypt the request and decrypt the answer. Raises TransientError when no key is available."""
         call = continuation(details, self.sealed(request))
         if call.exception() is None:
             self.opened(call.result(), getattr(request, "instanceId", None))
         return call
 
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """Open each message of the stream as it comes."""
+        """Decrypt each message of the stream as it arrives."""
         return _Stream(continuation(details, self.sealed(request)), self.opened)
 
     def sealed(self, message: Any) -> Any:
-        """Return a copy of a message with its payloads sealed; what was unreadable on its way in is said in it."""
+        """Return an encrypted copy of a message, in which failures due to unreadable payloads are named."""
         copy = type(message)()
         copy.CopyFrom(message)
         self._name_failures(copy)
@@ -66,7 +66,7 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
         return copy
 
     def opened(self, message: Any, instance: str | None = None) -> None:
-        """Open the payloads of a message, in place; `instance` is the one that it is about if it does not say so."""
+        """Decrypt the payloads of a message in place; `instance` is its instance if it names none."""
         work = _work(message) or instance or "an instance"
 
         def open_(text: str) -> str:
@@ -75,14 +75,14 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
             except UnreadableError as error:
                 cause = f"{work}: {error}"
                 if self._unreadable.get(work) != cause:
-                    log.error("a payload of a workflow cannot be read", extra={"cause": cause})
+                    log.error("could not read the payload of a workflow", extra={"cause": cause})
                     self._unreadable.put(work, cause)
                 return UNREADABLE + cause
 
         _change(message, open_)
 
     def _name_failures(self, message: Any) -> None:
-        """Give failures that an unreadable payload has caused their cause: to the SDK it was no JSON."""
+        """Name the cause of failures due to unreadable payloads, which the SDK reports as invalid JSON."""
         for failure, work in _failures(message):
             cause = self._unreadable.get(work)
             if failure.errorType == _NOT_JSON and cause is not None:
@@ -91,7 +91,7 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
 
 
 class _Stream:
-    """A stream of messages that are opened one by one; in everything else the stream below."""
+    """Decrypts the messages of a stream one by one; delegates everything else to the stream."""
 
     def __init__(self, stream: Any, opened: Callable[[Any], None]) -> None:
         self._stream, self._opened = stream, opened
@@ -109,7 +109,7 @@ class _Stream:
 
 
 def _work(message: Any) -> str | None:
-    """Return what names a work item: its instance, with the number of the activity if it is one; None for the rest."""
+    """Return the name of a work item: its instance and, of an activity, its number; None for other messages."""
     if message.DESCRIPTOR.name != "WorkItem":
         return None
     if message.HasField("workflowRequest"):
@@ -124,7 +124,7 @@ def _activity(instance: str, number: int) -> str:
 
 
 def _failures(message: Any) -> Iterator[tuple[Any, str]]:
-    """Give the failures that a message tells the engine of, each with the piece of work that failed."""
+    """Yield the failures that a message reports to the engine, each with the name of its work item."""
     kind = message.DESCRIPTOR.name
     if kind == "ActivityResponse" and message.HasField("failureDetails"):
         yield message.failureDetails, _activity(message.instanceId, message.taskId)
@@ -135,7 +135,7 @@ def _failures(message: Any) -> Iterator[tuple[Any, str]]:
 
 
 def _change(message: Any, change: Callable[[str], str]) -> None:
-    """Change every payload of a message, however deep, in place; empty ones stay empty."""
+    """Apply `change` to every payload of a message at any depth, in place; empty payloads stay empty."""
     for field, value in message.ListFields():
         match _kind(field):
             case _Field.WRAPPED:
@@ -154,22 +154,22 @@ def _change(message: Any, change: Callable[[str], str]) -> None:
 def _kind(field: Any) -> _Field:
     if field.message_type is None:
         is_text = field.name in _TEXTS and field.type == field.TYPE_STRING and not field.is_repeated
-        return _Field.TEXT if is_text else _Field.NOTHING
+        return _Field.TEXT if is_text else _Field.IGNORED
     if field.message_type.full_name == _WRAPPED_TEXT:
-        return _Field.WRAPPED if field.name in _PAYLOADS else _Field.NOTHING
-    if not _leads_to_payloads(field.message_type, frozenset()):
-        return _Field.NOTHING
+        return _Field.WRAPPED if field.name in _PAYLOADS else _Field.IGNORED
+    if not _has_payloads(field.message_type, frozenset()):
+        return _Field.IGNORED
     return _Field.PARTS if field.is_repeated else _Field.PART
 
 
-def _leads_to_payloads(kind: Any, above: frozenset[str]) -> bool:
-    """Tell whether messages of a kind hold payloads, or parts that do."""
+def _has_payloads(kind: Any, above: frozenset[str]) -> bool:
+    """Return whether messages of a type hold payloads, directly or in nested messages."""
     if kind.full_name in above or kind.full_name.startswith("google.protobuf."):
         return False
     above |= {kind.full_name}
     return any(
         _kind(field) in {_Field.WRAPPED, _Field.TEXT}
         if field.message_type is None or field.message_type.full_name == _WRAPPED_TEXT
-        else _leads_to_payloads(field.message_type, above)
+        else _has_payloads(field.message_type, above)
         for field in kind.fields
     )

@@ -1,4 +1,4 @@
-"""The trace goes along with every call of the workflow SDK's gRPC client."""
+"""Propagates the trace context with every call of the workflow SDK's gRPC client."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,13 +9,13 @@ from services.common import tracing
 
 
 class TracedCalls(grpc.UnaryUnaryClientInterceptor):
-    """Sends the current trace along.
+    """Adds the current trace context to each call.
 
-    OpenTelemetry's instrumentation does the same for all clients of a process, for half of what the call itself costs.
+    OpenTelemetry's instrumentation does the same for all clients of a process, at half the cost of the call itself.
     """
 
     def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        """Call with the trace's headers added."""
+        """Add the trace headers to the call's metadata."""
         metadata = (*(details.metadata or ()), *tracing.outgoing_headers().items())
         return continuation(_CallDetails(details.method, details.timeout, metadata, details.credentials), request)
 

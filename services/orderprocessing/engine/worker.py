@@ -1,4 +1,4 @@
-"""The worker of this process: runs workflows and activities, and is kept connected to the sidecar."""
+"""The workflow worker of this process: runs workflows and activities, and reconnects when the connection is lost."""
 
 import functools
 import math
@@ -15,53 +15,53 @@ from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
 from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, replica_name
 from services.orderprocessing.engine.payload_codec import Codec
-from services.orderprocessing.engine.workflow_client import Client, Host, connected_workers, sdk_logging
+from services.orderprocessing.engine.workflow_client import Client, WorkflowSidecar, connected_workers, sdk_logging
 
 log = get_logger(__name__)
 
-_CHECK = 1.0
-_AT_ONCE = 0.01
-_PATIENCE = 2.0
-_MOST_PATIENCE = 30.0
-_DEAF_FOR = 8.0
-_MOST_DEAF = 600.0
+_CHECK_INTERVAL = 1.0
+_NO_WAIT = 0.01
+_RECONNECT_AFTER = 2.0
+_MAX_RECONNECT_AFTER = 30.0
+_UNRESPONSIVE_AFTER = 8.0
+_MAX_UNRESPONSIVE_AFTER = 600.0
 
 
 class Worker:
-    """The worker of this process, which runs workflows and activities while the sidecar is up.
+    """The workflow worker of this process, connected while the sidecar is up.
 
-    Only a `supervised` sidecar, which is started again when it ends, is ever asked to end.
+    Only a `supervised` sidecar, which its supervisor restarts, is ever shut down.
     """
 
     def __init__(
         self,
-        sidecar: Host,
+        sidecar: WorkflowSidecar,
         make: Callable[[], WorkflowRuntime],
-        pulse: LivenessProbe,
+        liveness: LivenessProbe,
         supervised: bool = False,
-        check: float = _CHECK,
+        check_interval: float = _CHECK_INTERVAL,
     ) -> None:
-        self._sidecar, self._make, self._pulse, self._check = sidecar, make, pulse, check
+        self._sidecar, self._make, self._liveness, self._check_interval = sidecar, make, liveness, check_interval
         self._supervised = supervised
         self._runtime: WorkflowRuntime | None = None
         self._stopping = threading.Event()
         self._connected = False
-        self._waits_for = ""
-        self._patience = _PATIENCE
-        self._seen_at = self._renewed_at = self._connected_at = self._unscheduled_at = -math.inf
-        self._deaf_for = _DEAF_FOR
+        self._last_error = ""
+        self._reconnect_after = _RECONNECT_AFTER
+        self._last_connected_at = self._renewed_at = self._connected_at = self._unscheduled_at = -math.inf
+        self._unresponsive_after = _UNRESPONSIVE_AFTER
 
     def start(self) -> None:
         """Connect in the background, and again whenever the connection is lost."""
         threading.Thread(target=self._keep_connected, name="worker", daemon=True).start()
-        threading.Thread(target=self._pulse.run, args=(self._stopping,), name="pulse", daemon=True).start()
+        threading.Thread(target=self._liveness.run, args=(self._stopping,), name="liveness", daemon=True).start()
 
     def alive(self) -> bool:
-        """Tell whether workflows really go on here."""
-        return self._pulse.alive()
+        """Return whether workflows and activities really run here."""
+        return self._liveness.alive()
 
     def stop(self, seconds: float) -> None:
-        """Disconnect when the results on their way are delivered, within `seconds`; what runs then runs again later."""
+        """Disconnect, delivering results for at most `seconds`. Activities still in flight are run again later."""
         self._stopping.set()
         if self._runtime is not None:
             _close(self._runtime).join(seconds)
@@ -70,92 +70,92 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 if self._connected or self._sidecar.healthy():
-                    self._look_after()
+                    self._check_connection()
             except TransientError as error:
-                log.log(DEBUG if str(error) == self._waits_for else INFO, "the workflow worker waits: %s", error)
-                self._waits_for = str(error)
+                log.log(DEBUG if str(error) == self._last_error else INFO, "the workflow worker is waiting: %s", error)
+                self._last_error = str(error)
             except Exception:
-                log.exception("the workflow worker could not be renewed")
-            self._stopping.wait(self._check)
+                log.exception("could not renew the workflow worker")
+            self._stopping.wait(self._check_interval)
 
-    def _look_after(self) -> None:
-        """Renew a worker that stays cut off while the sidecar is up: the SDK waits up to 16 s before it tries again."""
+    def _check_connection(self) -> None:
+        """Renew a worker that stays disconnected while the sidecar is up; the SDK waits up to 16 s between tries."""
         now, was_connected = time.monotonic(), self._connected
-        self._connected = self._runtime is not None and self._runtime.wait_for_worker_ready(_AT_ONCE)
+        self._connected = self._runtime is not None and self._runtime.wait_for_worker_ready(_NO_WAIT)
         if self._connected:
             if not was_connected:
                 self._connected_at = now
-            self._seen_at, self._patience = now, _PATIENCE
-            self._wake_sidecar()
-        elif not was_connected and now - max(self._seen_at, self._renewed_at) > self._patience:
+            self._last_connected_at, self._reconnect_after = now, _RECONNECT_AFTER
+            self._check_sidecar()
+        elif not was_connected and now - max(self._last_connected_at, self._renewed_at) > self._reconnect_after:
             self._renew()
 
-    def _wake_sidecar(self) -> None:
-        """Have a sidecar restarted that has our connection and does nothing with it; unsupervised, connect to it anew.
+    def _check_sidecar(self) -> None:
+        """Restart a sidecar that the worker is connected to and that runs nothing; unsupervised, only reconnect.
 
-        Dapr 1.18 may lock itself up so when processes die while a workflow waits to be handed to its worker: then it
-        knows of no worker, or knows it, and takes no workflow.
+        Dapr 1.18 may deadlock when processes die while it hands a workflow to a worker. Then it reports no worker, or
+        reports it and accepts no workflow.
         """
-        if self._pulse.alive():
-            self._deaf_for = _DEAF_FOR
+        if self._liveness.alive():
+            self._unresponsive_after = _UNRESPONSIVE_AFTER
         connected_for = time.monotonic() - self._connected_at
-        if min(self._pulse.silence(), connected_for) > self._deaf_for and (
-            connected_workers(self._sidecar) == 0 or self._takes_nothing(connected_for)
+        if min(self._liveness.idle_seconds(), connected_for) > self._unresponsive_after and (
+            connected_workers(self._sidecar) == 0 or self._accepts_no_workflow(connected_for)
         ):
-            self._deaf_for = min(2 * self._deaf_for, _MOST_DEAF)
+            self._unresponsive_after = min(2 * self._unresponsive_after, _MAX_UNRESPONSIVE_AFTER)
             if self._supervised:
-                log.warning("the sidecar does not take the worker in, and is asked to end")
+                log.warning("the sidecar gives the worker no work; restarting the sidecar")
                 self._sidecar.shut_down()
             else:
-                log.warning("the sidecar does not take the worker in, which connects again; if it stays so, restart it")
+                log.warning("the sidecar gives the worker no work; reconnecting; if this repeats, restart the sidecar")
                 self._renew()
 
-    def _takes_nothing(self, connected_for: float) -> bool:
-        takes_nothing_for = min(self._pulse.unanswered(), connected_for)
-        # A pulse is overdue by then; before, the sidecar need not be asked, which logs an error for each answer.
-        if takes_nothing_for < 1.5 * self._deaf_for:
+    def _accepts_no_workflow(self, connected_for: float) -> bool:
+        unresponsive_for = min(self._liveness.unresponsive_seconds(), connected_for)
+        # By then a liveness probe is overdue. Asked earlier, the sidecar would only log an error for each answer.
+        if unresponsive_for < 1.5 * self._unresponsive_after:
             return False
-        # Without the scheduler nothing runs either, and a new sidecar would not change that.
+        # Without the scheduler nothing runs either, and restarting the sidecar would not change that.
         if not self._sidecar.scheduler_available():
             self._unscheduled_at = time.monotonic()
         scheduled_for = time.monotonic() - self._unscheduled_at
-        return min(takes_nothing_for, scheduled_for) > 2 * self._deaf_for
+        return min(unresponsive_for, scheduled_for) > 2 * self._unresponsive_after
 
     def _renew(self) -> None:
         if self._runtime is not None:
-            log.warning("the workflow worker is renewed")
+            log.warning("renewing the workflow worker")
             _close(self._runtime)
-            # Longer each time, so that a machine that is only slow is not made slower.
-            self._patience = min(2 * self._patience, _MOST_PATIENCE)
+            # Longer each time, so that a slow machine is not slowed down further.
+            self._reconnect_after = min(2 * self._reconnect_after, _MAX_RECONNECT_AFTER)
         self._renewed_at = time.monotonic()
         self._runtime = self._make()
         threading.Thread(target=_connect, args=(self._runtime,), name="worker-start", daemon=True).start()
 
 
 def run_worker(
-    sidecar: Host,
+    sidecar: WorkflowSidecar,
     workflows: Sequence[Callable[..., Any]],
     activities: Sequence[Callable[..., Any]],
     codec: Codec,
     prove: Callable[[], None],
     supervised: bool,
 ) -> Worker:
-    """Start, in the background, the worker that runs these workflows and activities while the sidecar is up.
+    """Start the worker of these workflows and activities in the background.
 
-    It goes through the codec, and connects once `prove` raises no TransientError. `supervised` says that the sidecar
-    is started again when it ends.
+    Its payloads pass through the codec. It connects once `prove` raises no TransientError. A `supervised` sidecar is
+    restarted by its supervisor when it ends.
     """
     client = Client(sidecar, codec)
-    pulse = LivenessProbe(
+    liveness = LivenessProbe(
         lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT)
     )
-    make = worker_maker(workflows, activities, pulse, [codec])
+    make = worker_maker(workflows, activities, liveness, [codec])
 
     def make_when_proved() -> WorkflowRuntime:
         prove()
         return make()
 
-    worker = Worker(sidecar, make_when_proved, pulse, supervised)
+    worker = Worker(sidecar, make_when_proved, liveness, supervised)
     worker.start()
     return worker
 
@@ -163,30 +163,30 @@ def run_worker(
 def worker_maker(
     workflows: Sequence[Callable[..., Any]],
     activities: Sequence[Callable[..., Any]],
-    pulse: LivenessProbe,
+    liveness: LivenessProbe,
     interceptors: Sequence[Any] = (),
 ) -> Callable[[], WorkflowRuntime]:
-    """Return what makes workers, one after another, that run these workflows and activities and show the pulse."""
+    """Return a factory of workers that run these workflows and activities and record them for the liveness probe."""
 
     def make() -> WorkflowRuntime:
         runtime = WorkflowRuntime(logger_options=sdk_logging(), interceptors=interceptors)
-        for workflow in (*workflows, pulse.workflow()):
-            runtime.register_workflow(_afresh(workflow))
+        for workflow in (*workflows, liveness.workflow()):
+            runtime.register_workflow(_copy(workflow))
         for activity in activities:
-            runtime.register_activity(_afresh(pulse.noted(activity)))
+            runtime.register_activity(_copy(liveness.recording(activity)))
         return runtime
 
     return make
 
 
-def _afresh(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function as an object of its own: the SDK marks what it has registered, and takes it only once."""
+def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a copy of the function: the SDK marks a function when it is registered, and registers it only once."""
 
     @functools.wraps(function, updated=())
-    def again(*args: Any) -> Any:
+    def copy(*args: Any) -> Any:
         return function(*args)
 
-    return again
+    return copy
 
 
 def _connect(runtime: WorkflowRuntime) -> None:
@@ -199,7 +199,7 @@ def _connect(runtime: WorkflowRuntime) -> None:
 
 
 def _close(runtime: WorkflowRuntime) -> threading.Thread:
-    """Let the worker end in the background: it delivers what it can first, which takes seconds."""
+    """Shut the worker down in the background; it delivers its results first, which takes seconds."""
     closing = threading.Thread(target=runtime.shutdown, name="worker-stop", daemon=True)
     closing.start()
     return closing

@@ -1,4 +1,4 @@
-"""The workflow engine, as whoever starts, rings and looks at workflows uses it."""
+"""The client of the workflow engine: starts, signals, inspects and terminates workflows."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ from services.orderprocessing.domain.order import JsonObject
 from services.orderprocessing.engine.dispatcher import Dispatcher, EngineUnavailableError, Kind, Message
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.engine.payload_codec import Codec
-from services.orderprocessing.engine.stuck_detection import UNDER_WAY, ResultTimeout, is_stuck
+from services.orderprocessing.engine.stuck_detection import ACTIVE, ResultTimeout, is_stuck
 from services.orderprocessing.engine.trace_interceptor import TracedCalls
 from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW, OrderRun
 from services.orderprocessing.workflows.policies import Timeouts
@@ -34,85 +34,80 @@ R = TypeVar("R")
 
 _INNER_CLIENT = "_DaprWorkflowClient__obj"
 
-_LOOK_TIMEOUT = 1.0
+_STATE_TIMEOUT = 1.0
 _HISTORY_TIMEOUT = 3.0
 _NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
 
 
-class Host(Protocol):
-    """The part of the sidecar that is needed here."""
+class WorkflowSidecar(Protocol):
+    """The part of the sidecar that the engine's client needs."""
 
     def healthy(self) -> bool:
-        """Tell whether the sidecar is up."""
+        """Return whether the sidecar is up."""
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the sidecar says of itself. Raises TransientError."""
+        """Return the sidecar's metadata. Raises TransientError."""
 
     def scheduler_available(self) -> bool:
-        """Tell whether the scheduler, which wakes every workflow, answers the sidecar."""
+        """Return whether the sidecar can reach the scheduler, which every workflow depends on."""
 
     def shut_down(self) -> None:
-        """Ask the sidecar to end. Raises TransientError."""
+        """Shut the sidecar down. Raises TransientError."""
 
 
 class Engine:
     """Dapr Workflow as this service uses it. Threads may share it.
 
-    What the engine does not hear at once it is told again and again. A request does not wait for that: what it has
-    decided is kept already.
+    Starts and signals that fail are repeated in the background. A request need not wait for them: its decision is
+    already stored in the order's record.
     """
 
-    def __init__(self, sidecar: Host, timeouts: Timeouts, codec: Codec | None = None) -> None:
+    def __init__(self, sidecar: WorkflowSidecar, timeouts: Timeouts, codec: Codec | None = None) -> None:
         self._sidecar, self._timeouts = sidecar, timeouts
         self._client = Client(sidecar, codec)
         self._result_timeout = ResultTimeout(timeouts.longest_try)
-        self._lookers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="look")
-        self._messenger = Dispatcher(self._deliver)
+        self._readers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="engine-read")
+        self._dispatcher = Dispatcher(self._deliver)
 
     def start_later(self, order_id: str) -> None:
-        """Have the order's workflow started; one that runs already goes on."""
-        self._messenger.post([Message(Kind.START, order_id)])
+        """Start the order's workflow in the background, unless it is running."""
+        self._dispatcher.post([Message(Kind.START, order_id)])
 
     def signal_later(self, instances: Sequence[str]) -> None:
-        """Have the signal of workflow instances rung; one that has ended hears nothing."""
-        self._messenger.post([Message(Kind.SIGNAL, instance) for instance in instances])
+        """Signal workflow instances in the background; instances that have ended ignore it."""
+        self._dispatcher.post([Message(Kind.SIGNAL, instance) for instance in instances])
 
     def start(self, order_id: str) -> None:
-        """Start the order's workflow; one that runs already goes on. Raises TransientError when it is done later."""
-        self._messenger.send([Message(Kind.START, order_id)])
+        """Start the order's workflow, unless it is running. Raises TransientError when the start will be repeated."""
+        self._dispatcher.send([Message(Kind.START, order_id)])
 
     def signal(self, instances: Sequence[str]) -> None:
-        """Ring the signal of workflow instances; one that has ended hears nothing.
+        """Signal workflow instances; instances that have ended ignore it.
 
-        Raises TransientError when some are rung later.
+        Raises TransientError when some signals will be repeated.
         """
-        self._messenger.send([Message(Kind.SIGNAL, instance) for instance in instances])
+        self._dispatcher.send([Message(Kind.SIGNAL, instance) for instance in instances])
 
     def is_running(self, order_id: str) -> bool:
-        """Tell whether an order's workflow is there and has not ended. Raises TransientError."""
+        """Return whether an order's workflow exists and has not ended. Raises TransientError."""
         return self._client.is_running(order_workflow_id(order_id))
 
     def is_stuck(self, instance: str, children: Sequence[str] = ()) -> bool:
-        """Tell whether a workflow instance waits for what will never come: its start, a result, the end of a child.
-
-        `children` are all that it may have. Raises TransientError.
-        """
+        """Return whether an instance, which may have these children, is stuck. Raises TransientError."""
         return is_stuck(self._client, instance, children, self._result_timeout, utc_now())
 
-    def end(self, order_id: str) -> None:
-        """End an order's workflow with its children, wherever they are. Raises TransientError."""
+    def terminate(self, order_id: str) -> None:
+        """Terminate an order's workflow and its children. Raises TransientError."""
         self._client.terminate(order_workflow_id(order_id))
 
-    def look(self, order_id: str) -> JsonObject | None:
-        """Return what the engine says of an order's workflow, or None when it does not say so within a second."""
-        asked: Future[WorkflowState | None] = self._lookers.submit(
-            lambda: self._client.connected().get_workflow_state(order_workflow_id(order_id), fetch_payloads=False)
-        )
+    def workflow_state(self, order_id: str) -> JsonObject | None:
+        """Return the state of an order's workflow, None when the engine does not answer within a second."""
+        call: Future[WorkflowState | None] = self._readers.submit(self._client.state, order_workflow_id(order_id))
         try:
-            state = asked.result(timeout=_LOOK_TIMEOUT)
-        except (FutureTimeoutError, TransientError, grpc.RpcError) as error:
-            log.info("the engine does not say how a workflow is", extra={"cause": str(error) or "no answer in time"})
-            asked.cancel()
+            state = call.result(timeout=_STATE_TIMEOUT)
+        except (FutureTimeoutError, TransientError) as error:
+            log.info("could not read the state of a workflow", extra={"cause": str(error) or "timeout"})
+            call.cancel()
             return None
         if state is None:
             return None
@@ -125,22 +120,22 @@ class Engine:
         }
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
-        """Return what happened in those of the workflow instances that exist. Raises TransientError."""
-        # The context holds the trace, which goes along with every call.
-        calls = [self._lookers.submit(copy_context().run, self._full_history, one) for one in instances]
+        """Return the histories of those workflow instances that exist. Raises TransientError."""
+        # The context carries the trace.
+        calls = [self._readers.submit(copy_context().run, self._full_history, instance) for instance in instances]
         late = wait(calls, timeout=_HISTORY_TIMEOUT).not_done
         for call in late:
             call.cancel()
         if late:
-            raise EngineUnavailableError("the engine does not tell a history in time")
-        found = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
-        return [instance_view(instance, events) for instance, events in found if events is not None]
+            raise EngineUnavailableError("the engine did not return a history in time")
+        histories = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
+        return [instance_view(instance, events) for instance, events in histories if events is not None]
 
     def _full_history(self, instance: str) -> list[Any] | None:
         try:
             return self._client.full_history(instance)
         except TransientError:
-            # The engine may fail to read a history just while it writes it.
+            # The engine may fail to read a history while it writes it.
             return self._client.full_history(instance)
 
     def workers(self) -> int:
@@ -151,12 +146,12 @@ class Engine:
             return 0
 
     def ready(self) -> bool:
-        """Tell whether the sidecar is up and a worker is connected to it."""
+        """Return whether the sidecar is up and a worker is connected to it."""
         return self._sidecar.healthy() and self.workers() > 0
 
     def stop(self) -> None:
-        """Repeat nothing any more; the reconciler of the next process does."""
-        self._messenger.stop()
+        """Stop repeating starts and signals; the reconciler of the next process repeats them."""
+        self._dispatcher.stop()
 
     def _deliver(self, message: Message) -> None:
         if message.kind == Kind.SIGNAL:
@@ -172,7 +167,7 @@ class Engine:
 
 
 def configure_sdk(config: ServiceConfig, grpc_port: int) -> None:
-    """Tell the Dapr SDK where the sidecar is, its token, and the deadline of each call, without which one may hang."""
+    """Configure the Dapr SDK: the sidecar's ports and token, and a deadline for each call."""
     token = config.dapr_api_token
     vars(settings).update(
         DAPR_API_TIMEOUT_SECONDS=config.call_timeout,
@@ -183,9 +178,9 @@ def configure_sdk(config: ServiceConfig, grpc_port: int) -> None:
 
 
 class Client:
-    """The SDK's client, made when first used, with its errors as ours: EngineUnavailableError or TransientError."""
+    """The SDK's client, created on first use. Its errors are raised as EngineUnavailableError or TransientError."""
 
-    def __init__(self, sidecar: Host, codec: Codec | None = None) -> None:
+    def __init__(self, sidecar: WorkflowSidecar, codec: Codec | None = None) -> None:
         self._sidecar, self._codec = sidecar, codec
         self._sdk: DaprWorkflowClient | None = None
         self._guard = threading.Lock()
@@ -197,67 +192,73 @@ class Client:
                 if not self._sidecar.healthy():
                     raise EngineUnavailableError("the sidecar is not up yet")
                 sdk = DaprWorkflowClient(logger_options=sdk_logging())
-                # The last one is the nearest to the wire.
+                # The last interceptor is the nearest to the wire.
                 _join(sdk, *([self._codec] if self._codec else []), TracedCalls())
                 self._sdk = sdk
             return self._sdk
 
     def start(self, workflow: str, instance: str, payload: JsonObject | None) -> None:
-        """Start a workflow instance; one that runs already goes on."""
-        self._ask(
+        """Start a workflow instance, unless it is running."""
+        self._call(
             "starting a workflow",
             lambda sdk: sdk.schedule_new_workflow(workflow, input=payload, instance_id=instance),
-            fine=lambda error: _code(error) == grpc.StatusCode.ALREADY_EXISTS,
+            ignore=lambda error: _code(error) == grpc.StatusCode.ALREADY_EXISTS,
         )
 
     def is_running(self, instance: str) -> bool:
-        """Tell whether an instance is there and has not ended."""
+        """Return whether an instance exists and has not ended."""
         state = self.state(instance)
-        return state is not None and state.runtime_status in UNDER_WAY
+        return state is not None and state.runtime_status in ACTIVE
 
     def state(self, instance: str) -> WorkflowState | None:
-        """Return the state of an instance without its payloads, None when it is not there."""
-        return self._ask(
-            "looking at a workflow", lambda sdk: sdk.get_workflow_state(instance, fetch_payloads=False), fine=_is_gone
+        """Return the state of an instance without its payloads, None when it does not exist."""
+        return self._call(
+            "reading the state of a workflow",
+            lambda sdk: sdk.get_workflow_state(instance, fetch_payloads=False),
+            ignore=_is_gone,
         )
 
     def history(self, instance: str) -> list[WorkflowHistoryEvent]:
-        """Return the history of an instance, empty when it is not there."""
-        return self._ask("reading a history", lambda sdk: list(sdk.get_workflow_history(instance)), fine=_is_gone) or []
+        """Return the history of an instance, empty when it does not exist."""
+        return (
+            self._call("reading a history", lambda sdk: list(sdk.get_workflow_history(instance)), ignore=_is_gone) or []
+        )
 
     def full_history(self, instance: str) -> list[Any] | None:
-        """Return the history of an instance as the engine sent it, with payloads; None when there is no such instance.
+        """Return the history of an instance as the engine sends it, with payloads; None when it does not exist.
 
-        The SDK's own history events leave the payloads out, so this asks the client below, which has the connection and
-        its deadline. A test holds the installed SDK to it.
+        The SDK's own history events omit the payloads, so this uses the SDK's inner client. A test checks that the
+        installed SDK has it.
         """
-        return self._ask(
+        return self._call(
             "reading a history",
             lambda sdk: list(getattr(sdk, _INNER_CLIENT).get_instance_history(instance)),
-            fine=_is_gone,
+            ignore=_is_gone,
         )
 
     def terminate(self, instance: str) -> None:
-        """End an instance with its children; one that is not there is no error."""
-        self._ask("ending a workflow", lambda sdk: sdk.terminate_workflow(instance, recursive=True), fine=_is_gone)
-
-    def signal(self, instance: str) -> None:
-        """Ring the signal of a workflow instance; one that has ended hears nothing."""
-        self._ask(
-            "ringing",
-            lambda sdk: sdk.raise_workflow_event(instance, WAKE_UP),
-            fine=lambda error: _is_gone(error) or "no such instance" in str(error),
+        """Terminate an instance and its children; one that does not exist is no error."""
+        self._call(
+            "terminating a workflow", lambda sdk: sdk.terminate_workflow(instance, recursive=True), ignore=_is_gone
         )
 
-    def _ask(
-        self, action: str, ask: Callable[[DaprWorkflowClient], R], fine: Callable[[grpc.RpcError], bool]
+    def signal(self, instance: str) -> None:
+        """Send the wake-up signal to a workflow instance; one that has ended ignores it."""
+        self._call(
+            "signalling a workflow",
+            lambda sdk: sdk.raise_workflow_event(instance, WAKE_UP),
+            ignore=lambda error: _is_gone(error) or "no such instance" in str(error),
+        )
+
+    def _call(
+        self, action: str, method: Callable[[DaprWorkflowClient], R], ignore: Callable[[grpc.RpcError], bool]
     ) -> R | None:
-        """Return what the engine answers, None for an error that is `fine`; raise any other as ours."""
+        """Return the engine's answer, None for an error to `ignore`; raise any other error as TransientError."""
         sdk = self.connected()
         try:
-            return ask(sdk)
+            return method(sdk)
         except grpc.RpcError as error:
-            if fine(error):
+            if ignore(error):
                 return None
             code = _code(error)
             if code == grpc.StatusCode.UNAVAILABLE:
@@ -267,26 +268,26 @@ class Client:
             ) from error
 
     def _forget(self, sdk: DaprWorkflowClient) -> None:
-        # Of its own accord it waits longer and longer, up to two minutes, before it connects again.
+        # The SDK's own pauses before it reconnects grow to two minutes.
         with self._guard:
             if self._sdk is sdk:
                 self._sdk = None
 
 
 def _join(sdk: DaprWorkflowClient, *interceptors: grpc.UnaryUnaryClientInterceptor) -> None:
-    """Put interceptors into the SDK's client, which takes none; a test holds the installed SDK to it."""
+    """Add interceptors to the SDK's client, which has no option for them. A test checks the installed SDK."""
     inner = getattr(sdk, _INNER_CLIENT)
     stub, channel = inner._stub, inner._channel  # noqa: SLF001
     inner._stub = type(stub)(grpc.intercept_channel(channel, *interceptors))  # noqa: SLF001
 
 
-def connected_workers(sidecar: Host) -> int:
-    """Return how many workers the sidecar says it has. Raises TransientError."""
+def connected_workers(sidecar: WorkflowSidecar) -> int:
+    """Return how many workers are connected, as reported by the sidecar. Raises TransientError."""
     return int(sidecar.metadata().get("workflows", {}).get("connectedWorkers", 0))
 
 
 def sdk_logging() -> LoggerOptions:
-    """Return logging for the SDK: through our root logger, and not a second time through a handler of its own."""
+    """Return log options for the SDK: it logs through the root logger only, without a handler of its own."""
     return LoggerOptions(log_level="WARNING", log_handler=logging.NullHandler())
 
 

@@ -1,38 +1,38 @@
-"""Estimates how long an order has to wait for its turn, so that what only waits is not taken for what is lost."""
+"""Estimates how long an order is queued for its next step, so that a queued order is not taken for a lost one."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-_A_QUEUE = 50
-"""So few orders wait no time worth mentioning, however slowly the steps that are counted follow each other."""
-_MARGIN = 2
-_LONGEST = timedelta(minutes=10)
+_MIN_QUEUE_LENGTH = 50
+"""A shorter queue causes no delay worth estimating, however slowly the counted steps follow each other."""
+_SAFETY_FACTOR = 2
+_MAX_DELAY = timedelta(minutes=10)
 
 
 class QueueDelayEstimate:
-    """By how many orders wait for their next step and how many steps were done lately, from round to round."""
+    """The estimated delay, from the number of queued orders and the rate of completed steps, updated by each scan."""
 
-    def __init__(self, steps: Callable[[], int]) -> None:
-        self._steps = steps
-        self._waiting = 0
+    def __init__(self, completed_steps: Callable[[], int]) -> None:
+        self._completed_steps = completed_steps
+        self._queued = 0
         self._last: tuple[int, datetime] | None = None
-        self._wait = timedelta()
+        self._delay = timedelta()
 
     def count(self) -> None:
         """Count an order that waits for its next step."""
-        self._waiting += 1
+        self._queued += 1
 
-    def end_round(self, now: datetime) -> None:
-        """Estimate anew, now that all orders are counted; where nothing moves at all there is no queue to wait in."""
-        done, last = self._steps(), self._last
-        self._last, waiting, self._waiting = (done, now), self._waiting, 0
+    def update(self, now: datetime) -> None:
+        """Update the estimate at the end of a scan. While no step completes there is no queue to wait in."""
+        completed, last = self._completed_steps(), self._last
+        self._last, queued, self._queued = (completed, now), self._queued, 0
         if last is None or now <= last[1]:
             return
-        rate = (done - last[0]) / (now - last[1]).total_seconds()
-        self._wait = timedelta()
-        if waiting > _A_QUEUE and rate > 0:
-            self._wait = min(timedelta(seconds=min(_MARGIN * waiting / rate, 1e6)), _LONGEST)
+        rate = (completed - last[0]) / (now - last[1]).total_seconds()
+        self._delay = timedelta()
+        if queued > _MIN_QUEUE_LENGTH and rate > 0:
+            self._delay = min(timedelta(seconds=min(_SAFETY_FACTOR * queued / rate, 1e6)), _MAX_DELAY)
 
-    def wait(self) -> timedelta:
-        """Return for how long an order may stand still only because it is not its turn."""
-        return self._wait
+    def delay(self) -> timedelta:
+        """Return how long an order may make no progress only because it is queued."""
+        return self._delay

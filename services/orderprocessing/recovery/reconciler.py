@@ -1,6 +1,6 @@
-"""Finds what a crash left between two writes, and finishes it.
+"""Finds what a crash left unfinished between two writes, and completes it.
 
-That is: pending_signals that nobody rang, orders whose workflow never started, lines of lists that point nowhere.
+That is: signals that were not sent, orders whose workflow never started, and index entries without a record.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from services.common.clock import rfc3339
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
 from services.common.records import Entry
-from services.orderprocessing.adapters.order_repository import OrderStore
-from services.orderprocessing.adapters.unreadable_orders import SkipUnreadable
+from services.orderprocessing.adapters.order_repository import OrderRepository
+from services.orderprocessing.adapters.unreadable_orders import TolerantOrderReader
 from services.orderprocessing.application.order_service import OrderService
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import is_final
@@ -23,29 +23,30 @@ from services.orderprocessing.recovery.stuck_workflows import StuckWorkflowRecov
 log = get_logger(__name__)
 
 _PAGE = 100
-_BELL_GRACE = timedelta(seconds=5)
-"""A younger signal may still be rung by another thread or replica."""
+_SIGNAL_GRACE = timedelta(seconds=5)
+"""Another thread or replica may still send a younger signal."""
 _GRACE = timedelta(seconds=10)
-"""What else is younger may be about to move. Where many wait for their turn, all of these times are longer."""
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
-"""Between the times that the same news is told: where the backlog is long, nothing is wrong with a workflow that has
-not looked yet, and telling it again costs as much as work does."""
-_STANDING = timedelta(seconds=10)
-"""After this without a step, an order that waits for nobody is looked at: its workflow may be gone or wait for ever."""
-_STANDSTILL = timedelta(minutes=2)
-"""After this without a step, an order that waits for nobody is rung: a signal may have been lost."""
+"""For everything else that may still happen by itself. All these times grow with the queue-delay estimate."""
+_FIRST_PAUSE, _MAX_PAUSE = timedelta(seconds=20), timedelta(minutes=10)
+"""Between two restarts for the same revision of an order. A workflow in a long backlog is healthy, only late, and each
+signal costs as much as a step."""
+_STALLED_AFTER = timedelta(seconds=10)
+"""An order that waits for no person and has made no progress for so long may have lost its workflow, or have a stuck
+one."""
+_SIGNAL_LOST_AFTER = timedelta(minutes=2)
+"""An order that waits for no person and has made no progress for so long may have lost a signal."""
 _ORPHAN_AGE = timedelta(minutes=5)
-"""Far longer than a request or a step takes between a list's line and the record that it points to."""
-_MOST_WATCHED = 1000
+"""Far longer than a request or a step takes between writing an index entry and its record."""
+_MAX_WATCHED = 1000
 _NEWEST = 200
-"""Of the newest orders, so many are looked at for a workflow that goes on though its order has ended."""
-_MOST_UNHEARD = 3
-"""In a row: then it is not those orders, the engine is away."""
+"""How many of the newest orders are checked for a workflow that still runs although its order has ended."""
+_MAX_FAILURES = 3
+"""In a row; after that the engine is assumed to be unavailable."""
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a workflow was told the last time: the record's revision then, and how long to wait before telling again."""
+class _Restart:
+    """The last restart of an order's workflow: the record's revision, when the next may follow, and the pause."""
 
     rev: int
     until: datetime
@@ -53,214 +54,210 @@ class _Told:
 
 
 class Reconciler:
-    """Goes through what is open, now and then; that is the backlog, whatever the store holds.
+    """Scans the open orders and shipments at intervals; its cost depends on the backlog, not on the size of the store.
 
-    An order whose record cannot be read keeps its lines, and is passed over until it can be.
+    An order whose record cannot be read keeps its index entries and is skipped until it is readable.
     """
 
-    def __init__(self, orders: OrderStore, service: OrderService, steps: Callable[[], int] = lambda: 0) -> None:
-        """`steps` tells how many steps of workflows were done here so far."""
-        self._orders, self._service, self._turns = orders, service, QueueDelayEstimate(steps)
-        self._healer, self._passing_over = StuckWorkflowRecovery(service.recover), SkipUnreadable(orders)
-        self._suspects: set[str] = set()
-        self._young: set[str] = set()
-        self._told: dict[str, _Told] = {}
-        self._undelivered = 0
+    def __init__(
+        self, orders: OrderRepository, service: OrderService, completed_steps: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`completed_steps` returns how many steps of workflows this process has completed."""
+        self._orders, self._service, self._queue_delay = orders, service, QueueDelayEstimate(completed_steps)
+        self._stuck_workflows, self._reader = StuckWorkflowRecovery(service.recover), TolerantOrderReader(orders)
+        self._suspected_orphans: set[str] = set()
+        self._watched: set[str] = set()
+        self._restarts: dict[str, _Restart] = {}
+        self._failures = 0
         self._found_lost = False
 
     def scan(self, now: datetime) -> int:
-        """Mend what a crash left behind some seconds before `now`; return how much that was.
+        """Repair what a crash left unfinished; return the number of repairs.
 
-        Raises TransientError when the store or the engine gives no answer: the next calls would get none either.
+        Raises TransientError when the store or the engine does not answer.
         """
-        self._healer.begin(now)
+        self._stuck_workflows.begin_scan(now)
         if self._found_lost:
             self._watch_ended()
-        mended = self._mend_orders(now) + self._mend_shipments(now)
-        self._turns.end_round(now)
-        return mended
+        repairs = self._scan_orders(now) + self._scan_shipments(now)
+        self._queue_delay.update(now)
+        return repairs
 
     def follow_up(self, now: datetime) -> int:
-        """Look again at the orders alone whose pending_signals were young the last time; return how many were mended.
-
-        Raises TransientError like `scan`.
-        """
-        ids, self._young = sorted(self._young), set()
-        self._healer.begin(now)
-        mended = 0
+        """Check the watched orders again; return the number of repairs. Raises TransientError like `scan`."""
+        ids, self._watched = sorted(self._watched), set()
+        self._stuck_workflows.begin_scan(now)
+        repairs = 0
         for start in range(0, len(ids), _PAGE):
-            for order in self._passing_over.read(ids[start : start + _PAGE]).orders:
-                with self._passing_over.order(order.id):
-                    mended += self._reach(order, now)
-        return mended
+            for order in self._reader.read(ids[start : start + _PAGE]).orders:
+                with self._reader.order(order.id):
+                    repairs += self._check_order(order, now)
+        return repairs
 
     def follow_up_in(self) -> float | None:
-        """Return in how many seconds to follow up, None when there is nothing to look at again."""
-        return _BELL_GRACE.total_seconds() if self._young else None
+        """Return in how many seconds the follow-up is due, None when no order is watched."""
+        return _SIGNAL_GRACE.total_seconds() if self._watched else None
 
-    def _mend_orders(self, now: datetime) -> int:
-        mended = 0
-        told, self._told = self._told, {}
+    def _scan_orders(self, now: datetime) -> int:
+        repairs = 0
+        restarts, self._restarts = self._restarts, {}
         for entries in self._orders.orders.open_pages(_PAGE):
-            found = self._passing_over.read([entry.id for entry in entries])
-            orders = {order.id: order for order in found.orders}
+            result = self._reader.read([entry.id for entry in entries])
+            orders = {order.id: order for order in result.orders}
             for entry in entries:
                 order = orders.get(entry.id)
-                with self._passing_over.order(entry.id):
+                with self._reader.order(entry.id):
                     if order is not None and order.entry_location == entry.entry_location:
-                        if entry.id in told:
-                            self._told[entry.id] = told[entry.id]
-                        if _needs_a_turn(order):
-                            self._turns.count()
-                        mended += self._refresh(order, entry, order.status, now) or self._reach(order, now)
-                    elif entry.id not in found.unreadable:
-                        mended += self._drop(entry, now, of_shipments=False)
-        return mended
+                        if entry.id in restarts:
+                            self._restarts[entry.id] = restarts[entry.id]
+                        if _is_queued(order):
+                            self._queue_delay.count()
+                        repairs += self._refresh_entry(order, entry, order.status, now) or self._check_order(order, now)
+                    elif entry.id not in result.unreadable:
+                        repairs += self._drop_orphan(entry, now, of_shipments=False)
+        return repairs
 
-    def _mend_shipments(self, now: datetime) -> int:
-        mended = 0
+    def _scan_shipments(self, now: datetime) -> int:
+        repairs = 0
         for entries in self._orders.shipments.open_pages(_PAGE):
-            found = self._passing_over.read(list({entry.data["orderId"] for entry in entries}))
-            parts = [(order, one) for order in found.orders for one in order.fulfillments or []]
-            shipments = {one.id: (order, one.shipment) for order, one in parts if one.shipment}
+            result = self._reader.read(list({entry.data["orderId"] for entry in entries}))
+            parts = [(order, fulfillment) for order in result.orders for fulfillment in order.fulfillments or []]
+            shipments = {part.id: (order, part.shipment) for order, part in parts if part.shipment}
             for entry in entries:
                 order, shipment = shipments.get(entry.id, (None, None))
-                with self._passing_over.order(entry.data["orderId"]):
+                with self._reader.order(entry.data["orderId"]):
                     if order is not None and shipment is not None and shipment.entry_location == entry.entry_location:
-                        mended += self._refresh(order, entry, shipment.status, now)
-                    elif entry.data["orderId"] not in found.unreadable:
-                        mended += self._drop(entry, now, of_shipments=True)
-        return mended
+                        repairs += self._refresh_entry(order, entry, shipment.status, now)
+                    elif entry.data["orderId"] not in result.unreadable:
+                        repairs += self._drop_orphan(entry, now, of_shipments=True)
+        return repairs
 
-    def _refresh(self, order: Order, entry: Entry, status: str, now: datetime) -> bool:
-        """Bring a line up to date that tells an older status than its record: a crash came between the two writes."""
-        if entry.data.get("status") == status or order.updated_at > rfc3339(now - _BELL_GRACE):
+    def _refresh_entry(self, order: Order, entry: Entry, status: str, now: datetime) -> bool:
+        """Update an index entry with an outdated status, which a crash between the two writes leaves behind."""
+        if entry.data.get("status") == status or order.updated_at > rfc3339(now - _SIGNAL_GRACE):
             return False
-        log.warning("a line of a list is behind its record, writing it again", extra={"entryId": entry.id})
+        log.warning("updating an outdated index entry", extra={"entryId": entry.id})
         self._orders.update(order.id, lambda unchanged: unchanged)
         return True
 
-    def _reach(self, order: Order, now: datetime) -> bool:
+    def _check_order(self, order: Order, now: datetime) -> bool:
         if is_final(order.status):
-            return self._see_off(order, now)
-        if not _overdue(order, self._ago(_BELL_GRACE, now), self._ago(_GRACE, now)):
+            return self._check_ended(order, now)
+        if not _overdue(order, self._cutoff(_SIGNAL_GRACE, now), self._cutoff(_GRACE, now)):
             if order.pending_signals:
                 self._watch(order.id)
-            return not _waits_for_somebody(order) and self._look_after(order, now)
-        if self._revive(order, now):
+            return not _waits_for_person(order) and self._check_progress(order, now)
+        if self._restart(order, now):
             return True
-        # It was told and has not moved.
         self._watch(order.id)
-        return self._heal(order, now)
+        return self._check_stuck(order, now)
 
-    def _revive(self, order: Order, now: datetime) -> bool:
-        """Tell an order's workflow that there is news, unless that was done a while ago only; tell whether."""
-        known = self._told.get(order.id)
-        known = known if known and known.rev == order.rev else None
-        if known and now < known.until:
+    def _restart(self, order: Order, now: datetime) -> bool:
+        """Start or signal the order's workflow, unless that was done a short time ago; return whether it was done."""
+        last = self._restarts.get(order.id)
+        last = last if last and last.rev == order.rev else None
+        if last and now < last.until:
             return False
-        # In a long round it may have moved on since it was read.
-        if [one.rev for one in self._passing_over.read([order.id]).orders] != [order.rev]:
+        # During a long scan the order may have made progress since it was read.
+        if [current.rev for current in self._reader.read([order.id]).orders] != [order.rev]:
             self._watch(order.id)
             return False
-        if not self._tell(self._service.restart, order):
+        if not self._call_engine(self._service.restart, order):
             return False
-        log.warning(
-            "the workflow should have moved on, revived it", extra={"pending_signals": sorted(order.pending_signals)}
-        )
-        pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
-        self._told[order.id] = _Told(order.rev, now + pause, pause)
+        log.warning("restarted an overdue workflow", extra={"pendingSignals": sorted(order.pending_signals)})
+        pause = min(2 * last.pause, _MAX_PAUSE) if last else _FIRST_PAUSE
+        self._restarts[order.id] = _Restart(order.rev, now + pause, pause)
         self._found_lost = True
         return True
 
-    def _look_after(self, order: Order, now: datetime) -> bool:
-        """See that an order moves which waits for nobody."""
+    def _check_progress(self, order: Order, now: datetime) -> bool:
+        """Recover the workflow of an order that waits for no person and makes no progress; return whether it was."""
         self._watch(order.id)
-        if order.updated_at > self._ago(_STANDING, now):
+        if order.updated_at > self._cutoff(_STALLED_AFTER, now):
             return False
-        if self._heal(order, now):
+        if self._check_stuck(order, now):
             return True
-        return order.updated_at <= self._ago(_STANDSTILL, now) and self._revive(order, now)
+        return order.updated_at <= self._cutoff(_SIGNAL_LOST_AFTER, now) and self._restart(order, now)
 
-    def _ago(self, grace: timedelta, now: datetime) -> str:
-        """Return the moment before which what stands still since then has waited for longer than its turn takes."""
-        return rfc3339(now - max(grace, self._turns.wait()))
+    def _cutoff(self, grace: timedelta, now: datetime) -> str:
+        """Return the time before which a change is overdue, even for an order that waited in the queue."""
+        return rfc3339(now - max(grace, self._queue_delay.delay()))
 
-    def _see_off(self, order: Order, now: datetime) -> bool:
-        """See that the workflow of an order that has ended ends too, for one that was looked after until then."""
-        if order.updated_at > rfc3339(now - _STANDING):
+    def _check_ended(self, order: Order, now: datetime) -> bool:
+        """Recover the workflow of an order that has ended, if it does not end with its order."""
+        if order.updated_at > rfc3339(now - _STALLED_AFTER):
             self._watch(order.id)
             return False
-        return self._heal(order, now)
+        return self._check_stuck(order, now)
 
     def _watch_ended(self) -> None:
-        """Look at the newest orders that have ended: where one workflow was stuck, theirs may be too."""
+        """Watch the newest orders that have ended: where one workflow was stuck, theirs may be too."""
         self._found_lost = False
         newest = self._orders.orders.read(_NEWEST).entries
         for entry in newest:
             if not entry.open:
                 self._watch(entry.id)
 
-    def _heal(self, order: Order, now: datetime) -> bool:
-        healed = self._tell(lambda order: self._healer.heal(order, now), order)
-        self._found_lost |= healed
-        return healed
+    def _check_stuck(self, order: Order, now: datetime) -> bool:
+        recovered = self._call_engine(lambda order: self._stuck_workflows.check(order, now), order)
+        self._found_lost |= recovered
+        return recovered
 
     def _watch(self, order_id: str) -> None:
-        """Look at the order again in the follow-up, unless there are too many to look at."""
-        if len(self._young) < _MOST_WATCHED:
-            self._young.add(order_id)
+        """Check the order again in the follow-up, unless too many are watched."""
+        if len(self._watched) < _MAX_WATCHED:
+            self._watched.add(order_id)
 
-    def _tell(self, tell: Callable[[Order], bool | None], order: Order) -> bool:
-        """Do something about an order's workflow; False when there was nothing to do or it failed.
+    def _call_engine(self, call: Callable[[Order], bool | None], order: Order) -> bool:
+        """Make a call about an order's workflow; return False when there was nothing to do or the call failed.
 
-        A failure may be a fault of this one alone.
+        A failure may concern this workflow alone. Several in a row are raised.
         """
         try:
-            done = tell(order)
+            result = call(order)
         except EngineUnavailableError:
             raise
         except TransientError as error:
-            self._undelivered += 1
-            if self._undelivered >= _MOST_UNHEARD:
-                self._undelivered = 0
+            self._failures += 1
+            if self._failures >= _MAX_FAILURES:
+                self._failures = 0
                 raise
-            log.warning("the workflow does not hear", extra={"cause": str(error)})
+            log.warning("could not signal the workflow", extra={"cause": str(error)})
             return False
-        self._undelivered = 0
-        return done is not False
+        self._failures = 0
+        return result is not False
 
-    def _drop(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
-        # The line is written before what it points to, so it may be about to become true: it must be old, and have
-        # pointed nowhere the last time too, before everything that a crash had stopped went on.
+    def _drop_orphan(self, entry: Entry, now: datetime, of_shipments: bool) -> bool:
+        # The entry is written before its record, so the record may still come: the entry must be old, and must have had
+        # no record in the scan before either, when everything that a crash had interrupted was resumed.
         if entry.at > rfc3339(now - _ORPHAN_AGE):
             return False
-        if entry.id not in self._suspects:
-            self._suspects.add(entry.id)
+        if entry.id not in self._suspected_orphans:
+            self._suspected_orphans.add(entry.id)
             return False
-        self._suspects.discard(entry.id)
-        log.warning("a line of a list points nowhere, dropping it", extra={"entryId": entry.id})
-        self._orders.drop_line(entry, of_shipments)
+        self._suspected_orphans.discard(entry.id)
+        log.warning("dropping an index entry without a record", extra={"entryId": entry.id})
+        self._orders.drop_entry(entry, of_shipments)
         return True
 
 
-def _overdue(order: Order, late_bell: str, late: str) -> bool:
-    """Tell whether the order's workflow has missed something: a signal, a deadline, a decision, the last delivery."""
-    if any(since <= late_bell for since in order.pending_signals.values()):
+def _overdue(order: Order, signal_cutoff: str, cutoff: str) -> bool:
+    """Return whether the order's workflow missed a signal, a deadline, a decision, or the last delivery."""
+    if any(since <= signal_cutoff for since in order.pending_signals.values()):
         return True
     if order.deadline is not None and order.ending is None:
-        return order.deadline <= late
-    all_ended = order.fulfillments is not None and all(is_final(one.status) for one in order.fulfillments)
-    return order.updated_at <= late and (order.cancel or order.ending is not None or all_ended)
+        return order.deadline <= cutoff
+    all_ended = order.fulfillments is not None and all(is_final(part.status) for part in order.fulfillments)
+    return order.updated_at <= cutoff and (order.cancel or order.ending is not None or all_ended)
 
 
-def _needs_a_turn(order: Order) -> bool:
-    return not is_final(order.status) and (order.pending_signals != {} or not _waits_for_somebody(order))
+def _is_queued(order: Order) -> bool:
+    return not is_final(order.status) and (order.pending_signals != {} or not _waits_for_person(order))
 
 
-def _waits_for_somebody(order: Order) -> bool:
-    """Tell whether it is for a person to act: the customer, the approver, or the courier of every open fulfillment."""
-    going_on = [one for one in order.fulfillments or [] if not is_final(one.status)]
-    with_courier = [one for one in going_on if one.reason is None and one.shipment and one.shipment.courier_reference]
-    answer_wanted = order.deadline is not None and order.ending is None
-    return answer_wanted or (going_on != [] and with_courier == going_on)
+def _waits_for_person(order: Order) -> bool:
+    """Return whether the customer, the approver, or the courier of every open fulfillment has to act next."""
+    open_parts = [part for part in order.fulfillments or [] if not is_final(part.status)]
+    booked = [part for part in open_parts if part.shipment and part.shipment.courier_reference and part.reason is None]
+    waits_for_decision = order.deadline is not None and order.ending is None
+    return waits_for_decision or (open_parts != [] and booked == open_parts)

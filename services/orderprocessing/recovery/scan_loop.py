@@ -1,4 +1,4 @@
-"""Drives the reconciler in the background: its rounds, and between them its follow-ups."""
+"""Runs the reconciler in the background: full scans, and follow-ups between them."""
 
 import threading
 import time
@@ -13,53 +13,53 @@ from services.common.logs import get_logger
 log = get_logger(__name__)
 
 _RETRY = 1.0
-_SHARE = 10
-"""Of the time, in tenths: at most one is spent on reading a long backlog."""
+_PAUSE_FACTOR = 10
+"""A pause is at least ten times as long as the scan before it, so that reading a long backlog takes a tenth of the
+time at most."""
 
 
 class Scanner(Protocol):
-    """A reconciler as the background thread drives it."""
+    """A reconciler, as the background thread runs it."""
 
     def scan(self, now: datetime) -> int:
-        """Go through everything."""
+        """Check all open orders and shipments."""
 
     def follow_up(self, now: datetime) -> int:
-        """Look again at what was too young."""
+        """Check the orders again for which the last scan came too early."""
 
     def follow_up_in(self) -> float | None:
-        """Return in how many seconds to do so, None for never."""
+        """Return in how many seconds the follow-up is due, None without one."""
 
 
 def run_in_background(reconciler: Scanner, interval: float, stop: threading.Event) -> threading.Thread:
-    """Reconcile at once and then every `interval` seconds until `stop` is set; soon again when nothing answers.
+    """Scan at once and then every `interval` seconds until `stop` is set, and sooner after a transient error.
 
-    Where the backlog is so long that a round takes long, rounds in which nothing was to be mended are followed by a
-    longer pause, as are follow-ups: they take a tenth of the time at most.
+    A scan that takes long is followed by a longer pause unless it repaired something, and so is a follow-up.
     """
 
     def loop() -> None:
-        due, silent = time.monotonic(), False
+        due, unavailable = time.monotonic(), False
         while not stop.is_set():
-            began, following = time.monotonic(), 0.0
+            began, follow_up_pause = time.monotonic(), 0.0
             try:
                 if began >= due:
-                    mended = reconciler.scan(utc_now())
-                    took = time.monotonic() - began
-                    due = time.monotonic() + (interval if mended else max(interval, _SHARE * took))
+                    repairs = reconciler.scan(utc_now())
+                    duration = time.monotonic() - began
+                    due = time.monotonic() + (interval if repairs else max(interval, _PAUSE_FACTOR * duration))
                 else:
                     reconciler.follow_up(utc_now())
-                    following = _SHARE * (time.monotonic() - began)
-                silent = False
+                    follow_up_pause = _PAUSE_FACTOR * (time.monotonic() - began)
+                unavailable = False
             except TransientError as error:
-                log.log(DEBUG if silent else WARNING, "reconciling comes later", extra={"cause": str(error)})
-                silent = True
-                due = time.monotonic() + min(interval, max(_RETRY, _SHARE * (time.monotonic() - began)))
+                log.log(DEBUG if unavailable else WARNING, "the reconciler will retry", extra={"cause": str(error)})
+                unavailable = True
+                due = time.monotonic() + min(interval, max(_RETRY, _PAUSE_FACTOR * (time.monotonic() - began)))
             except Exception:
-                log.exception("reconciling failed")
+                log.exception("the reconciler failed")
                 due = time.monotonic() + interval
-            pause, soon = due - time.monotonic(), reconciler.follow_up_in()
-            if soon is not None:
-                pause = min(pause, max(soon, following))
+            pause, follow_up_in = due - time.monotonic(), reconciler.follow_up_in()
+            if follow_up_in is not None:
+                pause = min(pause, max(follow_up_in, follow_up_pause))
             stop.wait(max(0.0, pause))
 
     thread = threading.Thread(target=loop, name="reconciler", daemon=True)

@@ -1,45 +1,48 @@
-"""Restarts workflows that are stuck or gone, from the order's record."""
+"""Restarts workflows that are stuck or missing, from the order's record."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from services.orderprocessing.domain.order import Order
 
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
-"""Between two looks at the same order, so that those that stand for another reason do not keep it from the rest."""
-_MOST_AT_ONCE = 50
-"""Histories are long: of a backlog that stands still, only some are read in each round."""
+_FIRST_PAUSE, _MAX_PAUSE = timedelta(seconds=5), timedelta(minutes=10)
+"""Between two checks of the same order, so that orders that wait for another reason do not delay the rest."""
+_CHECKS_PER_SCAN = 50
+"""Histories are long, so a scan of a stalled backlog reads only some of them."""
 
 
 class StuckWorkflowRecovery:
-    """Looks at orders that stand still, the longer they do the more rarely.
+    """Checks the workflows of orders that make no progress, with growing pauses between checks of the same order.
 
-    `mend` starts an order's workflow that does not run and ends one that waits for ever, and tells whether it did; it
-    raises TransientError.
+    `recover` starts a missing workflow or terminates a stuck one, and returns whether it did either. It raises
+    TransientError.
     """
 
-    def __init__(self, mend: Callable[[Order], bool]) -> None:
-        self._mend = mend
-        self._looked: dict[str, tuple[datetime, timedelta]] = {}
-        self._left = 0
+    def __init__(self, recover: Callable[[Order], bool]) -> None:
+        self._recover = recover
+        self._next_checks: dict[str, tuple[datetime, timedelta]] = {}
+        self._remaining_checks = 0
 
-    def begin(self, now: datetime) -> None:
-        """Begin a round."""
-        self._left = _MOST_AT_ONCE
-        self._looked = {one: (until, pause) for one, (until, pause) in self._looked.items() if now < until + pause}
+    def begin_scan(self, now: datetime) -> None:
+        """Start a scan: reset the number of checks, and forget orders that were not checked for a long time."""
+        self._remaining_checks = _CHECKS_PER_SCAN
+        self._next_checks = {
+            order_id: (due, pause) for order_id, (due, pause) in self._next_checks.items() if now < due + pause
+        }
 
-    def heal(self, order: Order, now: datetime) -> bool:
-        """Do the next thing for an order that stands still; tell whether there was something to do.
+    def check(self, order: Order, now: datetime) -> bool:
+        """Recover the order's workflow if it is stuck or missing and a check is due; return whether it was recovered.
 
-        What is ended in one round is started in a later one, so that what still ran for it does not meet the new one.
+        One scan terminates a stuck workflow and a later one starts it again, so that activities of the old run do not
+        overlap with the new run.
         """
-        until, pause = self._looked.get(order.id, (now, _FIRST_PAUSE / 2))
-        if self._left <= 0 or now < until:
+        due, pause = self._next_checks.get(order.id, (now, _FIRST_PAUSE / 2))
+        if self._remaining_checks <= 0 or now < due:
             return False
-        self._left -= 1
-        if self._mend(order):
-            self._looked.pop(order.id, None)
+        self._remaining_checks -= 1
+        if self._recover(order):
+            self._next_checks.pop(order.id, None)
             return True
-        pause = min(2 * pause, _LONGEST_PAUSE)
-        self._looked[order.id] = (now + pause, pause)
+        pause = min(2 * pause, _MAX_PAUSE)
+        self._next_checks[order.id] = (now + pause, pause)
         return False

@@ -1,4 +1,4 @@
-"""The charge workflow: one fulfillment is invoiced, screened and charged, once, or not at all."""
+"""The charge workflow: invoices, screens and charges one fulfillment, at most once."""
 
 from collections.abc import Generator
 from typing import Any
@@ -11,7 +11,7 @@ from services.orderprocessing.workflows.flow import try_until
 
 
 def charge_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
-    """Charge, trying for as long as the deadline allows while billing or fraud cannot be reached."""
+    """Charge the fulfillment; while billing or fraud is unavailable, try again until the timeout."""
     run = FulfillmentRun.model_validate(payload)
     progress = yield from try_until(ctx, CHARGE, run)
     if progress.outcome == Outcome.UNAVAILABLE:

@@ -1,7 +1,7 @@
-"""What workflows and activities are called, what they take and what they give.
+"""The contracts of workflows and activities: names, input types and output types.
 
-Calling one of these in a workflow is `result = yield from RESERVE(ctx, request)`: typed on both sides, made whole again
-where it arrives, and with the retry policy that belongs to it.
+A workflow calls an activity by `result = yield from RESERVE(ctx, request)`. The call has typed input and output, which
+are validated on arrival, and the retry policy of all activities.
 """
 
 from collections.abc import Generator
@@ -19,11 +19,11 @@ Req = TypeVar("Req", bound=ApiModel)
 Res = TypeVar("Res", bound=ApiModel)
 
 Flow = Generator[Any, Any, Res]
-"""A piece of workflow: yields the engine's tasks, returns a result."""
+"""A part of a workflow: yields the engine's tasks and returns a result."""
 
 
 class OrderRun(ApiModel):
-    """Start of an order workflow; timeouts in seconds, fixed at the start so that a replay sees the same."""
+    """Input of an order workflow; timeouts in seconds, fixed at the start so that a replay uses the same ones."""
 
     order_id: str
     charge_timeout: float
@@ -32,7 +32,7 @@ class OrderRun(ApiModel):
 
 
 class FulfillmentRun(ApiModel):
-    """Start of a charge or shipment workflow; times in seconds, `longest_try` is what one try may take."""
+    """Input of a charge or shipment workflow; times in seconds, `longest_try` is the longest duration of one try."""
 
     order_id: str
     fulfillment_id: str
@@ -41,14 +41,14 @@ class FulfillmentRun(ApiModel):
 
 
 class OrderStep(ApiModel):
-    """One step of an order; events behind `announced` are published by it."""
+    """Input of a step of an order, which publishes the events after number `announced`."""
 
     order_id: str
     announced: int = 0
 
 
 class OrderProgress(ApiModel):
-    """How far an order is: waiting until `deadline`, or to process these fulfillments, or ending."""
+    """The progress of an order: it waits until `deadline`, or has these fulfillments to process, or is ending."""
 
     announced: int
     deadline: str | None = None
@@ -57,7 +57,7 @@ class OrderProgress(ApiModel):
 
 
 class FulfillmentStep(ApiModel):
-    """One step of a fulfillment."""
+    """Input of a step of a fulfillment, which publishes the events after number `announced`."""
 
     order_id: str
     fulfillment_id: str
@@ -65,7 +65,7 @@ class FulfillmentStep(ApiModel):
 
 
 class FulfillmentProgress(ApiModel):
-    """How far a fulfillment's payment or shipment is, and whether its end was the end of the order."""
+    """The progress of a fulfillment's payment or shipment, and whether its end has ended the order too."""
 
     outcome: Outcome
     announced: int = 0
@@ -73,12 +73,12 @@ class FulfillmentProgress(ApiModel):
 
 
 class Empty(ApiModel):
-    """No result but that it is done."""
+    """An output without content."""
 
 
 @dataclass(frozen=True)
 class ActivityCall(Generic[Req, Res]):
-    """An activity as workflows call it."""
+    """An activity, as workflows call it."""
 
     name: str
     input_type: type[Req]
@@ -90,13 +90,13 @@ class ActivityCall(Generic[Req, Res]):
             try:
                 answer = yield ctx.call_activity(self.name, input=request.to_json(), retry_policy=UNTIL_DONE)
             except TaskFailedError:
-                continue  # the policy's tries are used up; no number of them is enough
+                continue  # All tries of the policy failed: start over, because a step is never given up.
             return self.output_type.model_validate(answer)
 
 
 @dataclass(frozen=True)
 class WorkflowCall(Generic[Req, Res]):
-    """A workflow as another one calls it."""
+    """A child workflow, as its parent calls it."""
 
     name: str
     input_type: type[Req]
@@ -128,4 +128,4 @@ CANCEL_BOOKING = ActivityCall("cancel_booking", FulfillmentStep, Empty)
 CLOSE = ActivityCall("close", FulfillmentStep, Empty)
 
 UNDO = {RESERVE.name: RELEASE, CHARGE.name: REFUND, BOOK.name: CANCEL_BOOKING}
-"""What gives back what an activity took."""
+"""The undo of each activity that has one."""

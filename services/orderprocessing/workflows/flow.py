@@ -1,4 +1,4 @@
-"""The few forms that workflows are made of; deterministic, like all workflow code."""
+"""Building blocks of workflows; deterministic, like all workflow code."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 def wait_for_signal(ctx: DaprWorkflowContext, until: datetime | None = None) -> Generator[Any, Any, None]:
-    """Sleep until the signal rings or the time comes. It may ring for nothing: the caller looks at the record."""
+    """Wait for the wake-up signal or until a time. A signal may be spurious: the caller reads the order's record."""
     if until is None:
         yield ctx.wait_for_external_event(WAKE_UP)
         return
@@ -35,28 +35,30 @@ def try_until(
     call: ActivityCall[FulfillmentStep, FulfillmentProgress],
     run: FulfillmentRun,
 ) -> Flow[FulfillmentProgress]:
-    """Repeat a step, with growing pauses, while it finds its service unavailable and there is time.
+    """Repeat a step, with growing pauses, until its service is available or the timeout has passed.
 
-    The signal ends a pause early: the step then finds in the record what it rang for. Time in which the engine itself
-    stood still is not time in which anybody tried: a lap counts for no more than a try and its pause can take.
+    A signal ends a pause early, and the step then finds the reason in the order's record. Time in which the engine did
+    not run does not count: each try counts for at most its own longest duration and the pause after it.
     """
     step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
-    left, tries = run.timeout, 0
+    remaining, tries = run.timeout, 0
     while True:
         began = now(ctx)
         progress = yield from call(ctx, step)
         tries += 1
-        if progress.outcome != Outcome.UNAVAILABLE or left <= 0:
+        if progress.outcome != Outcome.UNAVAILABLE or remaining <= 0:
             return progress
-        pause = min(BUSINESS.pause(tries), left)
+        pause = min(BUSINESS.pause(tries), remaining)
         yield from wait_for_signal(ctx, now(ctx) + timedelta(seconds=pause))
-        left -= min((now(ctx) - began).total_seconds(), pause + run.longest_try)
+        # A clock that is set back must not extend the timeout.
+        elapsed = max((now(ctx) - began).total_seconds(), 0)
+        remaining -= min(elapsed, pause + run.longest_try)
 
 
 def concurrently(flows: Sequence[Generator[Any, Any, R]]) -> Generator[Any, Any, list[R]]:
-    """Run flows side by side and return their results in order, once all have ended.
+    """Run flows concurrently and return their results in order, once all have ended.
 
-    An error in one is raised after the others have ended, so that nothing is undone while a sibling still acts.
+    An error in one flow is raised after the others have ended, so that nothing is undone while a sibling still runs.
     """
     runners = [_Runner(flow) for flow in flows]
     while waiting := [runner for runner in runners if runner.task is not None]:
@@ -70,7 +72,7 @@ def concurrently(flows: Sequence[Generator[Any, Any, R]]) -> Generator[Any, Any,
 
 
 class _Runner(Generic[R]):
-    """One of the flows that run side by side: the task that it waits for, then its result or its error."""
+    """One of the concurrent flows: the task that it waits for, then its result or its error."""
 
     def __init__(self, flow: Generator[Any, Any, R]) -> None:
         self._flow = flow
@@ -80,7 +82,7 @@ class _Runner(Generic[R]):
         self._resume(lambda: next(flow))
 
     def advance(self) -> None:
-        """Give the flow the outcome of its task, if there is one yet."""
+        """Resume the flow with the outcome of its task, if the task is complete."""
         task = self.task
         if not task.is_complete:
             return
@@ -95,10 +97,10 @@ class _Runner(Generic[R]):
             self.task = step()
         except StopIteration as end:
             self.result = [end.value]
-        except Exception as error:  # noqa: BLE001 - raised when the siblings have ended
+        except Exception as error:  # noqa: BLE001 - raised after the siblings have ended
             self.error = error
 
 
 def now(ctx: DaprWorkflowContext) -> datetime:
-    """Return the workflow's time, the same at every replay; without a zone, in UTC."""
+    """Return the workflow's time in UTC, without a time zone; a replay returns the same."""
     return ctx.current_utc_datetime

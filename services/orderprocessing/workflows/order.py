@@ -1,4 +1,4 @@
-"""The order workflow: reserve, ask where something is missing or dear, fulfil, finish."""
+"""The order workflow: reserve the stock, wait for decisions, fulfil, finish."""
 
 from collections.abc import Generator
 from typing import Any
@@ -24,6 +24,7 @@ from services.orderprocessing.workflows.contracts import (
     FulfillmentProgress,
     FulfillmentRun,
     FulfillmentStep,
+    OrderProgress,
     OrderRun,
     OrderStep,
 )
@@ -31,23 +32,29 @@ from services.orderprocessing.workflows.flow import concurrently, wait_for_signa
 
 
 def order_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
-    """Take an accepted order to its end."""
+    """Process an accepted order until it ends."""
     run = OrderRun.model_validate(payload)
-    progress = yield from RESERVE(ctx, OrderStep(order_id=run.order_id))
-    while progress.deadline:
-        yield from wait_for_signal(ctx, until=moment(progress.deadline).replace(tzinfo=None))
-        progress = yield from ADVANCE(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
+    progress = yield from reserve_and_wait_for_decisions(ctx, run)
     if progress.ending:
         yield from RELEASE_ORDER(ctx, OrderStep(order_id=run.order_id))
-    ends = yield from concurrently([fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments])
-    if not any(end.order_ended for end in ends):
+    results = yield from concurrently([fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments])
+    if not any(result.order_ended for result in results):
         yield from FINISH(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
     return Empty().to_json()
 
 
+def reserve_and_wait_for_decisions(ctx: DaprWorkflowContext, run: OrderRun) -> Flow[OrderProgress]:
+    """Reserve the stock, then wait for the customer and the approver, each until their deadline."""
+    progress = yield from RESERVE(ctx, OrderStep(order_id=run.order_id))
+    while progress.deadline:
+        yield from wait_for_signal(ctx, until=moment(progress.deadline).replace(tzinfo=None))
+        progress = yield from ADVANCE(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
+    return progress
+
+
 def fulfil(ctx: DaprWorkflowContext, run: OrderRun, fulfillment_id: str) -> Flow[FulfillmentProgress]:
-    """Charge and ship one fulfillment; where it cannot be delivered, give back what it took, last thing first."""
-    taken = [RESERVE.name, CHARGE.name]
+    """Charge and ship one fulfillment; if it cannot be delivered, undo its completed steps in reverse order."""
+    completed = [RESERVE.name, CHARGE.name]
     charging = FulfillmentRun(
         order_id=run.order_id,
         fulfillment_id=fulfillment_id,
@@ -56,14 +63,14 @@ def fulfil(ctx: DaprWorkflowContext, run: OrderRun, fulfillment_id: str) -> Flow
     )
     progress = yield from CHARGE_WORKFLOW(ctx, charging, charge_workflow_id(fulfillment_id))
     if progress.outcome == Outcome.DONE:
-        taken.append(BOOK.name)
+        completed.append(BOOK.name)
         shipping = charging.model_copy(update={"timeout": run.booking_timeout})
         progress = yield from SHIPMENT_WORKFLOW(ctx, shipping, shipment_workflow_id(fulfillment_id))
         if progress.outcome == Outcome.DONE:
             return progress
-    # A charge that failed is undone too: one that timed out may have reached the card network all the same.
+    # A failed charge is undone too: one that timed out may still have reached the card network.
     step = FulfillmentStep(order_id=run.order_id, fulfillment_id=fulfillment_id)
-    for activity in reversed(taken):
+    for activity in reversed(completed):
         yield from UNDO[activity](ctx, step)
     yield from CLOSE(ctx, step)
     return progress

@@ -1,4 +1,4 @@
-"""The one place that says how long and how often things are tried again."""
+"""All retry policies and timeouts of the workflows."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,17 +8,17 @@ from dapr.ext.workflow import RetryPolicy
 UNTIL_DONE = RetryPolicy(
     first_retry_interval=timedelta(milliseconds=500),
     backoff_coefficient=2.0,
-    # Every try adds to the workflow's history, which may grow to 4 MiB: a minute between tries makes that days, not
-    # hours. After a short outage the pause is short too, as it doubles from half a second.
+    # Every try adds to the workflow's history, which may grow to 4 MiB. With a minute between tries that takes days.
+    # After a short outage the pause is short too, because it doubles from half a second.
     max_retry_interval=timedelta(minutes=1),
-    # Some eight hours; then `ActivityCall` begins again. The SDK cannot compute the pause after a thousand tries.
+    # About eight hours; then `ActivityCall` starts over. The SDK cannot compute the pause after a thousand tries.
     max_number_of_attempts=500,
 )
-"""For every activity: what keeps failing is tried again until it works."""
+"""The policy of every activity: a failing activity is retried until it succeeds."""
 
 
 def pause_before_retry(tries: int) -> float:
-    """Return the seconds between this many tries of an activity and the next, as UNTIL_DONE has it."""
+    """Return the pause in seconds after this many tries of an activity, as in UNTIL_DONE."""
     return min(0.5 * 2.0 ** min(tries - 1, 30), 60.0)
 
 
@@ -36,12 +36,12 @@ class Backoff:
 
 
 BUSINESS = Backoff(first=0.5, factor=2.0, longest=2.0)
-"""Between tries of a step that has a deadline in the story: a charge, a booking."""
+"""Between tries of a step with a timeout: a charge or a booking."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """What an order's workflows are started with, in seconds."""
+    """The timeouts that an order's workflows are started with, in seconds."""
 
     charge: float
     booking: float
@@ -53,5 +53,5 @@ DEFAULT_LONGEST_TRY = 15.0
 
 
 def longest_try(call_timeout: float) -> float:
-    """Return the seconds that one try of such a step may take: three calls that each run into their deadline."""
+    """Return the longest duration of one try in seconds: three calls that each time out."""
     return CALLS_IN_A_TRY * call_timeout

@@ -1,4 +1,4 @@
-"""The shipment workflow: one fulfillment is booked with the courier and followed until it is delivered."""
+"""The shipment workflow: books the courier for one fulfillment and follows the shipment until it is delivered."""
 
 from collections.abc import Generator
 from typing import Any
@@ -17,7 +17,7 @@ from services.orderprocessing.workflows.flow import try_until, wait_for_signal
 
 
 def shipment_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
-    """Book, trying until the deadline while shipping is unavailable, then follow the courier's reports."""
+    """Book the courier, trying again until the timeout while shipping is unavailable, then follow its reports."""
     run = FulfillmentRun.model_validate(payload)
     step = FulfillmentStep(order_id=run.order_id, fulfillment_id=run.fulfillment_id)
     progress = yield from try_until(ctx, BOOK, run)

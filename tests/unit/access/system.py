@@ -19,7 +19,7 @@ from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.notifications import app as notifications
 from services.orderprocessing import app as orderprocessing
-from services.orderprocessing.adapters.order_repository import OrderStore
+from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.shipping import app as shipping
 from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments, FakeSidecar
@@ -58,7 +58,7 @@ def make_apps(keys: Path | ApiKeys | None = None, token: str | None = TOKEN) -> 
 
 def _orderprocessing(authenticator: Authenticator) -> Flask:
     clock = FakeClock()
-    orders, engine, sidecar = OrderStore(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
+    orders, engine, sidecar = OrderRepository(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
     sidecar.answers["inventory"] = lambda *_call: {"items": [{"sku": "milk", "unitPrice": 400}]}
     service = orderprocessing.create_service(orders, sidecar, engine)
     return orderprocessing.create_app(orders, service, engine, clock, authenticator=authenticator)

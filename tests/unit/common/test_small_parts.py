@@ -190,7 +190,7 @@ def test_text_logs_are_safe_from_log_injection(root_logger: logging.Logger, caps
 
 
 @pytest.mark.parametrize(
-    ("level", "shown"), [("INFO", ["order_workflow"]), ("DEBUG", ["pulse_workflow", "order_workflow"])]
+    ("level", "shown"), [("INFO", ["order_workflow"]), ("DEBUG", ["liveness_workflow", "order_workflow"])]
 )
 def test_the_probes_of_an_idle_worker_are_logged_at_debug_only(
     root_logger: logging.Logger, capsys: pytest.CaptureFixture[str], level: str, shown: list[str]
@@ -198,7 +198,7 @@ def test_the_probes_of_an_idle_worker_are_logged_at_debug_only(
     client = logging.getLogger("durabletask-client")
     client.filters.clear()
     logs.set_up(level, "text")
-    for workflow in ("pulse_workflow", "order_workflow"):
+    for workflow in ("liveness_workflow", "order_workflow"):
         client.info("Starting new '%s' instance with ID = 'x'.", workflow)
     client.filters.clear()
     assert [line.split("'")[1] for line in capsys.readouterr().out.splitlines()] == shown

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.orderprocessing.domain.states import OrderStatus
-from tests.unit.orderprocessing.world import AT_A, AT_B, DEAR, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, OUT_OF_STOCK, World
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def _fraud_declines(world: World) -> None:
 
 STORIES = {
     "two parcels": Story(lambda w: w.place(AT_A, AT_B), World.finish, OrderStatus.COMPLETED),
-    "amended": Story(lambda w: w.place(AT_A, MISSING), _amend, OrderStatus.COMPLETED),
-    "approved": Story(lambda w: w.place(DEAR), _approve, OrderStatus.COMPLETED),
+    "amended": Story(lambda w: w.place(AT_A, OUT_OF_STOCK), _amend, OrderStatus.COMPLETED),
+    "approved": Story(lambda w: w.place(HIGH_VALUE), _approve, OrderStatus.COMPLETED),
     "cancelled when booked": Story(lambda w: w.place(AT_A, AT_B), _cancel_when_booked, OrderStatus.CANCELLED),
-    "no answer": Story(lambda w: w.place(AT_A, MISSING), World.finish, OrderStatus.TIMED_OUT),
+    "no answer": Story(lambda w: w.place(AT_A, OUT_OF_STOCK), World.finish, OrderStatus.TIMED_OUT),
     "no courier": Story(lambda w: w.place(AT_A, AT_B), _shipping_never_works, OrderStatus.FAILED),
     "one declined": Story(lambda w: w.place(AT_A, AT_B), _fraud_declines, OrderStatus.COMPLETED),
 }

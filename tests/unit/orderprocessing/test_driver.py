@@ -57,9 +57,9 @@ def test_an_event_that_comes_before_it_is_waited_for_is_kept_and_one_that_never_
 
     def waiting(ctx: Any, _payload: object) -> Any:
         yield ctx.call_activity("even", input={})
-        yield ctx.wait_for_external_event("signal")
+        yield ctx.wait_for_external_event("wake-up")
         try:
-            yield ctx.wait_for_external_event("signal", timeout=ctx.current_utc_datetime.replace(year=2027))
+            yield ctx.wait_for_external_event("wake-up", timeout=ctx.current_utc_datetime.replace(year=2027))
         except TimeoutError:
             seen.append("nobody rang")
         return {"seen": seen}

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import context, trace
 
 from services.orderprocessing.engine.history import instance_view
-from tests.unit.orderprocessing.world import AT_A, AT_B, DEAR, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, World
 
 AT = datetime(2026, 11, 21, 9, 0, 0, 5000)  # noqa: DTZ001 - as the SDK takes it
 TRACE = 0x0AF7651916CD43DD8448EB211C80319C
@@ -41,7 +41,7 @@ def test_an_order_is_told_with_its_children_after_it(world: World) -> None:
 
 
 def test_an_instance_that_has_not_started_is_left_out(world: World) -> None:
-    world.place(DEAR)
+    world.place(HIGH_VALUE)
     world.run()
     assert [(one["instanceId"], one["status"]) for one in told(world)] == [("order-A1", "RUNNING")]
     world.driver.instances.clear()
@@ -104,16 +104,16 @@ def test_a_failure_shows_type_and_message_and_no_stack_trace() -> None:
     ("payload", "shown"), [('"é"', "é"), ("null", None), ("0", 0), ("no JSON", "no JSON"), ("", "")], ids=repr
 )
 def test_a_payload_is_shown_as_the_json_that_it_is_or_as_text(payload: str, shown: object) -> None:
-    assert only(events.new_event_raised_event("signal", payload))["input"] == shown
+    assert only(events.new_event_raised_event("wake-up", payload))["input"] == shown
 
 
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     whole, longer = json.dumps("x" * 3998), json.dumps("x" * 3999)
     assert only(events.new_task_completed_event(1, whole))["result"] == "x" * 3998
     shown = only(events.new_task_completed_event(1, longer))["result"]
-    assert shown == longer[:4000] + " … (cut, 4001 characters in all)"
+    assert shown == longer[:4000] + " … (truncated, 4001 characters in total)"
     failed = events.new_task_failed_event(1, ValueError("y" * 5000))
-    assert only(failed)["failure"]["message"] == "y" * 4000 + " … (cut, 5000 characters in all)"
+    assert only(failed)["failure"]["message"] == "y" * 4000 + " … (truncated, 5000 characters in total)"
 
 
 def test_of_a_long_history_the_newest_thousand_are_shown() -> None:

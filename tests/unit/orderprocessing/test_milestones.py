@@ -8,7 +8,7 @@ from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.adapters import milestones
 from services.orderprocessing.workflows.policies import UNTIL_DONE, pause_before_retry
 from tests.points import crash
-from tests.unit.orderprocessing.world import AT_A, AT_BOTH, CUSTOMER, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, AT_BOTH, CUSTOMER, OUT_OF_STOCK, World
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_parts_of_an_order_are_told_apart(world: World, lines: pytest.LogCapture
 
 
 def test_what_ends_badly_says_why(world: World, lines: pytest.LogCaptureFixture) -> None:
-    order_id = world.place(MISSING)
+    order_id = world.place(OUT_OF_STOCK)
     world.run()
     world.cancel()
     world.finish()

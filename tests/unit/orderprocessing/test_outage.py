@@ -51,7 +51,7 @@ def test_the_addresses_are_those_of_the_run_template_and_the_components() -> Non
 
 def test_what_does_not_answer_is_named_with_what_to_do(tmp_path: Path, listening: int, silent: int) -> None:
     folder = folder_with(tmp_path, silent, listening, silent)
-    missing = f"nobody answers for Redis at 127.0.0.1:{silent} and scheduler at 127.0.0.1:{silent}"
+    missing = f"no answer from Redis at 127.0.0.1:{silent} and scheduler at 127.0.0.1:{silent}"
     down = f"the sidecar does not answer on port 3500: {missing}"
     assert explain(folder, False, 3500, supervised=False) == f"{down}; {REMEDY}, and then `dapr run -f .` again"
     assert explain(folder, False, 3500, supervised=True) == down
@@ -77,15 +77,15 @@ def test_an_outage_is_reported_after_a_while_then_every_minute_and_so_is_its_end
     reporter = OutageReporter(lambda: works, lambda: "nobody answers", seconds)
     said = []
     for seconds.now in range(140):
-        reporter.look()
+        reporter.check()
         said.append(len(caplog.messages))
     assert (said[14], said[15], said[74], said[75], said[-1]) == (0, 1, 1, 2, 3)
     works = True
-    reporter.look()
-    reporter.look()
+    reporter.check()
+    reporter.check()
     assert caplog.messages[3:] == ["the sidecar is up, and workflows run"]
     works = False
-    reporter.look()
+    reporter.check()
     assert len(caplog.messages) == 4
 
 
@@ -94,5 +94,5 @@ def test_what_cannot_be_explained_is_not_reported(caplog: pytest.LogCaptureFixtu
     seconds = Seconds()
     reporter = OutageReporter(lambda: seconds.now > 50, lambda: "", seconds)
     for seconds.now in range(60):
-        reporter.look()
+        reporter.check()
     assert caplog.messages == []

@@ -5,12 +5,12 @@ from services.common.records import Entry
 from services.orderprocessing.domain.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.world import AT_A, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, OUT_OF_STOCK, World
 
 BODY = {"id": "A1", "customerId": "1234", "items": [AT_A]}
 
 
-def test_an_order_whose_workflow_never_started_is_started_once_it_is_not_young(world: World) -> None:
+def test_a_workflow_that_never_started_is_started_after_the_grace_period(world: World) -> None:
     world.points.at("engine", crash)
     world.place(AT_A)
     world.run(4)
@@ -21,7 +21,7 @@ def test_an_order_whose_workflow_never_started_is_started_once_it_is_not_young(w
     check_over(world)
 
 
-def test_an_order_that_is_under_way_is_left_alone(world: World) -> None:
+def test_an_order_in_progress_is_left_alone(world: World) -> None:
     world.place(AT_A)
     world.run(3600)
     rung = len(world.driver.instances["order-A1"].history)
@@ -30,7 +30,7 @@ def test_an_order_that_is_under_way_is_left_alone(world: World) -> None:
     assert len(world.driver.instances["order-A1"].history) == rung
 
 
-def test_a_decision_whose_bell_was_never_rung_is_heard(world: World) -> None:
+def test_a_decision_whose_signal_was_never_sent_takes_effect(world: World) -> None:
     world.place(AT_A)
     world.run()
     world.driver.reachable = False
@@ -43,7 +43,7 @@ def test_a_decision_whose_bell_was_never_rung_is_heard(world: World) -> None:
     check_over(world)
 
 
-def test_while_the_engine_is_down_mending_waits(world: World) -> None:
+def test_while_the_engine_is_unavailable_repairs_wait(world: World) -> None:
     world.driver.reachable = False
     world.place(AT_A)
     world.run(3600)
@@ -53,8 +53,8 @@ def test_while_the_engine_is_down_mending_waits(world: World) -> None:
     assert world.finish().status == OrderStatus.COMPLETED
 
 
-def test_an_order_whose_deadline_passed_unheard_is_revived(world: World) -> None:
-    world.place(AT_A, MISSING)
+def test_an_order_with_a_missed_deadline_is_restarted(world: World) -> None:
+    world.place(AT_A, OUT_OF_STOCK)
     world.run()
     world.driver.instances.clear()  # the engine has lost everything
     world.run(30 + 9)
@@ -65,7 +65,7 @@ def test_an_order_whose_deadline_passed_unheard_is_revived(world: World) -> None
     check_over(world)
 
 
-def test_a_line_without_an_order_goes_after_five_minutes_and_not_before(world: World) -> None:
+def test_an_index_entry_without_an_order_is_dropped_after_five_minutes(world: World) -> None:
     world.points.at("before write order", crash)
     assert world.send("POST", "/orders", BODY).status_code == 503
     assert world.send("GET", "/orders").get_json() == []
@@ -117,7 +117,7 @@ def test_a_line_without_a_shipment_goes_after_five_minutes(world: World) -> None
     check_over(world)
 
 
-def test_many_open_orders_are_all_looked_at(world: World) -> None:
+def test_all_of_many_open_orders_are_checked(world: World) -> None:
     world.driver.reachable = False
     ids = [world.place("milk", order_id=f"M{number}") for number in range(230)]
     world.driver.reachable = True
@@ -127,7 +127,7 @@ def test_many_open_orders_are_all_looked_at(world: World) -> None:
     assert world.recover() == 0
 
 
-def test_a_young_bell_is_followed_up_by_itself(world: World) -> None:
+def test_a_recent_signal_is_checked_in_the_follow_up(world: World) -> None:
     world.points.at("engine", crash)
     world.place(AT_A)
     assert world.reconciler.follow_up_in() is None
@@ -141,7 +141,7 @@ def test_a_young_bell_is_followed_up_by_itself(world: World) -> None:
     check_over(world)
 
 
-def test_news_that_a_long_queue_keeps_waiting_are_told_again_more_and_more_rarely(world: World) -> None:
+def test_a_signal_delayed_by_a_long_queue_is_repeated_less_and_less_often(world: World) -> None:
     world.driver.reachable = False
     world.place(AT_A)
     world.driver.reachable = True
@@ -155,7 +155,7 @@ def test_news_that_a_long_queue_keeps_waiting_are_told_again_more_and_more_rarel
     assert world.finish().status == OrderStatus.COMPLETED
 
 
-def test_newer_news_are_told_at_once(world: World) -> None:
+def test_a_newer_signal_is_sent_at_once(world: World) -> None:
     world.driver.reachable = False
     world.place(AT_A)
     world.driver.reachable = True
@@ -190,7 +190,7 @@ def test_one_order_that_the_engine_never_takes_does_not_keep_the_others_waiting(
     } - poisoned
 
 
-def test_a_line_that_is_behind_its_record_is_written_again(world: World) -> None:
+def test_an_outdated_index_entry_is_updated(world: World) -> None:
     world.place(AT_A)
     world.run()
     world.documents.fail_writes_of = lambda key: key.startswith("shipments")
@@ -206,7 +206,7 @@ def test_a_line_that_is_behind_its_record_is_written_again(world: World) -> None
     check_over(world)
 
 
-def test_what_moved_on_since_it_was_read_is_not_revived(world: World) -> None:
+def test_an_order_that_changed_since_it_was_read_is_not_restarted(world: World) -> None:
     world.place(AT_A)
     world.run()
     world.driver.reachable = False
@@ -215,5 +215,5 @@ def test_what_moved_on_since_it_was_read_is_not_revived(world: World) -> None:
     world.clock.advance(6)
     stale = world.order()
     world.report("delivered")
-    assert not world.reconciler._reach(stale, world.clock.now)
+    assert not world.reconciler._check_order(stale, world.clock.now)
     assert world.reconciler.follow_up_in() is not None

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.orderprocessing.engine import liveness as pulse_module
+from services.orderprocessing.engine import liveness as liveness_module
 from services.orderprocessing.engine import worker as worker_module
 from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.worker import Worker, worker_maker
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
-from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually, throughout
+from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar
 from tests.unit.orderprocessing.world import World
 
 
@@ -53,18 +53,18 @@ def workers() -> Workers:
 
 
 @pytest.fixture
-def host() -> FakeHost:
-    return FakeHost(1)
+def sidecar() -> FakeWorkflowSidecar:
+    return FakeWorkflowSidecar(1)
 
 
 class Engine:
-    """Takes the pulse workflow, and never runs it, unless it takes nothing at all."""
+    """Takes the liveness workflow, and never runs it, unless it takes nothing at all."""
 
     def __init__(self) -> None:
-        self.input_type = True
+        self.accepts_work = True
 
     def __call__(self, _instance: str) -> None:
-        if not self.input_type:
+        if not self.accepts_work:
             raise TransientError("no answer")
 
 
@@ -75,16 +75,16 @@ def engine() -> Engine:
 
 @pytest.fixture
 def make_worker(
-    host: FakeHost, workers: Workers, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    sidecar: FakeWorkflowSidecar, workers: Workers, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[bool], Worker]]:
-    monkeypatch.setattr(worker_module, "_PATIENCE", 0.0)
-    monkeypatch.setattr(worker_module, "_DEAF_FOR", 0.05)
-    monkeypatch.setattr(pulse_module, "_HURRY", 0.01)
+    monkeypatch.setattr(worker_module, "_RECONNECT_AFTER", 0.0)
+    monkeypatch.setattr(worker_module, "_UNRESPONSIVE_AFTER", 0.05)
+    monkeypatch.setattr(liveness_module, "_RETRY_INTERVAL", 0.01)
     made: list[Worker] = []
 
     def make(supervised: bool) -> Worker:
-        pulse = LivenessProbe(engine, "test", interval=0.01, answer_within=0)
-        made.append(Worker(host, workers, pulse, supervised, check=0.002))
+        liveness = LivenessProbe(engine, "test", interval=0.01, timeout=0)
+        made.append(Worker(sidecar, workers, liveness, supervised, check_interval=0.002))
         return made[-1]
 
     yield make
@@ -98,24 +98,24 @@ def worker(make_worker: Callable[[bool], Worker]) -> Worker:
 
 
 def test_a_worker_connects_when_the_sidecar_is_up_and_not_before(
-    worker: Worker, host: FakeHost, workers: Workers
+    worker: Worker, sidecar: FakeWorkflowSidecar, workers: Workers
 ) -> None:
-    host.workers = None
+    sidecar.workers = None
     worker.start()
     throughout(0.02, lambda: not workers.made)
-    host.workers = 1
+    sidecar.workers = 1
     eventually(lambda: bool(workers.made) and workers.made[0].ready)
 
 
 def test_a_worker_that_lost_its_sidecar_is_renewed_once_the_sidecar_is_back(
-    worker: Worker, host: FakeHost, workers: Workers
+    worker: Worker, sidecar: FakeWorkflowSidecar, workers: Workers
 ) -> None:
     worker.start()
     eventually(lambda: bool(workers.made) and workers.made[0].ready)
     throughout(0.02, lambda: len(workers.made) == 1)
-    host.workers, workers.made[0].ready = None, False
+    sidecar.workers, workers.made[0].ready = None, False
     throughout(0.02, lambda: len(workers.made) == 1)
-    host.workers = 1
+    sidecar.workers = 1
     eventually(lambda: workers.made[-1].ready and workers.made[0].closed)
 
 
@@ -125,53 +125,54 @@ def test_a_worker_that_cannot_be_renewed_now_is_renewed_later(worker: Worker, wo
     eventually(lambda: bool(workers.made) and workers.made[0].ready)
 
 
-def test_a_sidecar_that_does_not_take_the_worker_in_is_asked_to_end_ever_more_rarely(
-    worker: Worker, host: FakeHost
+def test_a_sidecar_that_reports_no_worker_is_restarted_less_and_less_often(
+    worker: Worker, sidecar: FakeWorkflowSidecar
 ) -> None:
-    host.workers = 0
+    sidecar.workers = 0
     worker.start()
-    eventually(lambda: host.shut_downs >= 3)
-    asked = host.shut_downs
-    throughout(0.1, lambda: host.shut_downs <= asked + 1)
+    eventually(lambda: sidecar.shut_downs >= 3)
+    asked = sidecar.shut_downs
+    throughout(0.1, lambda: sidecar.shut_downs <= asked + 1)
 
 
-def test_a_sidecar_that_nobody_starts_again_is_never_asked_to_end_and_the_worker_goes_on_trying(
-    make_worker: Callable[[bool], Worker], host: FakeHost, workers: Workers, caplog: pytest.LogCaptureFixture
+def test_an_unsupervised_sidecar_is_never_shut_down_and_the_worker_reconnects(
+    make_worker: Callable[[bool], Worker],
+    sidecar: FakeWorkflowSidecar,
+    workers: Workers,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    host.workers = 0
+    sidecar.workers = 0
     make_worker(False).start()
     eventually(lambda: len(workers.made) >= 3)
-    assert host.shut_downs == 0
+    assert sidecar.shut_downs == 0
     assert workers.made[0].closed
-    assert "does not take the worker in, which connects again" in caplog.text
+    assert "gives the worker no work; reconnecting" in caplog.text
 
 
-def test_a_sidecar_that_takes_workflows_is_left_alone_also_when_none_of_them_runs_here(
-    worker: Worker, host: FakeHost
-) -> None:
+def test_a_sidecar_that_accepts_workflows_is_left_alone(worker: Worker, sidecar: FakeWorkflowSidecar) -> None:
     worker.start()
-    throughout(0.3, lambda: host.shut_downs == host.asked_for_the_scheduler == 0)
+    throughout(0.3, lambda: sidecar.shut_downs == sidecar.asked_for_the_scheduler == 0)
 
 
-def test_a_sidecar_that_has_the_worker_and_takes_no_workflow_is_asked_to_end(
-    worker: Worker, host: FakeHost, engine: Engine
+def test_a_sidecar_that_accepts_no_workflow_is_restarted(
+    worker: Worker, sidecar: FakeWorkflowSidecar, engine: Engine
 ) -> None:
-    engine.input_type = False
+    engine.accepts_work = False
     worker.start()
-    eventually(lambda: host.shut_downs >= 2)
-    asked = host.shut_downs
-    throughout(0.1, lambda: host.shut_downs == asked)
+    eventually(lambda: sidecar.shut_downs >= 2)
+    asked = sidecar.shut_downs
+    throughout(0.1, lambda: sidecar.shut_downs == asked)
 
 
-def test_a_sidecar_without_a_scheduler_is_left_alone_and_has_time_when_the_scheduler_is_back(
-    worker: Worker, host: FakeHost, engine: Engine
+def test_a_sidecar_without_a_scheduler_is_left_alone_and_gets_time_to_recover(
+    worker: Worker, sidecar: FakeWorkflowSidecar, engine: Engine
 ) -> None:
-    engine.input_type = host.scheduler = False
+    engine.accepts_work = sidecar.scheduler = False
     worker.start()
-    throughout(0.3, lambda: host.shut_downs == 0)
-    host.scheduler = True
-    throughout(0.05, lambda: host.shut_downs == 0)
-    eventually(lambda: host.shut_downs >= 1)
+    throughout(0.3, lambda: sidecar.shut_downs == 0)
+    sidecar.scheduler = True
+    throughout(0.05, lambda: sidecar.shut_downs == 0)
+    eventually(lambda: sidecar.shut_downs >= 1)
 
 
 def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Workers) -> None:

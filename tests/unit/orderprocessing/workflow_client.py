@@ -31,9 +31,9 @@ class FakeWorkflowClient:
     def __init__(self) -> None:
         self.connections = 0
         self.started: list[tuple[str, Any, str]] = []
-        self.rung: list[tuple[str, str]] = []
+        self.signalled: list[tuple[str, str]] = []
         self.error: Exception | None = None
-        self.deaf: str | None = None
+        self.rejects: str | None = None
         self.state: Any = None
         self.history: list[Any] = []
         self.terminated: list[tuple[str, bool]] = []
@@ -51,9 +51,9 @@ class FakeWorkflowClient:
         self.started.append((workflow, input, instance_id))
 
     def raise_workflow_event(self, instance_id: str, name: str) -> None:
-        if self.deaf in (None, instance_id):
+        if self.rejects in (None, instance_id):
             self._fail()
-        self.rung.append((instance_id, name))
+        self.signalled.append((instance_id, name))
 
     def get_workflow_state(self, _instance_id: str, fetch_payloads: bool) -> Any:
         self._fail()

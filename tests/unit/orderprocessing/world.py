@@ -12,8 +12,8 @@ from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.encryption.encryptor import Encryptor
 from services.fraud import app as fraud
 from services.inventory import app as inventory
-from services.orderprocessing.adapters.order_repository import OrderStore
-from services.orderprocessing.app import OrderProcessingConfig, create_app, create_service, create_tools
+from services.orderprocessing.adapters.order_repository import OrderRepository
+from services.orderprocessing.app import OrderProcessingConfig, create_app, create_dependencies, create_service
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.registry import bound_activities
@@ -23,8 +23,8 @@ from tests.fakes import FakeClock, FakeDocuments
 from tests.points import Points
 
 CUSTOMER = "1234"
-AT_A, AT_B, AT_BOTH, MISSING = "Vans Old Skool", "Asics GEL-Kayano", "New Balance 574", "Adidas Classic"
-DEAR = "iPhone"
+AT_A, AT_B, AT_BOTH, OUT_OF_STOCK = "Vans Old Skool", "Asics GEL-Kayano", "New Balance 574", "Adidas Classic"
+HIGH_VALUE = "iPhone"
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 _MOST_STEPS = 2000
 
@@ -97,18 +97,18 @@ class World:
         self.restart()
         self.stock_at_start = self.stock()
 
-    def restart(self, steps: Callable[[], int] = lambda: 0) -> None:
-        """Begin with an empty memory, as a process does after a crash; `steps` counts what the engine did since."""
-        self.orders = OrderStore(self.documents, self.clock)
+    def restart(self, completed_steps: Callable[[], int] = lambda: 0) -> None:
+        """Start with an empty memory, as a process does after a crash; `completed_steps` counts steps of the engine."""
+        self.orders = OrderRepository(self.documents, self.clock)
         self.service = create_service(self.orders, self.shop, self.driver)
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
-        self.reconciler = Reconciler(self.orders, self.service, steps)
-        self.deps = create_tools(self.config, self.orders, self.shop, Encryptor())
+        self.reconciler = Reconciler(self.orders, self.service, completed_steps)
+        self.deps = create_dependencies(self.config, self.orders, self.shop, Encryptor())
         self.driver.use(bound_activities(self.deps))
 
     def elsewhere(self) -> FlaskClient:
         """Return another replica of the API: it shares nothing with this one but the state store."""
-        orders = OrderStore(self.documents, self.clock)
+        orders = OrderRepository(self.documents, self.clock)
         service = create_service(orders, self.shop, self.driver)
         return create_app(orders, service, self.driver, self.clock).test_client()
 

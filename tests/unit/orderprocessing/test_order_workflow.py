@@ -4,7 +4,7 @@ import pytest
 
 from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.world import AT_A, AT_B, AT_BOTH, CUSTOMER, DEAR, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, AT_BOTH, CUSTOMER, HIGH_VALUE, OUT_OF_STOCK, World
 
 
 def statuses(world: World) -> list[str]:
@@ -77,7 +77,7 @@ def test_an_order_of_two_warehouses_is_two_fulfillments_that_go_their_own_ways(w
 
 
 def test_what_is_missing_asks_the_customer_who_amends_and_gets_the_rest(world: World) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.run()
     assert statuses(world) == ["pending", "unavailable"]
     assert world.shown()["status"] == "customerActionRequired"
@@ -91,7 +91,7 @@ def test_what_is_missing_asks_the_customer_who_amends_and_gets_the_rest(world: W
 
 
 def test_what_is_missing_asks_the_customer_who_cancels(world: World) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.run()
     assert world.cancel() == 202
     world.run()
@@ -103,7 +103,7 @@ def test_what_is_missing_asks_the_customer_who_cancels(world: World) -> None:
 
 
 def test_a_customer_who_does_not_answer_in_time_loses_the_order_and_not_before(world: World) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.run(29.999)
     assert world.order().status == OrderStatus.CUSTOMER_ACTION_REQUIRED
     world.run(0.002)
@@ -114,7 +114,7 @@ def test_a_customer_who_does_not_answer_in_time_loses_the_order_and_not_before(w
 
 
 def test_when_nothing_is_available_amending_is_not_offered(world: World) -> None:
-    world.place(MISSING)
+    world.place(OUT_OF_STOCK)
     world.run()
     assert statuses(world) == ["unavailable"]
     assert world.shown()["actions"] == ["cancel"]
@@ -126,13 +126,13 @@ def test_when_nothing_is_available_amending_is_not_offered(world: World) -> None
 
 
 def test_when_nothing_is_available_and_nobody_answers_the_order_times_out(world: World) -> None:
-    world.place(MISSING)
+    world.place(OUT_OF_STOCK)
     assert world.finish().status == OrderStatus.TIMED_OUT
     check_over(world)
 
 
-def test_a_dear_order_waits_for_an_approval_and_goes_on_with_it(world: World) -> None:
-    world.place(DEAR)
+def test_a_high_value_order_waits_for_an_approval(world: World) -> None:
+    world.place(HIGH_VALUE)
     world.run(3600)
     assert world.shown()["status"] == "approvalRequired"
     assert world.ledger()["charged"] == 0
@@ -147,7 +147,7 @@ def test_a_dear_order_waits_for_an_approval_and_goes_on_with_it(world: World) ->
 
 
 def test_a_rejected_order_is_cancelled(world: World) -> None:
-    world.place(DEAR)
+    world.place(HIGH_VALUE)
     world.run()
     assert world.approve(approved=False) == 202
     assert world.approve(approved=True) == 409
@@ -158,7 +158,7 @@ def test_a_rejected_order_is_cancelled(world: World) -> None:
 
 
 def test_an_order_that_nobody_approves_in_a_day_is_cancelled(world: World) -> None:
-    world.place(DEAR)
+    world.place(HIGH_VALUE)
     world.run(24 * 3600 - 1)
     assert world.order().status == OrderStatus.APPROVAL_REQUIRED
     world.run(2)
@@ -169,7 +169,7 @@ def test_an_order_that_nobody_approves_in_a_day_is_cancelled(world: World) -> No
 
 
 def test_a_customer_may_cancel_while_an_approval_is_waited_for(world: World) -> None:
-    world.place(DEAR)
+    world.place(HIGH_VALUE)
     world.run()
     assert world.cancel() == 202
     assert world.approve() == 409
@@ -178,8 +178,8 @@ def test_a_customer_may_cancel_while_an_approval_is_waited_for(world: World) -> 
     check_over(world)
 
 
-def test_an_amended_order_is_dear_by_what_remains(world: World) -> None:
-    world.place(DEAR, MISSING)
+def test_the_approval_threshold_applies_to_what_remains_of_an_amended_order(world: World) -> None:
+    world.place(HIGH_VALUE, OUT_OF_STOCK)
     world.run()
     world.act("amend")
     world.run()
@@ -189,7 +189,7 @@ def test_an_amended_order_is_dear_by_what_remains(world: World) -> None:
     check_over(world)
 
 
-def test_what_was_amended_away_does_not_make_an_order_dear(world: World) -> None:
+def test_dropped_items_do_not_count_towards_the_approval_threshold(world: World) -> None:
     world.place(AT_A, Adidas_UltraBoost=100)  # 12,000.00 of shoes that nobody has
     world.run()
     world.act("amend")
@@ -235,7 +235,7 @@ def test_an_order_may_be_cancelled_while_inventory_is_down(world: World) -> None
     check_over(world)
 
 
-def test_an_order_goes_on_while_the_broker_is_down_and_everything_is_told_in_the_end(world: World) -> None:
+def test_an_order_continues_while_the_broker_is_down_and_its_events_are_published_later(world: World) -> None:
     world.place(AT_A)
     world.shop.down = {"broker"}
     world.run(300)

@@ -7,7 +7,7 @@ import pytest
 from services.orderprocessing.domain.states import OrderStatus, Reason, ShipmentStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.world import AT_A, AT_B, DEAR, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, World
 
 
 def outcomes(world: World) -> list[tuple[str, str | None, str | None]]:
@@ -38,7 +38,7 @@ def test_an_order_of_which_every_payment_is_declined_fails(world: World) -> None
 
 
 def test_a_card_that_is_declined_does_not_count_against_the_spending_limit(world: World) -> None:
-    world.place(**{DEAR: 100})  # 154,680.00 plus shipping is more than the card network takes
+    world.place(**{HIGH_VALUE: 100})  # 154,680.00 plus shipping is more than the card network takes
     world.run()
     world.approve()
     order = world.finish()
@@ -113,7 +113,7 @@ def test_a_courier_that_is_back_in_time_is_booked(world: World) -> None:
 
 
 @pytest.mark.parametrize("down", ["billing", "fraud", "shipping"])
-def test_time_in_which_the_engine_stood_still_is_no_time_of_trying(world: World, down: str) -> None:
+def test_downtime_of_the_engine_does_not_count_towards_the_timeout(world: World, down: str) -> None:
     world.shop.down = {down}
     world.place("Vans Old Skool")
     world.run(5)

@@ -13,8 +13,8 @@ from tests.unit.orderprocessing.polling import eventually, throughout
 class Reconciling:
     """A reconciler that fails in both ways before it works, and has something to follow up after that."""
 
-    def __init__(self, faults: int = 2, takes: float = 0.0) -> None:
-        self.runs, self.follow_ups, self.faults, self.input_type = 0, 0, faults, takes
+    def __init__(self, faults: int = 2, duration: float = 0.0) -> None:
+        self.runs, self.follow_ups, self.faults, self.duration = 0, 0, faults, duration
         self.mends = 0
         self.worked, self.followed = threading.Event(), threading.Event()
 
@@ -24,7 +24,7 @@ class Reconciling:
             raise TransientError("not yet")
         if self.runs == 2 and self.faults:
             raise ValueError("a fault of its own")
-        threading.Event().wait(self.input_type)
+        threading.Event().wait(self.duration)
         self.worked.set()
         return self.mends
 
@@ -37,7 +37,7 @@ class Reconciling:
         return None if self.followed.is_set() or not self.worked.is_set() else 0.001
 
 
-def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None:
+def test_the_scan_loop_continues_after_errors_until_it_is_stopped() -> None:
     stop, one = threading.Event(), Reconciling()
     thread = scan_loop.run_in_background(one, 0.001, stop)
     assert one.worked.wait(5)
@@ -48,7 +48,7 @@ def test_in_the_background_it_goes_on_after_errors_until_it_is_stopped() -> None
     throughout(0.02, lambda: one.runs == runs)
 
 
-def test_in_the_background_it_follows_up_between_its_rounds() -> None:
+def test_the_scan_loop_follows_up_between_scans() -> None:
     stop, one = threading.Event(), Reconciling(faults=0)
     thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.followed.wait(5)
@@ -57,8 +57,8 @@ def test_in_the_background_it_follows_up_between_its_rounds() -> None:
     assert (one.runs, one.follow_ups) == (1, 1)
 
 
-def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None:
-    stop, one = threading.Event(), Reconciling(faults=0, takes=0.4)
+def test_a_long_scan_does_not_delay_the_follow_up() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0, duration=0.4)
     thread = scan_loop.run_in_background(one, 3600, stop)
     assert one.worked.wait(5)
     assert one.followed.wait(1)
@@ -66,8 +66,8 @@ def test_in_the_background_a_long_round_does_not_put_off_the_follow_up() -> None
     thread.join(5)
 
 
-def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_another() -> None:
-    stop, one = threading.Event(), Reconciling(faults=0, takes=0.3)
+def test_a_long_scan_with_repairs_is_soon_followed_by_another() -> None:
+    stop, one = threading.Event(), Reconciling(faults=0, duration=0.3)
     one.mends = 1
     thread = scan_loop.run_in_background(one, 0.01, stop)
     eventually(lambda: one.runs > 2)
@@ -75,7 +75,7 @@ def test_in_the_background_a_long_round_that_had_to_mend_is_soon_followed_by_ano
     thread.join(5)
 
 
-def test_in_the_background_it_tries_soon_again_when_nothing_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_scan_loop_retries_soon_after_a_transient_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_loop, "_RETRY", 0.001)
     stop, one = threading.Event(), Reconciling()
     thread = scan_loop.run_in_background(one, 3600, stop)

@@ -11,7 +11,7 @@ from services.orderprocessing.application.admission import Backlog
 from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.domain.states import OrderStatus
 from tests.e2e.polling import eventually
-from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, HIGH_VALUE, OUT_OF_STOCK, World
 
 ENOUGH = 3
 
@@ -37,9 +37,7 @@ def test_orders_that_are_not_handed_to_a_courier_wait(world: World) -> None:
     assert waiting(world) == 0
 
 
-def test_however_many_are_handed_to_a_courier_they_are_no_backlog(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_orders_with_the_courier_are_no_backlog(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.orderprocessing.application.order_queries._OPEN_AT_ONCE", 2)
     for number in range(4 * ENOUGH):
         world.place(AT_A, order_id=f"W{number}")
@@ -53,8 +51,8 @@ def test_however_many_are_handed_to_a_courier_they_are_no_backlog(
 
 def test_orders_that_wait_for_a_person_are_no_backlog(world: World) -> None:
     for number in range(ENOUGH):
-        world.place(DEAR, order_id=f"D{number}")
-        world.place(AT_A, MISSING, order_id=f"M{number}")
+        world.place(HIGH_VALUE, order_id=f"D{number}")
+        world.place(AT_A, OUT_OF_STOCK, order_id=f"M{number}")
     assert waiting(world) == ENOUGH
     world.run()
     assert waiting(world) == 0
@@ -73,9 +71,9 @@ def test_over_the_limit_new_orders_are_refused_and_everything_else_is_answered(w
     client = create_app(world.orders, world.service, world.driver, world.clock, admit=backlog.check).test_client()
     body = {"customerId": "c", "items": [{"sku": AT_A, "quantity": 1}]}
     for _ in range(ENOUGH):
-        backlog.look()
+        backlog.refresh()
         assert client.post("/orders", json=body).status_code == 202
-    backlog.look()
+    backlog.refresh()
     writes = world.documents.writes
     answer = client.post("/orders", json=body)
     assert (answer.status_code, answer.content_type) == (429, "application/problem+json")
@@ -84,11 +82,11 @@ def test_over_the_limit_new_orders_are_refused_and_everything_else_is_answered(w
     orders = client.get("/orders").get_json()
     assert client.post(f"/orders/{orders[0]['id']}/action", json={"action": "cancel"}).status_code == 202
     world.run()
-    backlog.look()
+    backlog.refresh()
     assert client.post("/orders", json=body).status_code == 202
 
 
-def test_what_cannot_be_counted_stays_as_it_was() -> None:
+def test_an_error_of_counting_keeps_the_last_result() -> None:
     answers: list[int | None] = [5, None, 4, None]
 
     def count(_enough: int) -> int:
@@ -100,12 +98,12 @@ def test_what_cannot_be_counted_stays_as_it_was() -> None:
     backlog = Backlog(count, 5)
     seen = []
     for _ in range(4):
-        backlog.look()
+        backlog.refresh()
         seen.append(accepts(backlog))
     assert seen == [False, False, True, True]
 
 
-def test_while_nothing_answers_that_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_counting_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     answers: list[int | None] = [None, None, None, 1, None, None]
 
@@ -117,14 +115,14 @@ def test_while_nothing_answers_that_is_said_once(caplog: pytest.LogCaptureFixtur
 
     backlog, said = Backlog(count, 5), []
     while answers:
-        backlog.look()
-        said.append(caplog.text.count("the backlog is not known"))
+        backlog.refresh()
+        said.append(caplog.text.count("could not count the backlog"))
     assert said == [1, 1, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("fault", [TransientError("away"), ZeroDivisionError()])
-def test_it_looks_again_and_again_whatever_happens(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.orderprocessing.application.admission._LOOK_EVERY", 0.01)
+def test_the_backlog_is_counted_again_after_any_error(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.orderprocessing.application.admission._REFRESH_INTERVAL", 0.01)
     faults, stopping = [fault], threading.Event()
 
     def count(_enough: int) -> int:

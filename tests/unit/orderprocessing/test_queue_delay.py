@@ -10,15 +10,15 @@ from tests.unit.orderprocessing.world import AT_A, World
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def after_two_rounds(waiting: int, steps: int, seconds: float) -> QueueDelayEstimate:
+def after_two_scans(waiting: int, steps: int, seconds: float) -> QueueDelayEstimate:
     done = 0
-    turns = QueueDelayEstimate(lambda: done)
-    turns.end_round(NOW)
+    estimate = QueueDelayEstimate(lambda: done)
+    estimate.update(NOW)
     for _ in range(waiting):
-        turns.count()
+        estimate.count()
     done = steps
-    turns.end_round(NOW + timedelta(seconds=seconds))
-    return turns
+    estimate.update(NOW + timedelta(seconds=seconds))
+    return estimate
 
 
 @pytest.mark.parametrize(
@@ -26,28 +26,28 @@ def after_two_rounds(waiting: int, steps: int, seconds: float) -> QueueDelayEsti
     [(1000, 250, 80), (50, 1, 0), (1000, 0, 0), (100_000, 1, 600)],
     ids=["a queue", "few orders", "nothing moves", "never for ever"],
 )
-def test_the_wait_is_twice_what_the_queue_takes(waiting: int, steps: int, expected: float) -> None:
-    assert after_two_rounds(waiting, steps, seconds=10).wait() == timedelta(seconds=expected)
+def test_the_estimated_delay_is_twice_the_duration_of_the_queue(waiting: int, steps: int, expected: float) -> None:
+    assert after_two_scans(waiting, steps, seconds=10).delay() == timedelta(seconds=expected)
 
 
-def test_the_first_round_knows_of_no_queue() -> None:
-    turns = QueueDelayEstimate(lambda: 1_000_000)
+def test_the_first_scan_estimates_no_delay() -> None:
+    estimate = QueueDelayEstimate(lambda: 1_000_000)
     for _ in range(1000):
-        turns.count()
-    turns.end_round(NOW)
-    assert turns.wait() == timedelta()
+        estimate.count()
+    estimate.update(NOW)
+    assert estimate.delay() == timedelta()
 
 
-def test_a_queue_that_is_gone_is_waited_for_no_more() -> None:
-    turns = after_two_rounds(1000, 250, seconds=10)
-    turns.end_round(NOW + timedelta(seconds=20))
-    assert turns.wait() == timedelta()
+def test_an_empty_queue_causes_no_delay() -> None:
+    estimate = after_two_scans(1000, 250, seconds=10)
+    estimate.update(NOW + timedelta(seconds=20))
+    assert estimate.delay() == timedelta()
 
 
-def test_orders_that_wait_for_their_turn_are_not_told_again() -> None:
+def test_queued_orders_are_not_signalled_again() -> None:
     world = World()
     steps = 0
-    world.restart(steps=lambda: steps)
+    world.restart(completed_steps=lambda: steps)
     world.driver.reachable = False
     for number in range(60):
         world.place(AT_A, order_id=f"A{number}")

@@ -9,10 +9,10 @@ from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import OrderStatus
 from tests.unit.common.keyring import FakeKeys, make_encryptor
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.world import AT_A, CUSTOMER, DEAR, World
+from tests.unit.orderprocessing.world import AT_A, CUSTOMER, HIGH_VALUE, World
 
 SPOILT, FINE = "A1", "B1"
-UNREADABLE = "an order that cannot be read is passed over"
+UNREADABLE = "skipping an unreadable order"
 
 
 class EncryptedWorld(World):
@@ -37,12 +37,12 @@ def shop() -> EncryptedWorld:
     return EncryptedWorld()
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [str(one.__dict__["cause"]) for one in caplog.records if one.message == UNREADABLE]
 
 
 @pytest.mark.parametrize("data", [None, b"\x00sealed\x01", b"{}", b'{"id": 1}', b"nonsense"])
-def test_an_order_whose_workflow_is_lost_is_mended_beside_one_that_cannot_be_read(
+def test_an_order_with_a_lost_workflow_is_recovered_beside_an_unreadable_one(
     shop: EncryptedWorld, data: bytes | None
 ) -> None:
     for order_id in (SPOILT, FINE):
@@ -69,7 +69,7 @@ def test_the_line_of_an_order_that_cannot_be_read_stays_and_it_goes_on_once_it_c
     check_over(shop)
 
 
-def test_it_is_told_once_for_each_cause_and_not_each_round(
+def test_an_unreadable_order_is_logged_once_for_each_cause(
     shop: EncryptedWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     for order_id in (SPOILT, FINE):
@@ -80,19 +80,19 @@ def test_it_is_told_once_for_each_cause_and_not_each_round(
     for _ in range(3):
         shop.round()
         shop.reconciler.follow_up(shop.clock.now)
-    assert len(told(caplog)) == 1
-    assert "order/A1 was changed" in told(caplog)[0]
+    assert len(logged(caplog)) == 1
+    assert "order/A1 was changed" in logged(caplog)[0]
     shop.spoil(data=b"nonsense")
     shop.round()
-    assert told(caplog)[1:] == ["order/A1 is neither encrypted nor JSON"]
+    assert logged(caplog)[1:] == ["order/A1 is neither encrypted nor JSON"]
     shop.kept["order/A1"] = kept
     shop.round()
     shop.spoil()
     shop.round()
-    assert len(told(caplog)) == 3
+    assert len(logged(caplog)) == 3
 
 
-def test_an_order_that_becomes_unreadable_while_it_is_looked_after_ends_no_round(
+def test_an_order_that_becomes_unreadable_during_a_scan_does_not_end_the_scan(
     shop: EncryptedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for order_id in (FINE, SPOILT):
@@ -111,7 +111,7 @@ def test_an_order_that_becomes_unreadable_while_it_is_looked_after_ends_no_round
     assert len(revived) == 1
 
 
-def test_when_nothing_can_be_read_the_round_ends_and_says_so(shop: EncryptedWorld) -> None:
+def test_a_scan_that_can_read_nothing_fails(shop: EncryptedWorld) -> None:
     shop.place(AT_A)
     shop.keys.by_id.clear()
     shop.keys.rotate("another")
@@ -142,7 +142,7 @@ def test_a_list_leaves_out_what_cannot_be_read_and_says_that_it_does(shop: Encry
 
 
 def test_a_line_that_needs_no_record_is_shown_as_it_is(shop: EncryptedWorld) -> None:
-    shop.place(DEAR)
+    shop.place(HIGH_VALUE)
     shop.run()
     shop.spoil()
     answer = shop.send("GET", "/orders")

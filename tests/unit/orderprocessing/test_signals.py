@@ -5,12 +5,12 @@ import pytest
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.domain.states import OrderStatus, Reason
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.world import AT_A, AT_B, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, OUT_OF_STOCK, World
 
 SHIPMENT = "shipment-A1-1"
 
 
-def bells_rung(world: World, instance: str) -> int:
+def signals_sent(world: World, instance: str) -> int:
     given = world.driver.instances[instance]
     return sum(event.HasField("eventRaised") for event in [*given.history, *given.inbox])
 
@@ -31,20 +31,20 @@ def booked(world: World) -> World:
     return world
 
 
-def test_reports_that_nobody_has_looked_at_yet_ring_one_bell_for_all(booked: World) -> None:
+def test_reports_before_an_acknowledgement_share_one_signal(booked: World) -> None:
     assert [booked.report("dispatched"), booked.report("delivered")] == [202, 202]
-    assert bells_rung(booked, SHIPMENT) == 1
+    assert signals_sent(booked, SHIPMENT) == 1
     booked.run()
     assert booked.order().status == OrderStatus.COMPLETED
     assert booked.driver.asked.count("follow_courier") == 1
     check_over(booked)
 
 
-def test_a_report_behind_one_that_was_looked_at_rings_again(booked: World) -> None:
+def test_a_report_after_an_acknowledgement_sends_another_signal(booked: World) -> None:
     booked.report("dispatched")
     booked.run()
     booked.report("delivered")
-    assert bells_rung(booked, SHIPMENT) == 2
+    assert signals_sent(booked, SHIPMENT) == 2
     booked.run()
     assert booked.order().status == OrderStatus.COMPLETED
     check_over(booked)
@@ -52,7 +52,7 @@ def test_a_report_behind_one_that_was_looked_at_rings_again(booked: World) -> No
 
 @pytest.mark.parametrize("point", ["before", "after"])
 @pytest.mark.parametrize("what", ["follow_courier", "write order", "inventory reservations", "publish"])
-def test_a_report_that_comes_while_another_is_looked_at_is_not_missed(booked: World, point: str, what: str) -> None:
+def test_a_report_that_arrives_while_another_is_processed_is_not_missed(booked: World, point: str, what: str) -> None:
     booked.report("dispatched")
     booked.points.at(f"{point} {what}", lambda: elsewhere_reports(booked, "delivered"))
     booked.points.passed.clear()
@@ -61,7 +61,7 @@ def test_a_report_that_comes_while_another_is_looked_at_is_not_missed(booked: Wo
     check_over(booked)
 
 
-def test_what_is_dispatched_while_a_bell_is_looked_into_leaves_the_books(
+def test_a_dispatch_reported_during_a_spurious_signal_commits_the_stock(
     booked: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = booked.orders.require
@@ -82,14 +82,14 @@ def test_what_is_dispatched_while_a_bell_is_looked_into_leaves_the_books(
 
 
 def test_a_cancellation_while_the_goods_are_reserved_is_seen_at_once(world: World) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.points.at("after inventory reservations", lambda: elsewhere(world, "/orders/A1/action", action="cancel"))
     world.run()
     assert (world.order().status, world.order().reason) == (OrderStatus.CANCELLED, Reason.CUSTOMER_CANCELLED)
     check_over(world)
 
 
-def test_a_bell_that_was_lost_is_rung_by_who_repeats_himself_and_keeps_its_age(booked: World) -> None:
+def test_a_repeated_report_resends_a_lost_signal_and_keeps_its_age(booked: World) -> None:
     booked.driver.reachable = False
     booked.report("dispatched")
     since = booked.order().pending_signals[SHIPMENT]
@@ -97,15 +97,15 @@ def test_a_bell_that_was_lost_is_rung_by_who_repeats_himself_and_keeps_its_age(b
     booked.clock.advance(1)
     booked.report("delivered")
     assert booked.order().pending_signals[SHIPMENT] == since
-    assert bells_rung(booked, SHIPMENT) == 0
+    assert signals_sent(booked, SHIPMENT) == 0
     booked.report("delivered")
-    assert bells_rung(booked, SHIPMENT) == 1
+    assert signals_sent(booked, SHIPMENT) == 1
     booked.run()
     assert booked.order().status == OrderStatus.COMPLETED
     check_over(booked)
 
 
-def test_an_order_does_not_end_while_a_bell_is_unheard_that_was_lost(world: World) -> None:
+def test_an_order_does_not_end_while_a_lost_signal_is_pending(world: World) -> None:
     world.place(AT_A, AT_B)
     world.run()
     for parcel in ("A1:1", "A1:2"):

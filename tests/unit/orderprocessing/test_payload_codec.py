@@ -20,8 +20,8 @@ from services.orderprocessing.engine.worker import worker_maker
 from services.orderprocessing.engine.workflow_client import Client
 from tests.unit.common.keyring import FakeKeys, make_encryptor
 from tests.unit.orderprocessing.grpc_engine import GrpcEngine
-from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
+from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar
 
 SECRET = "Rosalind Quimby"
 GIVEN = {"customer": SECRET}
@@ -42,7 +42,7 @@ def sealing() -> Encryptor:
 
 @pytest.fixture
 def client(engine: GrpcEngine, sealing: Encryptor) -> DaprWorkflowClient:
-    return Client(FakeHost(1), Codec(sealing)).connected()
+    return Client(FakeWorkflowSidecar(1), Codec(sealing)).connected()
 
 
 def echo(_ctx: Any, payload: Any) -> Any:
@@ -59,7 +59,7 @@ def story(ctx: Any, payload: Any) -> Iterator[Any]:
     """A workflow that does each kind of thing that takes or gives data."""
     ctx.set_custom_status(f"greets {payload['customer']}")
     answer = yield ctx.call_activity("echo", input=payload)
-    heard = yield ctx.wait_for_external_event("signal")
+    heard = yield ctx.wait_for_external_event("wake-up")
     yield ctx.call_child_workflow("story", input={"customer": heard["customer"]}, instance_id="child-1")
     return answer
 
@@ -115,7 +115,7 @@ def test_what_a_client_sends_is_sealed_and_what_it_asks_for_is_opened(
     engine: GrpcEngine, client: DaprWorkflowClient, sealing: Encryptor
 ) -> None:
     client.schedule_new_workflow("story", input=GIVEN, instance_id="order-A1")
-    client.raise_workflow_event("order-A1", "signal", data=GIVEN)
+    client.raise_workflow_event("order-A1", "wake-up", data=GIVEN)
     client.rerun_workflow_from_event("order-A1", 1, new_instance_id="order-A2", input=GIVEN)
     assert SECRET.encode() not in engine.on_the_wire()
     assert [opened(sealing, one.input) for one in engine.received] == [GIVEN] * 3
@@ -126,7 +126,7 @@ def test_what_a_client_sends_is_sealed_and_what_it_asks_for_is_opened(
 
 def test_histories_are_read_opened(engine: GrpcEngine, sealing: Encryptor) -> None:
     engine.histories["order-A1"] = [*started(sealed(sealing, GIVEN)), make.new_task_completed_event(1, '{"plain": 1}')]
-    events = Client(FakeHost(1), Codec(sealing)).full_history("order-A1")
+    events = Client(FakeWorkflowSidecar(1), Codec(sealing)).full_history("order-A1")
     assert events is not None
     view = instance_view("order-A1", events)["events"]
     assert view[1]["input"] == GIVEN
@@ -135,7 +135,7 @@ def test_histories_are_read_opened(engine: GrpcEngine, sealing: Encryptor) -> No
 
 def test_the_history_of_a_rerun_is_opened_under_its_new_name(engine: GrpcEngine, sealing: Encryptor) -> None:
     engine.histories["order-A1-again"] = started(sealed(sealing, GIVEN))
-    events = Client(FakeHost(1), Codec(sealing)).full_history("order-A1-again")
+    events = Client(FakeWorkflowSidecar(1), Codec(sealing)).full_history("order-A1-again")
     assert events is not None
     assert instance_view("order-A1-again", events)["events"][1]["input"] == GIVEN
 
@@ -172,7 +172,7 @@ def test_a_workflow_is_replayed_from_sealed_and_from_plain_history(
     assert sealing.decrypt_text(first.customStatus.value, PAYLOAD) == f"greets {SECRET}"
     past += [make.new_task_scheduled_event(1, "echo"), make.new_task_completed_event(1, kept({"echo": GIVEN}))]
     past.append(make.new_timer_created_event(2, make.OPTIONAL_TIMER_FIRE_AT))
-    heard = make.new_event_raised_event("signal", kept(GIVEN))
+    heard = make.new_event_raised_event("wake-up", kept(GIVEN))
     child = turn(engine, past, [heard]).actions[0].createChildWorkflow
     assert opened(sealing, child.input) == GIVEN
     past += [heard, make.new_child_workflow_created_event(3, "story", "child-1")]
@@ -213,7 +213,7 @@ def test_changed_data_anywhere_in_a_history_fail_the_instance_by_name_and_nothin
 
 def test_a_payload_without_its_key_says_so_where_it_would_stand(engine: GrpcEngine) -> None:
     engine.histories["order-A1"] = started(sealed(make_encryptor(FakeKeys("lost")), GIVEN))
-    events = Client(FakeHost(1), Codec(Encryptor())).full_history("order-A1")
+    events = Client(FakeWorkflowSidecar(1), Codec(Encryptor())).full_history("order-A1")
     assert events is not None
     shown = instance_view("order-A1", events)["events"][1]["input"]
     assert shown.startswith(f"{UNREADABLE}order-A1: ")
@@ -221,7 +221,7 @@ def test_a_payload_without_its_key_says_so_where_it_would_stand(engine: GrpcEngi
 
 
 def test_without_encryption_payloads_go_as_they_are(engine: GrpcEngine) -> None:
-    client = Client(FakeHost(1), Codec(Encryptor())).connected()
+    client = Client(FakeWorkflowSidecar(1), Codec(Encryptor())).connected()
     client.schedule_new_workflow("story", input=GIVEN, instance_id="order-A1")
     assert json.loads(engine.received[0].input.value) == GIVEN
 

@@ -84,11 +84,11 @@ def test_a_step_that_fails_at_any_point_is_repeated_and_nothing_happens_twice(na
 
 
 @pytest.mark.parametrize("name", ["amended", "one declined"])
-def test_every_bell_rung_for_nothing_at_any_point_does_no_harm(name: str) -> None:
-    def ring_all(world: World) -> None:
+def test_spurious_signals_at_any_point_do_no_harm(name: str) -> None:
+    def signal_all(world: World) -> None:
         world.driver.signal([*world.driver.instances, *world.driver.instances])
 
-    assert every_point(STORIES[name], ring_all, only="after") > 20
+    assert every_point(STORIES[name], signal_all, only="after") > 20
 
 
 @pytest.mark.parametrize("name", STORIES)

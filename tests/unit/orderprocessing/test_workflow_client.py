@@ -22,9 +22,9 @@ from services.orderprocessing.engine.workflow_client import Engine
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from services.orderprocessing.workflows.policies import Timeouts
 from tests.fakes import FakeClock, FakeSidecar
-from tests.unit.orderprocessing.host import FakeHost
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.workflow_client import FakeWorkflowClient, Refusal
+from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar
 from tests.unit.orderprocessing.world import World
 
 TIMEOUTS = Timeouts(charge=3, booking=4, longest_try=6)
@@ -38,7 +38,7 @@ def client() -> FakeWorkflowClient:
 @pytest.fixture
 def engine(client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(workflow_client, "DaprWorkflowClient", client.connect)
-    engine = Engine(FakeHost(1), TIMEOUTS)
+    engine = Engine(FakeWorkflowSidecar(1), TIMEOUTS)
     yield engine
     engine.stop()
 
@@ -54,33 +54,35 @@ def test_an_order_that_runs_already_may_be_started_again(engine: Engine, client:
     engine.start("A1")
 
 
-def test_bells_ring_and_one_that_nobody_hears_is_no_error(engine: Engine, client: FakeWorkflowClient) -> None:
+def test_signals_are_sent_and_an_instance_that_has_ended_is_no_error(
+    engine: Engine, client: FakeWorkflowClient
+) -> None:
     engine.signal(["order-A1", "charge-A1-1"])
-    assert sorted(client.rung) == [("charge-A1-1", "signal"), ("order-A1", "signal")]
+    assert sorted(client.signalled) == [("charge-A1-1", "wake-up"), ("order-A1", "wake-up")]
     for error in (Refusal(grpc.StatusCode.NOT_FOUND), Refusal(grpc.StatusCode.UNKNOWN, "no such instance exists")):
         client.error = error
         engine.signal(["order-A1"])
 
 
-def test_one_bell_that_fails_does_not_keep_the_others_from_ringing(engine: Engine, client: FakeWorkflowClient) -> None:
-    client.error, client.deaf = Refusal(grpc.StatusCode.INTERNAL), "charge-A1-1"
+def test_a_signal_that_fails_does_not_hold_back_the_others(engine: Engine, client: FakeWorkflowClient) -> None:
+    client.error, client.rejects = Refusal(grpc.StatusCode.INTERNAL), "charge-A1-1"
     with pytest.raises(TransientError, match="charge-A1-1"):
         engine.signal(["charge-A1-1", "shipment-A1-1"])
-    assert client.rung == [("shipment-A1-1", "signal")]
+    assert client.signalled == [("shipment-A1-1", "wake-up")]
 
 
-def test_an_engine_that_is_away_is_transient_and_is_told_when_it_is_back(
+def test_an_unavailable_engine_is_a_transient_error_and_gets_the_messages_when_it_is_back(
     engine: Engine, client: FakeWorkflowClient
 ) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
     for call in (lambda: engine.start("A1"), lambda: engine.signal(["order-A1"])):
         with pytest.raises(TransientError):
             call()
-    assert engine.look("A1") is None
+    assert engine.workflow_state("A1") is None
     client.error = None
-    eventually(lambda: bool(client.started and client.rung))
+    eventually(lambda: bool(client.started and client.signalled))
     assert [one[2] for one in client.started] == ["order-A1"]
-    assert client.rung == [("order-A1", "signal")]
+    assert client.signalled == [("order-A1", "wake-up")]
 
 
 _AT = datetime(2126, 11, 21)  # noqa: DTZ001 - as the SDK gives it, and not too long ago
@@ -100,7 +102,7 @@ _RESULT_BEFORE_ITS_CAUSE = [
 @pytest.mark.parametrize(
     ("status", "stuck"), [(None, False), (WorkflowStatus.COMPLETED, False), (WorkflowStatus.RUNNING, True)]
 )
-def test_only_what_runs_can_wait_for_ever(
+def test_only_a_running_instance_can_be_stuck(
     engine: Engine, client: FakeWorkflowClient, status: WorkflowStatus | None, stuck: bool
 ) -> None:
     client.history = _RESULT_BEFORE_ITS_CAUSE
@@ -108,20 +110,20 @@ def test_only_what_runs_can_wait_for_ever(
     assert engine.is_stuck("order-A1") is stuck
 
 
-def test_an_order_is_ended_with_its_children(engine: Engine, client: FakeWorkflowClient) -> None:
-    engine.end("A1")
+def test_terminating_an_order_terminates_its_children(engine: Engine, client: FakeWorkflowClient) -> None:
+    engine.terminate("A1")
     assert client.terminated == [("order-A1", True)]
 
 
-def test_a_workflow_that_is_gone_neither_waits_nor_needs_an_end(engine: Engine, client: FakeWorkflowClient) -> None:
+def test_a_missing_workflow_is_not_stuck_and_needs_no_termination(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.NOT_FOUND)
     assert not engine.is_stuck("order-A1")
-    engine.end("A1")
+    engine.terminate("A1")
 
 
-def test_an_engine_that_is_away_neither_tells_nor_ends(engine: Engine, client: FakeWorkflowClient) -> None:
+def test_an_unavailable_engine_neither_answers_nor_terminates(engine: Engine, client: FakeWorkflowClient) -> None:
     client.error = Refusal(grpc.StatusCode.UNAVAILABLE)
-    for call in (lambda: engine.is_stuck("order-A1"), lambda: engine.end("A1")):
+    for call in (lambda: engine.is_stuck("order-A1"), lambda: engine.terminate("A1")):
         with pytest.raises(TransientError):
             call()
 
@@ -138,8 +140,8 @@ def test_after_an_outage_the_engine_is_connected_anew(engine: Engine, client: Fa
     assert client.connections == 2
 
 
-def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:
-    assert engine.look("A1") is None
+def test_the_state_of_a_workflow_is_shown(engine: Engine, client: FakeWorkflowClient) -> None:
+    assert engine.workflow_state("A1") is None
     client.state = SimpleNamespace(
         instance_id="order-A1",
         runtime_status=SimpleNamespace(name="FAILED"),
@@ -147,7 +149,7 @@ def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: Fak
         last_updated_at=datetime(2026, 11, 21, 10),  # noqa: DTZ001
         failure_details=SimpleNamespace(error_type="ValueError"),
     )
-    assert engine.look("A1") == {
+    assert engine.workflow_state("A1") == {
         "instanceId": "order-A1",
         "status": "FAILED",
         "createdAt": "2026-11-21T09:00:00.000Z",
@@ -156,14 +158,14 @@ def test_what_the_engine_says_of_a_workflow_is_shown(engine: Engine, client: Fak
     }
 
 
-def test_the_histories_of_those_instances_are_told_that_exist(engine: Engine, client: FakeWorkflowClient) -> None:
+def test_histories_of_existing_instances_are_returned(engine: Engine, client: FakeWorkflowClient) -> None:
     client.messages = {"order-A1": [], "shipment-A1-1": []}
     told = engine.history(["order-A1", "charge-A1-1", "shipment-A1-1"])
     assert [one["instanceId"] for one in told] == ["order-A1", "shipment-A1-1"]
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED])
-def test_histories_that_the_engine_does_not_tell_are_transient(
+def test_a_history_that_the_engine_does_not_return_is_a_transient_error(
     engine: Engine, client: FakeWorkflowClient, code: grpc.StatusCode
 ) -> None:
     client.error = Refusal(code)
@@ -171,7 +173,7 @@ def test_histories_that_the_engine_does_not_tell_are_transient(
         engine.history(["order-A1"])
 
 
-def test_nobody_waits_for_histories_for_long(
+def test_reading_histories_has_a_timeout(
     engine: Engine, client: FakeWorkflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workflow_client, "_HISTORY_TIMEOUT", 0.05)
@@ -203,18 +205,18 @@ def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are
 
 @pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
 def test_ready_is_a_sidecar_with_a_worker(workers: int | None, count: int, ready: bool) -> None:
-    engine = Engine(FakeHost(workers), Timeouts(charge=1, booking=1, longest_try=1))
+    engine = Engine(FakeWorkflowSidecar(workers), Timeouts(charge=1, booking=1, longest_try=1))
     assert (engine.workers(), engine.ready()) == (count, ready)
 
 
 def test_without_a_sidecar_nothing_starts() -> None:
-    engine = Engine(FakeHost(None), Timeouts(charge=1, booking=1, longest_try=1))
+    engine = Engine(FakeWorkflowSidecar(None), Timeouts(charge=1, booking=1, longest_try=1))
     with pytest.raises(TransientError):
         engine.start("A1")
     engine.stop()
 
 
-def test_a_booking_that_was_called_off_is_told_from_other_refusals() -> None:
+def test_a_cancelled_booking_is_distinguished_from_other_refusals() -> None:
     sidecar, code = FakeSidecar(), ["bookingCancelled"]
 
     def refuse(_method: str, _path: str, _body: object) -> dict[str, Any]:
@@ -244,7 +246,7 @@ def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: Wo
     assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
 
 
-def test_the_sdk_is_told_where_the_sidecar_is_and_what_to_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_is_configured_with_the_address_and_the_token_of_the_sidecar(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DAPR_API_TIMEOUT_SECONDS", "DAPR_HTTP_PORT", "DAPR_GRPC_PORT", "DAPR_API_TOKEN"):
         monkeypatch.setattr(settings, name, None)
     config = ServiceConfig(app_port=1, dapr_http_port=2, call_timeout=3, dapr_api_token="sesame", app_api_token="x")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.unit.orderprocessing.world import AT_A, AT_B, CUSTOMER, DEAR, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, CUSTOMER, HIGH_VALUE, OUT_OF_STOCK, World
 
 
 def pages(world: World, path: str) -> Iterator[list[dict[str, Any]]]:
@@ -69,8 +69,8 @@ def test_pages_follow_each_other_without_gap_or_repetition(world: World, limit: 
 def test_a_status_gives_the_orders_that_have_it(world: World) -> None:
     world.place(AT_A, order_id="done")
     world.finish("done")
-    world.place(AT_A, MISSING, order_id="asks")
-    world.place(DEAR, order_id="dear")
+    world.place(AT_A, OUT_OF_STOCK, order_id="asks")
+    world.place(HIGH_VALUE, order_id="dear")
     world.run()
     world.place(AT_A, order_id="new")
     wanted = {
@@ -132,7 +132,7 @@ def test_a_wrong_status_is_named(world: World) -> None:
 
 
 def test_an_order_is_shown_with_its_parcels(world: World) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.run()
     world.act("amend")
     world.finish()
@@ -165,8 +165,8 @@ def test_an_order_is_shown_as_last_known_while_the_engine_is_down(world: World) 
     assert world.shown()["workflow"]["status"] == "COMPLETED"
 
 
-def test_the_timeline_tells_who_did_what_oldest_first(world: World) -> None:
-    world.place(DEAR)
+def test_the_timeline_lists_steps_and_actors_oldest_first(world: World) -> None:
+    world.place(HIGH_VALUE)
     world.run()
     world.approve()
     world.finish()
@@ -236,6 +236,6 @@ def test_a_shipment_that_does_not_exist_is_a_404(world: World, shipment_id: str)
 
 
 def test_a_parcel_that_no_warehouse_has_is_no_shipment(world: World) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.run()
     problem(world.send("GET", "/shipments/A1:2"), 404)

@@ -5,7 +5,7 @@ from typing import Any
 from services.common.dapr.sidecar import TransientError
 
 
-class FakeHost:
+class FakeWorkflowSidecar:
     """The sidecar as the engine asks it."""
 
     def __init__(self, workers: int | None) -> None:

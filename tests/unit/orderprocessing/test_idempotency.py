@@ -8,7 +8,7 @@ import pytest
 from services.orderprocessing.domain.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.test_accepting import FULL, SHORT, refused
+from tests.unit.orderprocessing.test_order_requests import FULL, SHORT, refused
 from tests.unit.orderprocessing.world import AT_A, World
 
 

@@ -7,8 +7,8 @@ import pytest
 from services.orderprocessing.app import OrderProcessingConfig
 from services.orderprocessing.domain.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.test_reading import problem
-from tests.unit.orderprocessing.world import AT_A, DEAR, MISSING, World
+from tests.unit.orderprocessing.test_order_queries import problem
+from tests.unit.orderprocessing.world import AT_A, HIGH_VALUE, OUT_OF_STOCK, World
 
 ODD: list[Any] = [None, "", " ", "x", "Cancel", "\ud800", "\x00", 1, 1.5, True, [], {}, ["cancel"]]
 BODIES: dict[str, dict[str, Any]] = {
@@ -76,13 +76,13 @@ def test_amending_is_possible_only_where_something_is_missing(world: World) -> N
 
 
 def test_the_answer_to_a_decision_is_the_order(world: World) -> None:
-    waiting(world, AT_A, MISSING)
+    waiting(world, AT_A, OUT_OF_STOCK)
     answer = world.send("POST", "/orders/A1/action", {"action": "amend", "note": "whatever"})
     assert (answer.status_code, answer.get_json()["id"], answer.get_json()["actions"]) == (202, "A1", ["cancel"])
 
 
 def test_a_customer_who_amends_may_repeat_it_and_may_still_cancel(world: World) -> None:
-    waiting(world, AT_A, MISSING)
+    waiting(world, AT_A, OUT_OF_STOCK)
     assert [world.act("amend"), world.act("amend"), world.cancel(), world.act("amend")] == [202, 202, 202, 409]
     world.run()
     assert world.order().status == OrderStatus.CANCELLED
@@ -90,15 +90,15 @@ def test_a_customer_who_amends_may_repeat_it_and_may_still_cancel(world: World) 
 
 
 def test_an_approval_is_taken_once_and_only_where_it_is_waited_for(world: World) -> None:
-    waiting(world, DEAR)
+    waiting(world, HIGH_VALUE)
     assert [world.approve(), world.approve(), world.approve(approved=False)] == [202, 202, 409]
     world.run()
     assert world.approve() == 409
     assert [step.type for step in world.order().timeline].count("order.approved") == 1
 
 
-def test_a_decision_holds_although_its_bell_is_lost(world: World) -> None:
-    waiting(world, DEAR)
+def test_a_decision_holds_although_its_signal_is_lost(world: World) -> None:
+    waiting(world, HIGH_VALUE)
     world.driver.reachable = False
     assert world.approve() == 202
     world.driver.reachable = True

@@ -6,7 +6,7 @@ import pytest
 
 from services.orderprocessing.domain.states import OrderStatus, Reason
 from tests.unit.orderprocessing.balance import check_over
-from tests.unit.orderprocessing.world import AT_A, AT_B, MISSING, World
+from tests.unit.orderprocessing.world import AT_A, AT_B, OUT_OF_STOCK, World
 
 
 def lose_the_workflows(world: World) -> None:
@@ -56,7 +56,7 @@ def lost_while_the_stock_could_not_be_handed_over(world: World) -> None:
     ],
     ids=lambda story: story.__name__,
 )
-def test_a_lost_workflow_is_started_anew_and_sees_its_fulfillments_through(
+def test_a_lost_workflow_is_restarted_and_completes_its_fulfillments(
     world: World, story: Callable[[World], None]
 ) -> None:
     story(world)
@@ -69,7 +69,7 @@ def test_a_lost_workflow_is_started_anew_and_sees_its_fulfillments_through(
 def test_a_cancelled_order_whose_workflow_is_lost_gives_everything_back_without_waiting_for_its_deadline(
     world: World,
 ) -> None:
-    world.place(AT_A, MISSING)
+    world.place(AT_A, OUT_OF_STOCK)
     world.run()
     world.shop.down.add("inventory")
     assert world.cancel() == 202
@@ -82,7 +82,7 @@ def test_a_cancelled_order_whose_workflow_is_lost_gives_everything_back_without_
     check_over(world)
 
 
-def test_only_the_workflows_with_news_are_rung(world: World) -> None:
+def test_only_workflows_with_pending_signals_are_signalled(world: World) -> None:
     world.place(AT_A, AT_B)
     world.run()
     world.driver.reachable = False
