@@ -9,9 +9,9 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, R
 
 from tests.e2e.polling import eventually
 
-NAMES = ("<img src=x onerror=hostileScriptRan(1)>", '"><svg onload=hostileScriptRan(2)>')
+NAMES = ("<img src=x onerror=hacked(1)>", '"><svg onload=hacked(2)>')
 """Names of customers and goods that run scripts if a page does not escape them."""
-HOSTILE = "".join(NAMES) + "'></textarea><script>hostileScriptRan(3)</script>"
+HOSTILE = "".join(NAMES) + "'></textarea><script>hacked(3)</script>"
 """All of them, within the length limit of a name."""
 
 
@@ -24,7 +24,7 @@ class Visitor:
         self.live: list[Request] = []
         self.ended: list[Request] = []
         self._expected = ""
-        context.expose_binding("hostileScriptRan", lambda _source, number: self._note(f"hostile text {number} ran"))
+        context.expose_binding("hacked", lambda _source, number: self._note(f"hostile text {number} ran"))
         context.on("console", self._on_console)
         context.on("weberror", lambda error: self._note(f"an error in a script: {error.error}"))
         context.on("request", self._on_request)
