@@ -19,7 +19,7 @@ from services.common.faults.injector import ChaosSettings
 from services.common.server.http_server import MAX_HEADERS
 from services.common.storage.index import PAGE_SIZE
 from services.common.web.base_app import MAX_BODY
-from services.common.web.openapi import LIMIT
+from services.common.web.paging import LIMIT, MAX_LIMIT
 from services.fraud.app import FraudConfig
 from services.inventory.app import InventoryConfig
 from services.notifications.app import NotificationsConfig
@@ -123,7 +123,7 @@ FACTS = [
     ("security.md", f"`BACKLOG_LIMIT` accepted orders ({COMMON['backlog_limit'].default})"),
     ("performance.md", f"`BACKLOG_LIMIT` orders ({COMMON['backlog_limit'].default})"),
     ("performance.md", f"A page of a list has {PAGE_SIZE} entries"),
-    ("api.md", f"`limit` (1 to {LIMIT.schema['maximum']:,}, default {LIMIT.schema['default']})"),
+    ("api.md", f"`limit` (1 to {MAX_LIMIT:,}, default {LIMIT.default})"),
     ("api.md", f"body above {MAX_BODY // 1024} KiB"),
     ("api.md", f"above {MAX_HEADERS // 1024} KiB"),
     ("operations.md", f"| `failures` | 0 to {bound('failures'):g} |"),

@@ -13,6 +13,7 @@ from services.common.auth import access
 from services.common.auth.api_keys import add_key, remove_key
 from services.common.config import ConfigurationError, ServiceConfig, read
 from services.common.identity import NAME_HEADER, Person, Role, acting_for, outgoing_headers, person_from_headers
+from services.common.web import access_rules
 from services.common.web.base_app import create_base_app
 from tests.unit.access.system import TOKEN, bearer, make_apps, make_keys, through_sidecar
 
@@ -157,7 +158,7 @@ def test_a_route_without_a_rule_is_forbidden() -> None:
 
 def test_head_requires_the_same_role_as_get() -> None:
     app = create_base_app("shop", lambda: True)
-    access.guard(app, {"GET /goods": access.services("web")}, access.create_authenticator(_with_token(), None))
+    access.guard(app, {"GET /goods": access_rules.services("web")}, access.create_authenticator(_with_token(), None))
     app.get("/goods")(lambda: "goods")
     assert app.test_client().head("/goods").status_code == 401
 

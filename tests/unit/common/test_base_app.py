@@ -17,7 +17,7 @@ def test_an_id_that_begins_with_a_slash_is_a_404(path: str) -> None:
 
 def test_a_failed_precondition_on_a_file_is_a_problem() -> None:
     app = create_base_app("shop", lambda: True)
-    api_docs.register(app, lambda: {"info": {"title": "Shop"}})
+    api_docs.register(app, "Shop", lambda: {"info": {"title": "Shop"}})
     answer = app.test_client().get("/docs/static/docs.js", headers={"If-Match": '"x"'})
     assert (answer.status_code, answer.mimetype) == (412, "application/problem+json")
     assert answer.get_json()["status"] == 412
