@@ -20,7 +20,7 @@ from tests.e2e.shopper import Shopper
 PORT_OFFSET = 6000
 DOCUMENT = ROOT / "docs" / "exercise.md"
 MISTAKEN = Path("services", "orderprocessing", "activities", "shipment.py")
-PLACE = "    try:\n        reference = deps.shipping.book(order.id, one)\n"
+PLACE = "    try:\n        reference = deps.shipping.book(order.id, fulfillment)\n"
 
 pytestmark = pytest.mark.timeout(180)
 

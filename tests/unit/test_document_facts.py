@@ -129,7 +129,7 @@ FACTS = [
     ("operations.md", f"| `failures` | 0 to {bound('failures'):g} |"),
     ("operations.md", f"| `lostWrites` | 0 to {bound('lost_writes'):g} |"),
     ("operations.md", f"| `crashesPerMinute` | 0 to {bound('crashes_per_minute'):g} |"),
-    ("operations.md", f"the pause doubles, up to {supervisor.LONGEST_PAUSE_S:g} seconds"),
+    ("operations.md", f"the pause doubles, up to {supervisor.MAX_BACKOFF_S:g} seconds"),
 ]
 
 
@@ -140,7 +140,7 @@ def test_a_fact_in_a_page_is_that_of_the_code(document: str, fact: str) -> None:
 
 def test_a_process_is_restarted_as_often_and_as_late_as_the_page_says() -> None:
     text = DOCS["operations.md"].text
-    assert (supervisor.FIRST_PAUSE_S, supervisor.TRIES, supervisor.SILENT_S) == (0.5, 8, 60)
+    assert (supervisor.INITIAL_BACKOFF_S, supervisor.MAX_START_ATTEMPTS, supervisor.HANG_TIMEOUT_S) == (0.5, 8, 60)
     assert "restarted after half a second" in text
     assert "After eight such attempts" in text
     assert "does not respond for a minute" in text
@@ -163,11 +163,11 @@ def test_the_retention_of_workflows_is_that_of_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ("operations.md", "an activity failed, it is tried again"),
+        ("operations.md", "an activity failed and will be retried"),
         ("operations.md", "; trying again"),
-        ("operations.md", "nothing that is stored can be read"),
-        ("operations.md", "an order that cannot be read is passed over"),
-        ("security.md", "an order that cannot be read is passed over"),
+        ("operations.md", "stored data cannot be decrypted"),
+        ("operations.md", "skipping an unreadable order"),
+        ("security.md", "skipping an unreadable order"),
     ],
 )
 def test_a_log_message_that_a_page_quotes_is_logged(document: str, message: str) -> None:
