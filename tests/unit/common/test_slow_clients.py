@@ -118,7 +118,8 @@ def test_several_large_unread_responses_hold_no_thread(local: Local) -> None:
 def test_a_client_that_pipelines_too_many_requests_is_disconnected(local: Local) -> None:
     with local.connect() as end:
         end.sendall(HEALTHZ * 100)
-        assert read_all(end).count(b"200 OK") < 10
+        # How many are answered before the server sees that too many wait depends on its threads.
+        assert read_all(end).count(b"200 OK") < 50
     check_quick(local)
 
 
