@@ -16,6 +16,8 @@ ENDING_WITH_MAKE := $(PYTHON) -m launcher exec
 
 .DEFAULT_GOAL := help
 REPLICAS ?= 1
+# `make test` runs without: tracing slows the unit tests down.
+COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 KILLS ?= 510
 REQUESTS ?= 10000
 .PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
@@ -48,7 +50,7 @@ zipkin: ## Start Zipkin on port 9411 to view traces
 
 test: setup chromium oldest-pip ## Run all checks and tests, as CI does: two parts at a time, each on its own ports
 	@echo "Running two parts at a time, then the crash matrix. The output of a part is shown when it has finished."
-	+@$(SIDE_BY_SIDE) e2e lint browser unit fuzz bench-short
+	+@$(SIDE_BY_SIDE) COVERAGE= e2e lint browser unit fuzz bench-short
 	+@$(MAKE) --no-print-directory chaos-short
 
 lint: venv ## Check style, types, the layers of the code and the workflows of GitHub Actions
@@ -63,7 +65,7 @@ format: venv ## Format the code and apply automatic fixes
 	$(BIN)/ruff check --fix $(CODE)
 
 unit: oldest-pip ## Run the unit tests, with coverage
-	$(BIN)/pytest tests/unit --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest tests/unit --numprocesses auto --dist worksteal $(COVERAGE)
 
 e2e: setup ## Run the end-to-end tests on a separate system, on other ports
 	$(BIN)/pytest tests/e2e
