@@ -8,7 +8,7 @@ import re
 from services.common.logs import get_logger
 from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.domain.order import Order, Step
-from services.orderprocessing.workflows.policies import BUSINESS, pause_before_retry
+from services.orderprocessing.workflows.policies import BUSINESS, EVERY_ACTIVITY
 
 log = get_logger(__name__)
 
@@ -89,7 +89,7 @@ def log_retry(activity: str, order_id: str, subject: str, error: Exception) -> N
     """
     key = f"{activity} {subject}"
     tries = _tries.put(key, (_tries.get(key) or 0) + 1)
-    log.warning("%s; trying again in %g s", _failure(activity, order_id, error), pause_before_retry(tries))
+    log.warning("%s; trying again in %g s", _failure(activity, order_id, error), EVERY_ACTIVITY.pause(tries))
 
 
 def forget_tries(activity: str, subject: str) -> None:

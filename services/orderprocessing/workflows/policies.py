@@ -5,22 +5,6 @@ from datetime import timedelta
 
 from dapr.ext.workflow import RetryPolicy
 
-UNTIL_DONE = RetryPolicy(
-    first_retry_interval=timedelta(milliseconds=500),
-    backoff_coefficient=2.0,
-    # Every try adds to the workflow's history, which may grow to 4 MiB. With a minute between tries that takes days.
-    # After a short outage the pause is short too, because it doubles from half a second.
-    max_retry_interval=timedelta(minutes=1),
-    # About eight hours; then `ActivityCall` starts over. The SDK cannot compute the pause after a thousand tries.
-    max_number_of_attempts=500,
-)
-"""The policy of every activity: a failing activity is retried until it succeeds."""
-
-
-def pause_before_retry(tries: int) -> float:
-    """Return the pause in seconds after this many tries of an activity, as in UNTIL_DONE."""
-    return min(0.5 * 2.0 ** min(tries - 1, 30), 60.0)
-
 
 @dataclass(frozen=True)
 class Backoff:
@@ -34,6 +18,20 @@ class Backoff:
         """Return the pause after this many tries."""
         return min(self.first * self.factor ** min(tries - 1, 30), self.longest)
 
+
+EVERY_ACTIVITY = Backoff(first=0.5, factor=2.0, longest=60.0)
+"""Between tries of every activity, by the engine."""
+
+UNTIL_DONE = RetryPolicy(
+    first_retry_interval=timedelta(seconds=EVERY_ACTIVITY.first),
+    backoff_coefficient=EVERY_ACTIVITY.factor,
+    # Every try adds to the workflow's history, which may grow to 4 MiB. With a minute between tries that takes days.
+    # After a short outage the pause is short too, because it doubles from half a second.
+    max_retry_interval=timedelta(seconds=EVERY_ACTIVITY.longest),
+    # About eight hours; then `ActivityCall` starts over. The SDK cannot compute the pause after a thousand tries.
+    max_number_of_attempts=500,
+)
+"""The policy of every activity: a failing activity is retried until it succeeds."""
 
 BUSINESS = Backoff(first=0.5, factor=2.0, longest=2.0)
 """Between tries of a step with a timeout: a charge or a booking."""

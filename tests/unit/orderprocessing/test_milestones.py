@@ -6,7 +6,7 @@ import pytest
 
 from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.adapters import milestones
-from services.orderprocessing.workflows.policies import UNTIL_DONE, pause_before_retry
+from services.orderprocessing.workflows.policies import EVERY_ACTIVITY, UNTIL_DONE
 from tests.points import crash
 from tests.unit.orderprocessing.world import AT_A, AT_BOTH, CUSTOMER, OUT_OF_STOCK, World
 
@@ -63,7 +63,7 @@ def test_the_pause_that_is_logged_is_the_policy_of_the_engine() -> None:
     assert longest is not None
     for tries in (1, 2, 3, 7, 8, 100):
         expected = first.total_seconds() * (UNTIL_DONE.backoff_coefficient or 1) ** (tries - 1)
-        assert pause_before_retry(tries) == min(expected, longest.total_seconds())
+        assert EVERY_ACTIVITY.pause(tries) == min(expected, longest.total_seconds())
 
 
 def test_a_failed_activity_says_after_which_pause_it_is_tried_again(lines: pytest.LogCaptureFixture) -> None:
