@@ -20,7 +20,7 @@ REPLICAS ?= 1
 COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 KILLS ?= 510
 REQUESTS ?= 10000
-.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
+.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit e2e e2e-shared e2e-own chromium browser fuzz fuzz-long chaos chaos-short \
 	chaos-mutants engine bench bench-short lock audit clean clean-state
 
 help: ## Show this list
@@ -50,7 +50,7 @@ zipkin: ## Start Zipkin on port 9411 to view traces
 
 test: setup chromium oldest-pip ## Run all checks and tests, as CI does: two parts at a time, each on its own ports
 	@echo "Running two parts at a time, then the crash matrix. The output of a part is shown when it has finished."
-	+@$(SIDE_BY_SIDE) COVERAGE= e2e lint browser unit fuzz bench-short
+	+@$(SIDE_BY_SIDE) COVERAGE= e2e-own e2e-shared browser unit lint fuzz bench-short
 	+@$(MAKE) --no-print-directory chaos-short
 
 lint: venv ## Check style, types, the layers of the code and the workflows of GitHub Actions
@@ -69,6 +69,13 @@ unit: oldest-pip ## Run the unit tests, with coverage
 
 e2e: setup ## Run the end-to-end tests on a separate system, on other ports
 	$(BIN)/pytest tests/e2e
+
+# The two parts of e2e, which `make test` runs side by side: the tests of one shared system, and those that start their own.
+e2e-shared: setup
+	$(BIN)/pytest tests/e2e -m shared_system
+
+e2e-own: setup
+	$(BIN)/pytest tests/e2e -m 'not shared_system'
 
 chromium: setup ## Find or install the browser for the tests (also done by browser and test)
 	@$(PYTHON) -m launcher browser

@@ -18,10 +18,14 @@ _HERE = Path(__file__).parent
 _LOGS = pytest.StashKey[Path]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker("e2e")
+            # A module's own fixture of the same name starts another system.
+            if "system" in getattr(item, "fixturenames", ()) and not hasattr(item.module, "system"):
+                item.add_marker("shared_system")
 
 
 @pytest.hookimpl(wrapper=True)
