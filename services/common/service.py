@@ -1,11 +1,10 @@
 """Starts a service: configuration, logs, store, and for simple services the server."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from flask import Flask
 
@@ -13,7 +12,7 @@ from services.common import logs
 from services.common.auth.access import Authenticator, create_authenticator
 from services.common.auth.api_key_secret import KeySecret
 from services.common.auth.api_keys import ApiKeys, ApiKeysError, KeyFile
-from services.common.config import ServiceConfig, read_or_exit
+from services.common.config import ServiceConfig, exit_with_configuration_error, read_or_exit
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
 from services.common.encryption.encryptor import Encryptor
@@ -57,12 +56,6 @@ def configure(kind: type[C], **defaults: object) -> C:
     config = read_or_exit(kind, environ, **defaults)
     logs.set_up(config.log_level, config.log_format)
     return config
-
-
-def exit_with_configuration_error(message: str) -> NoReturn:
-    """End the process with status 2 and a message about its configuration."""
-    sys.stderr.write(f"configuration: {message}\n")
-    sys.exit(2)
 
 
 def prepare(config: ServiceConfig) -> ServiceContext:

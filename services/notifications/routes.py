@@ -15,8 +15,9 @@ from services.common.web import api
 from services.common.web.access_rules import CONSOLE, EVERYBODY, SIDECAR, people
 from services.common.web.api import Reply
 from services.common.web.base_app import content_policy, object_from, parse, read_body
-from services.common.web.event_stream import reject_cross_site, stream_response
+from services.common.web.event_stream import stream_response
 from services.common.web.openapi import NEXT, Parameter
+from services.common.web.origins import reject_cross_site_stream
 from services.common.web.paging import PageQuery, page_reply
 from services.common.web.problems import Problem
 from services.notifications import domain
@@ -128,7 +129,7 @@ class FeedRoutes:
     )
     def follow_events(self, query: StreamQuery) -> Response:
         """Return a stream of events."""
-        reject_cross_site()
+        reject_cross_site_stream()
         # A browser that reconnects keeps the address, so its header is the newer of the two.
         last_id = request.headers.get("Last-Event-ID") or query.last_event_id
         disconnected, removed, caller = client_disconnected(request.environ), key_removed(), person()

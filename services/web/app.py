@@ -9,11 +9,11 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from services.common.auth.api_keys import ApiKeys
-from services.common.config import Money, ServiceConfig
+from services.common.config import Money, ServiceConfig, exit_with_configuration_error
 from services.common.dapr.sidecar import Sidecar
 from services.common.json_models import Json
 from services.common.server.http_server import on_shutdown, serve
-from services.common.service import configure, exit_with_configuration_error, make_api_keys
+from services.common.service import configure, make_api_keys
 from services.common.web.base_app import create_base_app
 from services.load_generator.generator import LoadGenerator
 from services.web import pages
@@ -72,7 +72,7 @@ def create_app(
 
     With `keys`, users must log in. Raises SecretError.
     """
-    app, guard = create_base_app("web", ready), config.session_guard(keys)
+    app, guard = create_base_app("web", ready, pages.respond), config.session_guard(keys)
     backend, calls = Backend(caller), ParallelCalls()
     load_generator = load_generator or LoadGenerator(backend, hub, approval_threshold=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))

@@ -18,7 +18,6 @@ from flask import (
     send_file,
 )
 from flask.globals import request_ctx
-from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from services.common.dapr.sidecar import RefusedError, TransientError
@@ -26,7 +25,7 @@ from services.common.hosts import host_name
 from services.common.logs import get_logger
 from services.common.web import problems
 from services.common.web.base_app import content_policy
-from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
+from services.common.web.origins import reject_cross_site
 from services.common.web.problems import Problem, not_found
 from services.web.clients.problems import problem_of
 from services.web.views import filters, form_errors
@@ -104,8 +103,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
     def _check_host_and_origin() -> None:
         if host_name(request.host) not in trusted_hosts:
             raise Problem(400, "untrustedHost", "unknown host name; TRUSTED_HOSTS lists the allowed ones")
-        if not is_safe_or_same_site() or is_cross_site_fetch():
-            raise Problem(403, "crossOrigin", "pages of other sites may not send this request")
+        reject_cross_site()
 
     @app.after_request
     def _add_headers(answer: Response) -> Response:
@@ -160,34 +158,20 @@ def _delete_message(answer: Response) -> Response:
 
 
 def _register_errors(app: Flask) -> None:
-    """Answer every error with its status, as problem+json or as a page."""
+    """Respond to calls of other services that failed."""
 
     @app.errorhandler(RefusedError)
-    def _refused(error: RefusedError) -> AnyResponse:
-        return _respond(problem_of(error))
+    def _refused(error: RefusedError) -> Response:
+        return respond(problem_of(error))
 
     @app.errorhandler(TransientError)
-    def _transient(error: TransientError) -> AnyResponse:
+    def _transient(error: TransientError) -> Response:
         log.warning("could not render a page", extra={"cause": str(error)})
-        return _respond(problem_of(error))
-
-    @app.errorhandler(Problem)
-    def _problem(error: Problem) -> AnyResponse:
-        return _respond(error)
-
-    @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> AnyResponse:
-        log.error("unexpected error", exc_info=error)
-        return _respond(Problem(500, "internal", "an unexpected error occurred; see the log of the console"))
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> AnyResponse:
-        answer = _respond(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
-        answer.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
-        return answer
+        return respond(problem_of(error))
 
 
-def _respond(error: Problem) -> AnyResponse:
+def respond(error: Problem) -> Response:
+    """Return the response to an error, as problem+json or as a page."""
     problem = form_errors.with_readable_errors(error)
     # With an invalid host name, no URLs can be built for a page.
     if _wants_json() or wants_part() or request_ctx.url_adapter is None:

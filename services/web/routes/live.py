@@ -3,7 +3,8 @@
 from flask import Blueprint, Response, request
 
 from services.common.server.connection import client_disconnected
-from services.common.web.event_stream import reject_cross_site, stream_response
+from services.common.web.event_stream import stream_response
+from services.common.web.origins import reject_cross_site_stream
 from services.web.auth.session_guard import can_view, current_user, key_removed
 from services.web.clients.backend import Backend
 from services.web.live.hub import Hub
@@ -18,7 +19,7 @@ def live_routes(hub: Hub, backend: Backend) -> Blueprint:
 
     @routes.get("/live")
     def live() -> Response:
-        reject_cross_site()
+        reject_cross_site_stream()
         order_id, sees_all = request.args.get("order"), can_view("operator")
         if order_id and not sees_all:
             backend.order(order_id)

@@ -117,6 +117,20 @@ def limit_of(app: Flask, headers: dict[str, str] | None = None) -> int:
     return int(app.test_client().get("/settings", headers=headers).get_json()["limit"])
 
 
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_page_of_another_site_opens_no_stream_even_with_a_key(tmp_path: Path, headers: dict[str, str]) -> None:
+    keys = make_keys(tmp_path / "keys.json")
+    client, key = make_apps(tmp_path / "keys.json")["notifications"].test_client(), bearer(keys[Role.OPERATOR])
+    answer = client.get("/events/stream", headers=headers | key)
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "crossOrigin")
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_a_page_of_this_service_opens_a_stream(apps: dict[str, Flask], headers: dict[str, str]) -> None:
+    with apps["notifications"].test_client().get("/events/stream", headers=headers) as answer:
+        assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(("origin", "site"), PAGES)
 def test_without_keys_json_of_any_content_type_is_taken_unless_a_page_of_another_site_sends_it(
     apps: dict[str, Flask], origin: str | None, site: str | None
