@@ -1,7 +1,6 @@
 """The layout, error pages, headers and request checks that all pages share."""
 
 from collections.abc import Collection
-from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -15,7 +14,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    send_file,
 )
 from flask.globals import request_ctx
 from werkzeug.wrappers import Response as AnyResponse
@@ -26,17 +24,19 @@ from services.common.logs import get_logger
 from services.common.web import problems
 from services.common.web.base_app import content_policy
 from services.common.web.origins import reject_cross_site
-from services.common.web.problems import Problem, not_found
+from services.common.web.package_files import BOOTSTRAP, send_package_file
+from services.common.web.problems import Problem
 from services.web.clients.problems import problem_of
 from services.web.views import filters, form_errors
 
 log = get_logger(__name__)
 
 _VENDOR = {
-    "bootstrap.css": ("flask_bootstrap", "static/bootstrap5/css/bootstrap.min.css"),
+    "bootstrap.css": BOOTSTRAP,
     "chart.js": ("chartkick", "django/static/chartkick/Chart.bundle.js"),
+    "theme.js": ("services.common.web", "static/theme.js"),
 }
-"""Files of installed packages, by the name in their URL."""
+"""Files of packages, by the name in their URL."""
 
 _MESSAGE_COOKIE = "said"
 STAYS_ON = "Oms-Stays-On"
@@ -91,11 +91,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
 
     @shared.get("/vendor/<name>")
     def vendor(name: str) -> Response:
-        if name not in _VENDOR:
-            raise not_found("file", name)
-        package, path = _VENDOR[name]
-        with resources.as_file(resources.files(package) / path) as file:
-            answer = send_file(file, conditional=True, max_age=24 * 3600)
+        answer = send_package_file(_VENDOR, name)
         answer.cache_control.public = True
         return answer
 
