@@ -81,12 +81,13 @@ class CheckRoutes:
     @api.post("/check/<charge_id>/reverse", "Take a charge off its customer's tally", allow=_ORDERS, errors=[404, 422])
     def reverse(self, path: ChargePath) -> ReversalAnswer:
         """Reverse a check."""
-        return domain.reversal_answer(self._store.reverse(path.charge_id))
+        check = self._store.reverse(path.charge_id)
+        return ReversalAnswer(charge_id=check.charge_id, outcome=check.outcome)
 
     @api.get("/tally/<customer_id>", "A customer's tally", allow=_MANAGER, errors=[404, 422])
     def show_tally(self, path: TallyPath) -> TallyAnswer:
         """Return a customer's tally."""
-        return domain.show_tally(path.customer_id, *self._store.tally(path.customer_id))
+        return TallyAnswer(customer_id=path.customer_id, tally=domain.current(*self._store.tally(path.customer_id)))
 
 
 API = api.Api(

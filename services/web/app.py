@@ -15,7 +15,7 @@ from services.common.json_models import Json
 from services.common.server.http_server import on_shutdown, serve
 from services.common.service import configure, make_api_keys
 from services.common.web.base_app import create_base_app
-from services.load_generator.generator import LoadGenerator
+from services.load_generator.stock_groups import APPROVAL_THRESHOLD
 from services.web import pages
 from services.web.auth.session_guard import SessionGuard
 from services.web.auth.session_secret import SecretError
@@ -23,6 +23,7 @@ from services.web.clients.backend import Backend, Caller
 from services.web.clients.event_feed import FeedFollower, Source
 from services.web.clients.parallel_calls import ParallelCalls
 from services.web.clients.sidecar_streams import SidecarStreams
+from services.web.live.generator import LoadGenerator
 from services.web.live.hub import ORDER_EVENT, Hub
 from services.web.routes.approver import approver_routes
 from services.web.routes.courier import courier_routes
@@ -32,7 +33,6 @@ from services.web.routes.login import login_routes
 from services.web.routes.operator import operator_routes
 from services.web.routes.store import store_routes
 from services.web.routes.support import support_routes
-from services.web.views.shopping import APPROVAL_THRESHOLD
 
 
 class WebConfig(ServiceConfig):

@@ -5,9 +5,9 @@ from urllib.parse import quote, unquote
 from flask import current_app, request
 from werkzeug.wrappers import Response
 
+from services.common.auth.access import person
 from services.common.identity import Role
 from services.common.web.problems import Problem
-from services.web.auth.session_guard import current_user
 
 _A_YEAR = 365 * 24 * 3600
 
@@ -22,7 +22,7 @@ def fixed_name(role: Role) -> str | None:
 
     An operator may view the shop as any customer, but makes decisions under the operator's own name.
     """
-    user = current_user()
+    user = person()
     if user is None or (user.role is not role and role is Role.CUSTOMER):
         return None
     return user.name

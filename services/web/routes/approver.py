@@ -5,6 +5,7 @@ from werkzeug.wrappers import Response
 
 from services.common.identity import Role
 from services.common.json_models import Name, Request
+from services.common.states import OrderStatus
 from services.common.web.base_app import parse
 from services.web.auth.current_user import fixed_name, remember_name, user_name
 from services.web.clients.backend import Backend
@@ -31,7 +32,7 @@ def approver_routes(backend: Backend, calls: ParallelCalls) -> Blueprint:
 
     @routes.get("/")
     def approvals() -> str:
-        lines, cursor = backend.orders(_PAGE_SIZE, request.args.get("cursor"), status="approvalRequired")
+        lines, cursor = backend.orders(_PAGE_SIZE, request.args.get("cursor"), status=OrderStatus.APPROVAL_REQUIRED)
         cases = reader.read([line["id"] for line in lines])
         # A line of the list may be older than the order itself.
         open_orders = [line for line in lines if line["id"] not in cases or cases[line["id"]].open]

@@ -4,22 +4,18 @@ import re
 
 from launcher.paths import ROOT
 from services.billing.app import BillingConfig
-from services.fraud.app import FraudConfig
-from services.inventory.app import InventoryConfig
+from services.common.config import ServiceConfig
 from services.notifications.app import NotificationsConfig
 from services.oms.codec_server import CodecServerConfig
 from services.orderprocessing.app import OrderProcessingConfig
-from services.shipping.app import ShippingConfig
 from services.web.app import WebConfig
 
 CONFIGURATIONS = (
     BillingConfig,
     CodecServerConfig,
-    FraudConfig,
-    InventoryConfig,
+    ServiceConfig,
     NotificationsConfig,
     OrderProcessingConfig,
-    ShippingConfig,
     WebConfig,
 )
 NOT_SERVICES = {"OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
