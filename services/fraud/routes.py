@@ -40,7 +40,7 @@ class SettingsRoutes:
         """Set the limit."""
         return domain.show_settings(self._store.set_limit(body.limit))
 
-    @api.post("/maintenance", "Switch maintenance on, or off", allow=_MANAGER, body_required=False)
+    @api.post("/maintenance", "Turn maintenance on or off", allow=_MANAGER, body_required=False)
     def set_maintenance(self, body: MaintenanceRequest) -> SettingsAnswer:
         """Begin or end maintenance."""
         return domain.show_settings(self._store.set_maintenance(body.enabled))
@@ -78,7 +78,9 @@ class CheckRoutes:
         """Check a charge once for its id."""
         return domain.answer(self._store.check_charge(body, path.charge_id))
 
-    @api.post("/check/<charge_id>/reverse", "Take a charge off its customer's tally", allow=_ORDERS, errors=[404, 422])
+    @api.post(
+        "/check/<charge_id>/reverse", "Subtract a charge from its customer's tally", allow=_ORDERS, errors=[404, 422]
+    )
     def reverse(self, path: ChargePath) -> ReversalAnswer:
         """Reverse a check."""
         check = self._store.reverse(path.charge_id)
@@ -92,6 +94,6 @@ class CheckRoutes:
 
 API = api.Api(
     "fraud",
-    "A spending limit for each customer, in cents. In maintenance every check is answered 503.",
+    "A spending limit for each customer, in cents. During maintenance every check gets a 503.",
     [SettingsRoutes, CheckRoutes],
 )

@@ -121,7 +121,7 @@ def render_page(template: str, **values: object) -> str:
 
 
 def wants_part() -> bool:
-    """Tell whether the request is for the live part of a page only."""
+    """Return whether the request is for the live part of a page only."""
     return "part" in request.args
 
 
@@ -131,7 +131,7 @@ def form_fields() -> dict[str, str]:
 
 
 def wants_page() -> bool:
-    """Tell whether the request is for a whole page, not from a script."""
+    """Return whether the request is for a whole page, not from a script."""
     return request.method == "GET" and not wants_part() and not _wants_json() and request.blueprint != "live"
 
 

@@ -1,4 +1,4 @@
-"""What unit tests of several services stand on."""
+"""Fixtures of all unit tests."""
 
 import logging
 from collections.abc import Iterator

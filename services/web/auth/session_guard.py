@@ -111,7 +111,7 @@ class SessionGuard:
 
 
 def can_view(blueprint: str) -> bool:
-    """Tell whether the current user may see the pages of a blueprint."""
+    """Return whether the current user may see the pages of a blueprint."""
     user = person()
     return user is None or user.role in ALLOWED_ROLES[blueprint]
 
