@@ -25,7 +25,7 @@ from services.notifications.app import NotificationsConfig
 from services.orderprocessing.app import OrderProcessingConfig
 from services.web.app import WebConfig
 from tests.chaos import mutants
-from tests.unit.markdown import DOCS, README
+from tests.markdown import DOCS, README
 
 CONFIGURATIONS: dict[str, type[BaseModel]] = {
     "orderprocessing": OrderProcessingConfig,
