@@ -17,10 +17,10 @@ from tests.unit.orderprocessing.world import World
 
 _SIMPLE: dict[str, tuple[type[ServiceConfig], Callable[..., Flask]]] = {
     "billing": (billing.BillingConfig, billing.create_app),
-    "fraud": (fraud.FraudConfig, fraud.create_app),
-    "inventory": (inventory.InventoryConfig, inventory.create_app),
+    "fraud": (ServiceConfig, fraud.create_app),
+    "inventory": (ServiceConfig, inventory.create_app),
     "notifications": (notifications.NotificationsConfig, notifications.create_app),
-    "shipping": (shipping.ShippingConfig, shipping.create_app),
+    "shipping": (ServiceConfig, shipping.create_app),
 }
 _SHORT_STREAMS = {"stream_poll": 0.01, "stream_lifetime": 0.02}
 

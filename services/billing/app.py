@@ -8,12 +8,11 @@ from flask import Flask
 from services.billing.provider import PaymentProvider, make_provider
 from services.billing.routes import API, BillingRoutes
 from services.billing.store import BillingStore
-from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
-from services.common.service import run_service
+from services.common.service import create_service_app, run_service
 from services.common.storage.documents import Documents
-from services.common.web.base_app import create_base_app
 
 
 class BillingConfig(ServiceConfig):
@@ -31,11 +30,8 @@ def create_app(
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; `provider` replaces the configured payment provider."""
-    app = create_base_app("billing", ready)
-    guard(app, API.rules, authenticator)
     chosen = provider or make_provider(config.payment_provider)
-    API.register(app, BillingRoutes(BillingStore(documents, clock, chosen)))
-    return app
+    return create_service_app(API, ready, authenticator, BillingRoutes(BillingStore(documents, clock, chosen)))
 
 
 def main() -> None:

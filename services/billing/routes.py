@@ -69,7 +69,7 @@ class BillingRoutes:
         with about_order(body.order_id):
             return RefundAnswer(refunded=self._store.refund(body))
 
-    @api.get("/ledger", "What was charged and refunded for an order", allow=_MANAGER, errors=[422])
+    @api.get("/ledger", "The charges and refunds of an order", allow=_MANAGER, errors=[422])
     def show_ledger(self, query: LedgerQuery) -> LedgerAnswer:
         """Return the ledger of an order."""
         return self._store.ledger(query.order_id)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -127,8 +127,13 @@ def read_or_exit(kind: type[C], environ: Mapping[str, str], **defaults: object) 
     try:
         return read(kind, environ, **defaults)
     except ConfigurationError as error:
-        sys.stderr.write(f"configuration: {error}\n")
-        sys.exit(2)
+        exit_with_configuration_error(str(error))
+
+
+def exit_with_configuration_error(message: str) -> NoReturn:
+    """End the process with status 2 and a message about its configuration."""
+    sys.stderr.write(f"configuration: {message}\n")
+    sys.exit(2)
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,19 +1,18 @@
 """Starts a service: configuration, logs, store, and for simple services the server."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from flask import Flask
 
 from services.common import logs
-from services.common.auth.access import Authenticator, create_authenticator
+from services.common.auth.access import Authenticator, create_authenticator, guard
 from services.common.auth.api_key_secret import KeySecret
 from services.common.auth.api_keys import ApiKeys, ApiKeysError, KeyFile
-from services.common.config import ServiceConfig, read_or_exit
+from services.common.config import ServiceConfig, exit_with_configuration_error, read_or_exit
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption import key_file
 from services.common.encryption.encryptor import Encryptor
@@ -24,6 +23,8 @@ from services.common.faults.injector import FaultInjector
 from services.common.server.http_server import serve
 from services.common.storage.documents import DaprDocuments, Documents
 from services.common.storage.encrypted_documents import EncryptedDocuments
+from services.common.web.api import Api
+from services.common.web.base_app import create_base_app
 
 log = logs.get_logger(__name__)
 
@@ -57,12 +58,6 @@ def configure(kind: type[C], **defaults: object) -> C:
     config = read_or_exit(kind, environ, **defaults)
     logs.set_up(config.log_level, config.log_format)
     return config
-
-
-def exit_with_configuration_error(message: str) -> NoReturn:
-    """End the process with status 2 and a message about its configuration."""
-    sys.stderr.write(f"configuration: {message}\n")
-    sys.exit(2)
 
 
 def prepare(config: ServiceConfig) -> ServiceContext:
@@ -120,6 +115,14 @@ def _ensure_key_file(config: ServiceConfig, path: Path) -> None:
             log.warning("created an encryption key; without it the data cannot be read", extra={"file": path})
     except OSError as error:
         exit_with_configuration_error(f"the key file {path} cannot be created: {error.strerror}")
+
+
+def create_service_app(api: Api, ready: Callable[[], bool], authenticator: Authenticator, *handlers: object) -> Flask:
+    """Return an application with the routes of the handlers, each guarded by its access rule."""
+    app = create_base_app(api.name, ready)
+    guard(app, api.rules, authenticator)
+    api.register(app, *handlers)
+    return app
 
 
 def run_service(kind: type[C], create_app: Callable[..., Flask], **defaults: object) -> None:

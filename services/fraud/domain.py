@@ -7,11 +7,9 @@ from services.fraud.models import (
     CheckAnswer,
     CheckRequest,
     Outcome,
-    ReversalAnswer,
     Settings,
     SettingsAnswer,
     Tally,
-    TallyAnswer,
 )
 
 
@@ -126,13 +124,3 @@ def show_settings(settings: Settings) -> SettingsAnswer:
 def answer(check: Check) -> CheckAnswer:
     """Return the response to a check; a reversed check is declined, so that it is not charged again."""
     return CheckAnswer(declined=check.outcome is not Outcome.ACCEPTED)
-
-
-def reversal_answer(check: Check) -> ReversalAnswer:
-    """Return the response to a reversal."""
-    return ReversalAnswer(charge_id=check.charge_id, outcome=check.outcome)
-
-
-def show_tally(customer_id: str, tally: Tally | None, settings: Settings) -> TallyAnswer:
-    """Return the API representation of the customer's tally; it is 0 for an unknown customer."""
-    return TallyAnswer(customer_id=customer_id, tally=current(tally, settings))

@@ -40,7 +40,7 @@ class SettingsRoutes:
         """Set the limit."""
         return domain.show_settings(self._store.set_limit(body.limit))
 
-    @api.post("/maintenance", "Switch maintenance on, or off", allow=_MANAGER, body_required=False)
+    @api.post("/maintenance", "Turn maintenance on or off", allow=_MANAGER, body_required=False)
     def set_maintenance(self, body: MaintenanceRequest) -> SettingsAnswer:
         """Begin or end maintenance."""
         return domain.show_settings(self._store.set_maintenance(body.enabled))
@@ -78,19 +78,22 @@ class CheckRoutes:
         """Check a charge once for its id."""
         return domain.answer(self._store.check_charge(body, path.charge_id))
 
-    @api.post("/check/<charge_id>/reverse", "Take a charge off its customer's tally", allow=_ORDERS, errors=[404, 422])
+    @api.post(
+        "/check/<charge_id>/reverse", "Subtract a charge from its customer's tally", allow=_ORDERS, errors=[404, 422]
+    )
     def reverse(self, path: ChargePath) -> ReversalAnswer:
         """Reverse a check."""
-        return domain.reversal_answer(self._store.reverse(path.charge_id))
+        check = self._store.reverse(path.charge_id)
+        return ReversalAnswer(charge_id=check.charge_id, outcome=check.outcome)
 
     @api.get("/tally/<customer_id>", "A customer's tally", allow=_MANAGER, errors=[404, 422])
     def show_tally(self, path: TallyPath) -> TallyAnswer:
         """Return a customer's tally."""
-        return domain.show_tally(path.customer_id, *self._store.tally(path.customer_id))
+        return TallyAnswer(customer_id=path.customer_id, tally=domain.current(*self._store.tally(path.customer_id)))
 
 
 API = api.Api(
     "fraud",
-    "A spending limit for each customer, in cents. In maintenance every check is answered 503.",
+    "A spending limit for each customer, in cents. During maintenance every check gets a 503.",
     [SettingsRoutes, CheckRoutes],
 )

@@ -7,16 +7,15 @@ from logging import DEBUG, INFO
 
 from flask import Flask
 
-from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TransientError
 from services.common.faults import wiring
 from services.common.logs import get_logger
 from services.common.server.http_server import serve
-from services.common.service import configure, prepare
+from services.common.service import configure, create_service_app, prepare
 from services.common.storage.documents import Documents
-from services.common.web.base_app import create_base_app
 from services.inventory.routes import API, ItemRoutes, ReservationRoutes
 from services.inventory.store import InventoryStore
 
@@ -25,23 +24,16 @@ log = get_logger(__name__)
 _RETRY_AFTER = 1.0
 
 
-class InventoryConfig(ServiceConfig):
-    """Inventory has no settings of its own."""
-
-
 def create_app(
-    config: InventoryConfig,
+    config: ServiceConfig,
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; the first request that needs the catalogue writes it."""
-    app = create_base_app("inventory", ready)
-    guard(app, API.rules, authenticator)
     store = InventoryStore(documents, clock)
-    API.register(app, ItemRoutes(store), ReservationRoutes(store))
-    return app
+    return create_service_app(API, ready, authenticator, ItemRoutes(store), ReservationRoutes(store))
 
 
 def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sleep) -> None:
@@ -60,7 +52,7 @@ def seed_when_up(documents: Documents, pause: Callable[[float], None] = time.sle
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    config = configure(InventoryConfig, app_port=3002, dapr_http_port=3502)
+    config = configure(ServiceConfig, app_port=3002, dapr_http_port=3502)
     context = prepare(config)
     threading.Thread(target=seed_when_up, args=(context.encrypted_documents,), name="seed", daemon=True).start()
     app = create_app(config, context.documents, ready=context.ready, authenticator=context.authenticator)

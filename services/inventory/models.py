@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.common.ids import FulfillmentId, OrderId
-from services.common.json_models import ApiModel, Json, LineQuantity, Name, Request
+from services.common.json_models import ApiModel, GoodsLine, Json, Name, Request
 from services.common.money import CURRENCY
 from services.common.records import MarkedDocument
 from services.inventory.seed import read_seed
@@ -42,12 +42,6 @@ class Ending(StrEnum):
     COMMIT = "commit"
 
 
-class ItemPath(Request):
-    """The SKU in the path of a request."""
-
-    sku: Name
-
-
 class ItemBody(Request):
     """The body of `PUT /inventory/{sku}`."""
 
@@ -79,18 +73,11 @@ class RestockRequest(RestockBody):
     idempotency_key: Name | None = Field(default=None, alias="Idempotency-Key")
 
 
-class LineRequest(Request):
-    """A line of the order to reserve."""
-
-    sku: Name
-    quantity: LineQuantity
-
-
 class ReserveRequest(Request):
     """The body of `POST /reservations`."""
 
     order_id: OrderId
-    lines: list[LineRequest] = Field(min_length=1, max_length=100)
+    lines: list[GoodsLine] = Field(min_length=1, max_length=100)
 
 
 class EndBody(Request):

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 from services.common.errors import DomainError, NotAllowedError, NotFoundError, invalid_fields
 from services.common.ids import fulfillment_id, split_fulfillment_id
+from services.common.json_models import GoodsLine
 from services.inventory.models import (
     Ending,
     Fulfillment,
     FulfillmentStatus,
     Item,
     Line,
-    LineRequest,
     Reservation,
     ReservationAnswer,
 )
@@ -32,7 +32,7 @@ _SHOWN = {transition.pending: transition.done for transition in _TRANSITIONS.val
 """The API shows a decided transition as done, because it cannot fail any more."""
 
 
-def merged(lines: Sequence[LineRequest]) -> list[Line]:
+def merged(lines: Sequence[GoodsLine]) -> list[Line]:
     """Return one line for each SKU with the total quantity, in the order of the first mention."""
     totals: dict[str, int] = {}
     for line in lines:

@@ -43,7 +43,7 @@ class ItemRoutes:
     def __init__(self, store: InventoryStore) -> None:
         self._store = store
 
-    @api.get("/inventory", "All goods with their stock", allow=_CATALOGUE)
+    @api.get("/inventory", "All items with their stock", allow=_CATALOGUE)
     def list_items(self) -> list[ItemAnswer]:
         """Return all items."""
         return [domain.show_item(item) for item in self._store.items()]
@@ -51,7 +51,7 @@ class ItemRoutes:
     @api.get("/inventory/<sku>", "An item with its stock", allow=_CATALOGUE, errors=[404])
     def show_item(self, sku: str) -> ItemAnswer:
         """Return an item."""
-        return domain.show_item(self._store.item(_known_shape(_SKU, "SKU", sku)))
+        return domain.show_item(self._store.item(_valid_key(_SKU, "SKU", sku)))
 
     @api.put(
         "/inventory/<sku>",
@@ -77,18 +77,18 @@ class ItemRoutes:
     )
     def restock(self, sku: str, body: RestockRequest) -> ItemAnswer:
         """Add goods to the stock of a warehouse."""
-        return domain.show_item(self._store.restock(_known_shape(_SKU, "SKU", sku), body))
+        return domain.show_item(self._store.restock(_valid_key(_SKU, "SKU", sku), body))
 
 
 class ReservationRoutes:
-    """What orders have reserved."""
+    """The reservations of orders."""
 
     def __init__(self, store: InventoryStore) -> None:
         self._store = store
 
     @api.post(
         "/reservations",
-        "Reserve goods for an order, once; goods that no warehouse has become one more fulfillment",
+        "Reserve goods for an order, once; goods that no warehouse has form a fulfillment of their own",
         allow=_ORDERS,
         errors=[409],
         links=[Link(name, _BY_ORDER) for name in ("showReservation", "release", "commit")],
@@ -99,10 +99,10 @@ class ReservationRoutes:
             reservation = self._store.reserve(body.order_id, reserving.merged(body.lines))
         return reserving.show_reservation(reservation)
 
-    @api.get("/reservations/<order_id>", "What an order has reserved", allow=_MANAGER, errors=[404])
+    @api.get("/reservations/<order_id>", "The reservation of an order", allow=_MANAGER, errors=[404])
     def show_reservation(self, order_id: str) -> ReservationAnswer:
         """Return the reservation of an order."""
-        reservation = self._store.reservation(_known_shape(_ORDER_ID, "reservation of order", order_id))
+        reservation = self._store.reservation(_valid_key(_ORDER_ID, "reservation of order", order_id))
         if reservation is None:
             raise not_found("reservation of order", order_id)
         return reserving.show_reservation(reservation)
@@ -140,14 +140,14 @@ class ReservationRoutes:
 
 API = api.Api(
     "inventory",
-    "The catalogue, the stock in each warehouse, and what orders have reserved of it. Prices are whole cents.",
+    "The catalogue, the stock in each warehouse, and the reservations of orders. Prices are whole cents.",
     [ItemRoutes, ReservationRoutes],
 )
 
 
-def _known_shape(shape: TypeAdapter[str], what: str, key: str) -> str:
-    """Return the key from a path. Raises the 404 for one that no such thing can have."""
+def _valid_key(kind: TypeAdapter[str], what: str, key: str) -> str:
+    """Return the key from a path. Raises the 404 for a key that does not have the required format."""
     try:
-        return shape.validate_python(key)
+        return kind.validate_python(key)
     except ValidationError as error:
         raise not_found(what, key) from error

@@ -19,22 +19,10 @@ class SeedItem(ApiModel):
 
 
 class Seed(ApiModel):
-    """The content of the file, grouped by availability, so that it shows which goods split an order."""
+    """The content of the file: the warehouses and the items."""
 
     locations: list[str]
-    only_in_warehouse_a: list[SeedItem]
-    only_in_warehouse_b: list[SeedItem]
-    in_both_warehouses: list[SeedItem]
-    out_of_stock: list[SeedItem]
-
-    def items(self) -> list[SeedItem]:
-        """Return every SKU of the file."""
-        return [
-            *self.only_in_warehouse_a,
-            *self.only_in_warehouse_b,
-            *self.in_both_warehouses,
-            *self.out_of_stock,
-        ]
+    items: list[SeedItem]
 
 
 @cache

@@ -43,10 +43,10 @@ class InventoryStore:
         with self._seeding:
             if self._catalogue.get(_CATALOGUE_ID) is None:
                 seed = read_seed()
-                for seed_item in seed.items():
+                for seed_item in seed.items:
                     self._items.create(seed_item.sku, domain.seeded_item(seed_item, seed.locations))
                 # Written last, because it marks the seed as complete.
-                skus = sorted(seed_item.sku for seed_item in seed.items())
+                skus = sorted(seed_item.sku for seed_item in seed.items)
                 if self._catalogue.create(_CATALOGUE_ID, Catalogue(skus=skus)):
                     log.info("initial catalogue written", extra={"skus": len(skus)})
             self._seeded = True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from services.common.clock import moment
 from services.common.json_models import Json
+from services.common.states import OrderStatus
 
 Percentiles = tuple[float, float]
 """The median and the 95th percentile."""
@@ -15,15 +16,7 @@ _WINDOW_SECONDS = 10.0
 _MAX_VALUES = 5000
 _MAX_ORDERS = 20_000
 _RECEIVED = "received"
-_STATUSES = (
-    "customerActionRequired",
-    "approvalRequired",
-    "processing",
-    "completed",
-    "cancelled",
-    "timedOut",
-    "failed",
-)
+_STATUSES = tuple(status.value for status in OrderStatus if status is not OrderStatus.PENDING)
 
 
 class LatencyWindow:

@@ -13,13 +13,13 @@ from services.common.clock import rfc3339, utc_now
 from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.logs import get_logger
 from services.load_generator.latency_stats import LatencyWindow
+from services.load_generator.order_api import OrderApi
 from services.load_generator.paced_sender import PacedSender
 from services.load_generator.run_stats import RunStats, StreamOrder
 from services.load_generator.scenarios import Scenarios
 from services.load_generator.schedule import Schedule
 from services.load_generator.settings import StreamSettings
 from services.load_generator.simulated_users import SimulatedUsers
-from services.web.clients.backend import Backend
 
 log = get_logger(__name__)
 
@@ -47,13 +47,13 @@ class Run:
     """A run, from its start to its end."""
 
     def __init__(
-        self, name: str, settings: StreamSettings, scenarios: Scenarios, backend: Backend, limits: RunLimits
+        self, name: str, settings: StreamSettings, scenarios: Scenarios, api: OrderApi, limits: RunLimits
     ) -> None:
         self.name, self.settings, self.post_latency, self.stats = name, settings, LatencyWindow(), RunStats()
-        self._scenarios, self._backend, self._limits = scenarios, backend, limits
+        self._scenarios, self._api, self._limits = scenarios, api, limits
         self._scenarios_guard = threading.Lock()
         self._schedule = Schedule(limits.user_threads)
-        self._users = SimulatedUsers(settings, backend, self.stats, self._schedule, limits.retry_after)
+        self._users = SimulatedUsers(settings, api, self.stats, self._schedule, limits.retry_after)
         self._started_at = rfc3339(utc_now())
         self._over = threading.Event()
         self._sender = PacedSender(self._send, settings.orders, settings.rate, limits.senders)
@@ -120,7 +120,7 @@ class Run:
         while not self._over.is_set():
             began = time.monotonic()
             try:
-                self._backend.place(order.id, order.customer_id, order.lines)
+                self._api.place(order.id, order.customer_id, order.lines)
             except TransientError:
                 self._over.wait(self._limits.retry_after)
                 continue

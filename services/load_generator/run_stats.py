@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from services.common.states import OrderStatus, is_final
 from services.load_generator.scenarios import Behavior
 
-FINAL = ("completed", "cancelled", "timedOut", "failed")
+FINAL = tuple(status.value for status in OrderStatus if is_final(status))
 """The final statuses."""
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 from services.common.json_models import Json
 from services.load_generator.settings import StreamSettings
-from services.web.views.shopping import APPROVAL_THRESHOLD, MAX_QUANTITY, group_by_stock
+from services.load_generator.stock_groups import APPROVAL_THRESHOLD, MAX_QUANTITY, group_by_stock
 
 _MAX_LINES = 3
 _MAX_QUANTITY_PER_LINE = 2

@@ -6,10 +6,11 @@ from functools import partial
 
 from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.json_models import Json
+from services.common.states import OrderStatus
+from services.load_generator.order_api import OrderApi
 from services.load_generator.run_stats import FINAL, RunStats, StreamOrder
 from services.load_generator.schedule import Schedule, Task
 from services.load_generator.settings import StreamSettings
-from services.web.clients.backend import Backend
 
 APPROVER = "stream-approver"
 NEXT_REPORT = {"booked": "dispatched", "dispatched": "delivered"}
@@ -27,16 +28,16 @@ class SimulatedUsers:
     """
 
     def __init__(
-        self, settings: StreamSettings, backend: Backend, stats: RunStats, schedule: Schedule, retry_after: float
+        self, settings: StreamSettings, api: OrderApi, stats: RunStats, schedule: Schedule, retry_after: float
     ) -> None:
-        self._settings, self._backend, self._stats, self._schedule = settings, backend, stats, schedule
+        self._settings, self._api, self._stats, self._schedule = settings, api, stats, schedule
         self._retry_after = retry_after
 
     def on_accepted(self, order: StreamOrder) -> None:
         """Plan the cancellation of a new order if its customer cancels without being asked."""
         after = order.behavior.cancels_after
         if after is not None:
-            self._plan(order, "cancel", after, lambda: self._backend.act(order.id, "cancel"))
+            self._plan(order, "cancel", after, lambda: self._api.act(order.id, "cancel"))
 
     def on_event(self, event: Json) -> None:
         """Handle an event of the feed."""
@@ -52,10 +53,10 @@ class SimulatedUsers:
     def scan(self, orders: Sequence[StreamOrder]) -> None:
         """Read the statuses of orders that wait, and act on them. Raises TransientError and RefusedError."""
         waiting = {order.id: order for order in orders[:_MAX_PER_SCAN]}
-        for line in self._backend.orders_by_id(list(waiting)):
+        for line in self._api.orders_by_id(list(waiting)):
             order, status = waiting[line["id"]], line["status"]
             self._stats.changed(order.id)
-            if status == "processing":
+            if status == OrderStatus.PROCESSING:
                 self._schedule.later(0, partial(self._scan_shipments, order))
             else:
                 self._on_order_status(order, status)
@@ -63,7 +64,7 @@ class SimulatedUsers:
     def _scan_shipments(self, order: StreamOrder) -> None:
         # The next scan reads an order that cannot be read now.
         with suppress(RefusedError, TransientError):
-            for fulfillment in self._backend.order(order.id).get("fulfillments") or []:
+            for fulfillment in self._api.order(order.id).get("fulfillments") or []:
                 shipment = fulfillment.get("shipment") or {}
                 self._on_shipment_status(order, str(shipment.get("id")), str(shipment.get("status")))
 
@@ -71,18 +72,18 @@ class SimulatedUsers:
         behavior = order.behavior
         if status in FINAL:
             self._stats.ended(order.id, status)
-        elif status == "customerActionRequired" and behavior.customer_action is not None:
+        elif status == OrderStatus.CUSTOMER_ACTION_REQUIRED and behavior.customer_action is not None:
             action = behavior.customer_action
-            self._plan(order, "answer", 0, lambda: self._backend.act(order.id, action))
-        elif status == "approvalRequired" and behavior.approves is not None:
+            self._plan(order, "answer", 0, lambda: self._api.act(order.id, action))
+        elif status == OrderStatus.APPROVAL_REQUIRED and behavior.approves is not None:
             approves = behavior.approves
-            self._plan(order, "approve", 0, lambda: self._backend.approve(order.id, APPROVER, approves))
+            self._plan(order, "approve", 0, lambda: self._api.approve(order.id, APPROVER, approves))
 
     def _on_shipment_status(self, order: StreamOrder, shipment_id: str, status: str) -> None:
         report = NEXT_REPORT.get(status)
         if report is not None:
             after = self._settings.dispatch_after if report == "dispatched" else self._settings.deliver_after
-            self._plan(order, f"{report} {shipment_id}", after, lambda: self._backend.report(shipment_id, report))
+            self._plan(order, f"{report} {shipment_id}", after, lambda: self._api.report(shipment_id, report))
 
     def _plan(self, order: StreamOrder, name: str, after: float, call: Task) -> None:
         if self._stats.plan(order, name):

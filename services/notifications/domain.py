@@ -77,7 +77,7 @@ def _chronology(event: FeedEvent) -> tuple[str, int]:
 
 
 def is_feed_cursor(text: str) -> bool:
-    """Tell whether the text has the shape of a cursor of one order's events."""
+    """Return whether the text has the shape of a cursor of one order's events."""
     return re.fullmatch(r"[0-9]{1,6}", text) is not None
 
 

@@ -15,8 +15,9 @@ from services.common.web import api
 from services.common.web.access_rules import CONSOLE, EVERYBODY, SIDECAR, people
 from services.common.web.api import Reply
 from services.common.web.base_app import content_policy, object_from, parse, read_body
-from services.common.web.event_stream import reject_cross_site, stream_response
+from services.common.web.event_stream import stream_response
 from services.common.web.openapi import NEXT, Parameter
+from services.common.web.origins import reject_cross_site_stream
 from services.common.web.paging import PageQuery, page_reply
 from services.common.web.problems import Problem
 from services.notifications import domain
@@ -33,56 +34,56 @@ DEAD_LETTER_TOPIC = "order-events-dead"
 _DELIVERIES = "/internal/events"
 _DEAD_DELIVERIES = "/internal/dead-events"
 _SUCCESS, _RETRY, _DROP = "SUCCESS", "RETRY", "DROP"
-"""What is answered of a message: it is kept, to be delivered again, or a dead letter."""
+"""The result of a message for the sidecar: stored, to be delivered again, or to become a dead letter."""
 _ANY_SIZE = 2**40
-"""More bytes than the server lets a request have."""
+"""More bytes than the server accepts in a request."""
 
 _HEADERS = {
-    "Content-Security-Policy": content_policy(),
+    # Bootstrap's style sheet embeds its icons as data URLs.
+    "Content-Security-Policy": content_policy("img-src 'self' data:"),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 class DeliveryRoutes:
-    """Messages from the sidecar. It delivers a message again after a 503, the answer while the state store fails."""
+    """Messages from the sidecar. While the state store fails they get a 503, and the sidecar delivers them again."""
 
     def __init__(self, store: NotificationsStore, streams: EventStreams, clock: Clock, encryptor: Encryptor) -> None:
-        self._store, self._streams, self._clock, self._sealer = store, streams, clock, encryptor
+        self._store, self._streams, self._clock, self._encryptor = store, streams, clock, encryptor
 
     @api.delivery(_DELIVERIES)
     def order_events(self) -> Response:
-        """Keep the order events of a bulk delivery."""
-        # A bulk holds many messages. Each is as small as an event is, or is truncated where it is kept.
+        """Store the order events of a bulk delivery."""
+        # A delivery has many messages; each is small, or is truncated when it is stored.
         request.max_content_length = _ANY_SIZE
         now, deliveries = self._clock(), read_body(Deliveries).entries
-        found = {delivery.entry_id: _feed_event(delivery.event, now, self._sealer) for delivery in deliveries}
-        events = {entry_id: event for entry_id, event in found.items() if isinstance(event, FeedEvent)}
-        unfit = {event.id for event in self._store.keep_events(list(events.values()), now)}
+        results = {delivery.entry_id: _feed_event(delivery.event, now, self._encryptor) for delivery in deliveries}
+        events = {entry_id: event for entry_id, event in results.items() if isinstance(event, FeedEvent)}
+        excess = {event.id for event in self._store.keep_events(list(events.values()), now)}
         self._streams.stored()
-        kept = {entry_id: _DROP if event.id in unfit else _SUCCESS for entry_id, event in events.items()}
-        statuses = {**found, **kept}
+        statuses = results | {key: _DROP if event.id in excess else _SUCCESS for key, event in events.items()}
         return jsonify(
             statuses=[{"entryId": delivery.entry_id, "status": statuses[delivery.entry_id]} for delivery in deliveries]
         )
 
     def dead_event(self) -> Response:
-        """Keep a dead letter."""
-        # A dead letter is never refused, whatever its size and type: it would be lost.
+        """Store a dead letter."""
+        # A rejected dead letter would be lost, so any size and type is accepted.
         request.max_content_length = _ANY_SIZE
         self._store.keep_dead_letter(request.get_data())
         return jsonify(status=_SUCCESS)
 
 
 def _feed_event(message: bytes, now: datetime, encryptor: Encryptor) -> FeedEvent | str:
-    """Return what the feed keeps of a message; of one that it cannot read, what the sidecar is to do with it."""
+    """Return the event in a message, or the result of a message that cannot be stored."""
     try:
         return domain.feed_event(parse(CloudEvent, decrypt_event(object_from(message), encryptor)), now)
     except UnknownKeyError as error:
-        log.error("an event waits for the key that it is sealed with", extra={"cause": str(error)})
+        log.error("an event cannot be decrypted before its key is available", extra={"cause": str(error)})
         return _RETRY
     except (Problem, TamperedError, domain.UnprocessableError) as error:
-        log.warning("dropped a message that is no order event", extra={"cause": str(error)[:500]})
+        log.warning("dropped a message that is not an order event", extra={"cause": str(error)[:500]})
         return _DROP
 
 
@@ -120,7 +121,7 @@ class FeedRoutes:
 
     @api.get(
         "/events/stream",
-        "Events as they come (server-sent events)",
+        "A live stream of events (server-sent events)",
         allow=people(apps=(CONSOLE,)),
         answer="text/event-stream",
         parameters=[Parameter("Last-Event-ID", f"{LAST_EVENT}; newer than the query", {"type": "string"}, "header")],
@@ -128,8 +129,8 @@ class FeedRoutes:
     )
     def follow_events(self, query: StreamQuery) -> Response:
         """Return a stream of events."""
-        reject_cross_site()
-        # A browser that reconnects keeps the address, so its header is the newer of the two.
+        reject_cross_site_stream()
+        # A browser reconnects to the same URL, so the header is newer than the parameter.
         last_id = request.headers.get("Last-Event-ID") or query.last_event_id
         disconnected, removed, caller = client_disconnected(request.environ), key_removed(), person()
         name = caller.name if caller else None

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
@@ -138,42 +137,27 @@ class EventStreams:
         It ends when `gone` returns True. The caller closes it. Raises the problem 503 when too many streams are open,
         429 when too many are open for the person `who`, and TransientError.
         """
-        self._slots.acquire(who)
+        release = self._slots.acquire(who)
         try:
             snapshot = self._snapshots.fresh()
             cursor = _start(snapshot, last_event_id)
         except BaseException:
-            self._slots.release(who)
+            release()
             raise
-        release = partial(self._slots.release, who)
-        return EventStream(self._snapshots, self._settings, _Start(snapshot, cursor), order_id, gone, release)
+        return EventStream(self._snapshots, self._settings, snapshot, cursor, order_id, gone, release)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The snapshot and the cursor at which a stream begins."""
-
-    snapshot: _Snapshot
-    cursor: str
-
-
+@dataclass
 class EventStream:
-    """One stream: an iterator of text chunks that ends after the lifetime of a stream."""
+    """One stream: an iterator of text chunks, from a snapshot and a cursor on, that ends after its lifetime."""
 
-    def __init__(
-        self,
-        snapshots: _Snapshots,
-        settings: StreamSettings,
-        start: _Start,
-        order_id: str | None,
-        gone: Callable[[], bool],
-        release: Callable[[], None],
-    ) -> None:
-        self._snapshots, self._settings, self._order_id = snapshots, settings, order_id
-        self._snapshot, self._cursor = start.snapshot, start.cursor
-        self._gone, self._release = gone, release
-        self._closing = threading.Lock()
-        self._closed = False
+    _snapshots: _Snapshots
+    _settings: StreamSettings
+    _snapshot: _Snapshot
+    _cursor: str
+    _order_id: str | None
+    _gone: Callable[[], bool]
+    _release: Callable[[], None]
 
     def __iter__(self) -> Iterator[str]:
         deadline = time.monotonic() + self._settings.lifetime
@@ -196,10 +180,7 @@ class EventStream:
 
     def close(self) -> None:
         """Release the stream's slot; may be called more than once."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                self._release()
+        self._release()
 
     def _new_events(self) -> Iterator[str]:
         """Yield the events of the current snapshot after the cursor, and move the cursor."""

@@ -4,23 +4,18 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
+from services.common.auth.access import NO_AUTHENTICATION, Authenticator
 from services.common.clock import Clock, utc_now
 from services.common.config import ServiceConfig
-from services.common.service import run_service
+from services.common.service import create_service_app, run_service
 from services.common.storage.documents import Documents
-from services.common.web.base_app import create_base_app
 from services.shipping.courier import Courier, SimulatedCourier
 from services.shipping.routes import API, ShippingRoutes
 from services.shipping.store import ShippingStore
 
 
-class ShippingConfig(ServiceConfig):
-    """Shipping has no settings of its own."""
-
-
 def create_app(
-    config: ShippingConfig,
+    config: ServiceConfig,
     documents: Documents,
     clock: Clock = utc_now,
     ready: Callable[[], bool] = lambda: True,
@@ -28,15 +23,14 @@ def create_app(
     authenticator: Authenticator = NO_AUTHENTICATION,
 ) -> Flask:
     """Return the application; `courier` defaults to the simulated one."""
-    app = create_base_app("shipping", ready)
-    guard(app, API.rules, authenticator)
-    API.register(app, ShippingRoutes(ShippingStore(documents, clock, courier or SimulatedCourier())))
-    return app
+    return create_service_app(
+        API, ready, authenticator, ShippingRoutes(ShippingStore(documents, clock, courier or SimulatedCourier()))
+    )
 
 
 def main() -> None:
     """Run the service, configured by the environment."""
-    run_service(ShippingConfig, create_app, app_port=3004, dapr_http_port=3504)
+    run_service(ServiceConfig, create_app, app_port=3004, dapr_http_port=3504)
 
 
 if __name__ == "__main__":

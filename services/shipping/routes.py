@@ -37,7 +37,7 @@ class ShippingRoutes:
 
     @api.post(
         "/bookings/<shipment_id>/cancel",
-        "Call the courier off",
+        "Cancel the booking of a shipment",
         allow=_ORDERS,
         errors=[404, 422],
         links=[Link("showBooking", _BY_ANSWER)],
@@ -54,23 +54,23 @@ class ShippingRoutes:
             raise not_found("booking", shipment_id)
         return booking
 
-    @api.post("/shipping/activate", "Take bookings again", allow=_MANAGER)
+    @api.post("/shipping/activate", "Accept new bookings", allow=_MANAGER)
     def activate(self) -> SettingsAnswer:
         """End maintenance."""
         return _settings_answer(self._store.switch(True))
 
-    @api.post("/shipping/deactivate", "Take no bookings", allow=_MANAGER)
+    @api.post("/shipping/deactivate", "Reject new bookings", allow=_MANAGER)
     def deactivate(self) -> SettingsAnswer:
         """Begin maintenance."""
         return _settings_answer(self._store.switch(False))
 
-    @api.get("/shipping/settings", "Whether bookings are taken", allow=_MANAGER)
+    @api.get("/shipping/settings", "Whether new bookings are accepted", allow=_MANAGER)
     def show_settings(self) -> SettingsAnswer:
         """Return the settings."""
         return _settings_answer(self._store.settings())
 
 
-API = api.Api("shipping", "Courier bookings. While it is not active, nothing new is booked: 503.", [ShippingRoutes])
+API = api.Api("shipping", "Courier bookings. While shipping is not active, new bookings get a 503.", [ShippingRoutes])
 
 
 def _settings_answer(settings: Settings) -> SettingsAnswer:

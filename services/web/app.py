@@ -9,13 +9,13 @@ from pydantic import Field
 from werkzeug.wrappers import Response
 
 from services.common.auth.api_keys import ApiKeys
-from services.common.config import Money, ServiceConfig
+from services.common.config import Money, ServiceConfig, exit_with_configuration_error
 from services.common.dapr.sidecar import Sidecar
 from services.common.json_models import Json
 from services.common.server.http_server import on_shutdown, serve
-from services.common.service import configure, exit_with_configuration_error, make_api_keys
+from services.common.service import configure, make_api_keys
 from services.common.web.base_app import create_base_app
-from services.load_generator.generator import LoadGenerator
+from services.load_generator.stock_groups import APPROVAL_THRESHOLD
 from services.web import pages
 from services.web.auth.session_guard import SessionGuard
 from services.web.auth.session_secret import SecretError
@@ -23,6 +23,7 @@ from services.web.clients.backend import Backend, Caller
 from services.web.clients.event_feed import FeedFollower, Source
 from services.web.clients.parallel_calls import ParallelCalls
 from services.web.clients.sidecar_streams import SidecarStreams
+from services.web.live.generator import LoadGenerator
 from services.web.live.hub import ORDER_EVENT, Hub
 from services.web.routes.approver import approver_routes
 from services.web.routes.courier import courier_routes
@@ -32,7 +33,6 @@ from services.web.routes.login import login_routes
 from services.web.routes.operator import operator_routes
 from services.web.routes.store import store_routes
 from services.web.routes.support import support_routes
-from services.web.views.shopping import APPROVAL_THRESHOLD
 
 
 class WebConfig(ServiceConfig):
@@ -72,7 +72,7 @@ def create_app(
 
     With `keys`, users must log in. Raises SecretError.
     """
-    app, guard = create_base_app("web", ready), config.session_guard(keys)
+    app, guard = create_base_app("web", ready, pages.respond), config.session_guard(keys)
     backend, calls = Backend(caller), ParallelCalls()
     load_generator = load_generator or LoadGenerator(backend, hub, approval_threshold=config.approval_threshold)
     app.register_blueprint(pages.register(app, config.trusted_hosts))

@@ -1,7 +1,6 @@
 """The layout, error pages, headers and request checks that all pages share."""
 
 from collections.abc import Collection
-from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -15,10 +14,8 @@ from flask import (
     redirect,
     render_template,
     request,
-    send_file,
 )
 from flask.globals import request_ctx
-from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from services.common.dapr.sidecar import RefusedError, TransientError
@@ -26,18 +23,20 @@ from services.common.hosts import host_name
 from services.common.logs import get_logger
 from services.common.web import problems
 from services.common.web.base_app import content_policy
-from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
-from services.common.web.problems import Problem, not_found
+from services.common.web.origins import reject_cross_site
+from services.common.web.package_files import BOOTSTRAP, send_package_file
+from services.common.web.problems import Problem
 from services.web.clients.problems import problem_of
 from services.web.views import filters, form_errors
 
 log = get_logger(__name__)
 
 _VENDOR = {
-    "bootstrap.css": ("flask_bootstrap", "static/bootstrap5/css/bootstrap.min.css"),
+    "bootstrap.css": BOOTSTRAP,
     "chart.js": ("chartkick", "django/static/chartkick/Chart.bundle.js"),
+    "theme.js": ("services.common.web", "static/theme.js"),
 }
-"""Files of installed packages, by the name in their URL."""
+"""Files of packages, by the name in their URL."""
 
 _MESSAGE_COOKIE = "said"
 STAYS_ON = "Oms-Stays-On"
@@ -92,11 +91,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
 
     @shared.get("/vendor/<name>")
     def vendor(name: str) -> Response:
-        if name not in _VENDOR:
-            raise not_found("file", name)
-        package, path = _VENDOR[name]
-        with resources.as_file(resources.files(package) / path) as file:
-            answer = send_file(file, conditional=True, max_age=24 * 3600)
+        answer = send_package_file(_VENDOR, name)
         answer.cache_control.public = True
         return answer
 
@@ -104,8 +99,7 @@ def register(app: Flask, trusted_hosts: Collection[str]) -> Blueprint:
     def _check_host_and_origin() -> None:
         if host_name(request.host) not in trusted_hosts:
             raise Problem(400, "untrustedHost", "unknown host name; TRUSTED_HOSTS lists the allowed ones")
-        if not is_safe_or_same_site() or is_cross_site_fetch():
-            raise Problem(403, "crossOrigin", "pages of other sites may not send this request")
+        reject_cross_site()
 
     @app.after_request
     def _add_headers(answer: Response) -> Response:
@@ -127,7 +121,7 @@ def render_page(template: str, **values: object) -> str:
 
 
 def wants_part() -> bool:
-    """Tell whether the request is for the live part of a page only."""
+    """Return whether the request is for the live part of a page only."""
     return "part" in request.args
 
 
@@ -137,7 +131,7 @@ def form_fields() -> dict[str, str]:
 
 
 def wants_page() -> bool:
-    """Tell whether the request is for a whole page, not from a script."""
+    """Return whether the request is for a whole page, not from a script."""
     return request.method == "GET" and not wants_part() and not _wants_json() and request.blueprint != "live"
 
 
@@ -160,34 +154,20 @@ def _delete_message(answer: Response) -> Response:
 
 
 def _register_errors(app: Flask) -> None:
-    """Answer every error with its status, as problem+json or as a page."""
+    """Respond to calls of other services that failed."""
 
     @app.errorhandler(RefusedError)
-    def _refused(error: RefusedError) -> AnyResponse:
-        return _respond(problem_of(error))
+    def _refused(error: RefusedError) -> Response:
+        return respond(problem_of(error))
 
     @app.errorhandler(TransientError)
-    def _transient(error: TransientError) -> AnyResponse:
+    def _transient(error: TransientError) -> Response:
         log.warning("could not render a page", extra={"cause": str(error)})
-        return _respond(problem_of(error))
-
-    @app.errorhandler(Problem)
-    def _problem(error: Problem) -> AnyResponse:
-        return _respond(error)
-
-    @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> AnyResponse:
-        log.error("unexpected error", exc_info=error)
-        return _respond(Problem(500, "internal", "an unexpected error occurred; see the log of the console"))
-
-    @app.errorhandler(HTTPException)
-    def _http(error: HTTPException) -> AnyResponse:
-        answer = _respond(Problem(error.code or 500, f"http{error.code}", error.description or error.name))
-        answer.headers.extend([(name, value) for name, value in error.get_headers() if name == "Allow"])
-        return answer
+        return respond(problem_of(error))
 
 
-def _respond(error: Problem) -> AnyResponse:
+def respond(error: Problem) -> Response:
+    """Return the response to an error, as problem+json or as a page."""
     problem = form_errors.with_readable_errors(error)
     # With an invalid host name, no URLs can be built for a page.
     if _wants_json() or wants_part() or request_ctx.url_adapter is None:

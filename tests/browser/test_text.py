@@ -33,7 +33,7 @@ def test_a_hostile_script_is_detected(unprotected: Visitor) -> None:
 
 
 def is_form_answer(answer: Response) -> bool:
-    """Tell whether an answer is the answer to a form."""
+    """Return whether an answer is the answer to a form."""
     return answer.request.method == "POST" or answer.request.is_navigation_request()
 
 

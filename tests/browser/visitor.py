@@ -100,7 +100,7 @@ class Visitor:
         (page or self.page).evaluate("window.marked = true")
 
     def was_not_reloaded(self, page: Page | None = None) -> bool:
-        """Tell whether the mark is still there."""
+        """Return whether the mark is still there."""
         return bool((page or self.page).evaluate("window.marked === true"))
 
     def order_id(self) -> str:

@@ -22,10 +22,11 @@ from tests.e2e.launch import log_ends
 from tests.e2e.machine import MACHINE, Machine
 from tests.e2e.polling import eventually, holds
 from tests.e2e.shopper import Shopper
+from tests.markdown import Page
 
 READY_S = 90.0
 HIGH_VALUE = 120_000
-SECTION = re.compile(r"^## Start with `dapr run`\n(.*?)^## ", re.MULTILINE | re.DOTALL)
+SECTION = "Start with `dapr run`"
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -38,9 +39,8 @@ def machine() -> Machine:
 @pytest.fixture(scope="module")
 def run_command(machine: Machine) -> str:
     """Run the first commands of the README section, and return its last command."""
-    section = SECTION.search((machine.checkout / "README.md").read_text())
-    assert section, "README has no section about dapr run"
-    *first, last = re.findall(r"^    (.+)$", section[1], re.MULTILINE)
+    section = Page(machine.checkout / "README.md").section(SECTION)
+    *first, last = re.findall(r"^    (.+)$", section, re.MULTILINE)
     for command in first:
         subprocess.run(command, shell=True, cwd=machine.checkout, check=True)
     assert first

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from launcher.paths import ROOT
+from tests.markdown import README
 
-CHAPTER = "## Walk through it"
+_CHAPTER = "Walk through it"
 _SHELL = 'curl() { command curl --silent --show-error --dump-header "$OMS_HEADERS" "$@"; }\n'
 _PORT = re.compile(r"\blocalhost:(\d{4})\b")
 _TIMEOUT = 60
@@ -127,16 +128,11 @@ def commands_of(title: str) -> list[str]:
 
 def titles() -> list[str]:
     """Return the titles of all sections of the walk-through, with an empty one for the introduction."""
-    return ["", *re.findall(r"^### (.+)$", _chapter(), re.MULTILINE)]
-
-
-def _chapter() -> str:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.split(r"^## ", text.partition(f"{CHAPTER}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    return ["", *re.findall(r"^### (.+)$", README.section(_CHAPTER), re.MULTILINE)]
 
 
 def _section(title: str) -> str:
-    begin, *rest = re.split(r"^### (.+)$", _chapter(), flags=re.MULTILINE)
+    begin, *rest = re.split(r"^### (.+)$", README.section(_CHAPTER), flags=re.MULTILINE)
     return dict([("", begin), *zip(rest[::2], rest[1::2], strict=True)])[title]
 
 

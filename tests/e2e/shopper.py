@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from services.common.states import OrderStatus, is_final
 from tests.e2e.client import Json, Shop
 from tests.e2e.polling import eventually
 
-FINAL = {"completed", "failed", "cancelled", "timedOut"}
+FINAL = {status for status in OrderStatus if is_final(status)}
 _LOCATIONS = {"a": "Warehouse A", "b": "Warehouse B"}
 
 

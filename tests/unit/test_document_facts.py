@@ -15,26 +15,24 @@ from launcher.paths import ROOT
 from launcher.ports import ControlPorts
 from launcher.supervision import supervisor
 from services.billing.app import BillingConfig
+from services.common.config import ServiceConfig
 from services.common.faults.injector import ChaosSettings
 from services.common.server.http_server import MAX_HEADERS
 from services.common.storage.index import PAGE_SIZE
 from services.common.web.base_app import MAX_BODY
 from services.common.web.paging import LIMIT, MAX_LIMIT
-from services.fraud.app import FraudConfig
-from services.inventory.app import InventoryConfig
 from services.notifications.app import NotificationsConfig
 from services.orderprocessing.app import OrderProcessingConfig
-from services.shipping.app import ShippingConfig
 from services.web.app import WebConfig
 from tests.chaos import mutants
-from tests.unit.markdown import DOCS, README
+from tests.markdown import DOCS, README
 
 CONFIGURATIONS: dict[str, type[BaseModel]] = {
     "orderprocessing": OrderProcessingConfig,
-    "inventory": InventoryConfig,
+    "inventory": ServiceConfig,
     "billing": BillingConfig,
-    "fraud": FraudConfig,
-    "shipping": ShippingConfig,
+    "fraud": ServiceConfig,
+    "shipping": ServiceConfig,
     "notifications": NotificationsConfig,
     "web": WebConfig,
 }

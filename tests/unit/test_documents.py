@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from launcher.paths import ROOT
-from tests.unit.markdown import DOCS, PAGES, README, Page, anchor
+from tests.markdown import DOCS, PAGES, README, Page, anchor
 
 WIDTH = 100
 FOLDERS = ("services", "launcher", "tests", "docs", "components", "alternatives", ".github")

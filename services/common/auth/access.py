@@ -18,7 +18,7 @@ from services.common.dapr.sidecar import TOKEN_HEADER
 from services.common.hosts import host_name, is_loopback
 from services.common.identity import Person, Role, person_from_headers
 from services.common.web.access_rules import CONSOLE, EVERYBODY, Rule, Rules, people
-from services.common.web.origins import is_cross_site_fetch, is_safe_or_same_site
+from services.common.web.origins import reject_cross_site
 from services.common.web.problems import Problem
 
 CALLER_HEADER = "dapr-caller-app-id"
@@ -162,16 +162,10 @@ def guard(app: Flask, rules: Rules, authenticator: Authenticator) -> None:
             return
         g.authenticator, g.caller = authenticator, authenticator.caller(request.headers.get)
         if authenticator.allows_anonymous(g.caller):
-            _reject_cross_site(authenticator)
+            if not authenticator.trusts_host(request.host):
+                raise Problem(400, "untrustedHost", "this host name is not trusted; add it to TRUSTED_HOSTS")
+            reject_cross_site()
         authenticator.authorize(g.caller, rule)
-
-
-def _reject_cross_site(authenticator: Authenticator) -> None:
-    """Reject requests that a page of another site sends from a browser on this machine. Raises the 400 and the 403."""
-    if not authenticator.trusts_host(request.host):
-        raise Problem(400, "untrustedHost", "this host name is not trusted; add it to TRUSTED_HOSTS")
-    if not is_safe_or_same_site() or is_cross_site_fetch():
-        raise Problem(403, "crossOrigin", "pages of other sites may not send this request")
 
 
 def calling_app() -> str | None:

@@ -77,12 +77,12 @@ class Sidecar:
 
         Raises TransientError and RefusedError.
         """
-        return _json(service, self._call(service, method, path, body, headers))
+        return self._call(service, method, path, body, headers)[1]
 
     def page(self, service: str, path: str) -> tuple[list[dict[str, Any]], str | None]:
         """Return a page of another service's list and the cursor of the next page, or None; raises as `invoke`."""
-        answer = self._call(service, "GET", path)
-        items: list[dict[str, Any]] = _json(service, answer).get("items", [])
+        answer, body = self._call(service, "GET", path)
+        items: list[dict[str, Any]] = body.get("items", [])
         next_link = re.search(r'<([^>]*)>; *rel="next"', answer.headers.get("Link", ""))
         query = parse_qs(urlsplit(next_link.group(1)).query) if next_link else {}
         return items, next(iter(query.get("cursor", [])), None)
@@ -131,9 +131,15 @@ class Sidecar:
 
     def _call(
         self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> HttpResponse:
+    ) -> tuple[HttpResponse, dict[str, Any]]:
+        """Call another service and return the response and its JSON. A TransientError names the service."""
         all_headers = {**identity.outgoing_headers(), **(headers or {})}
-        return self.request(method, method_path(service, path), body, all_headers)
+        try:
+            answer = self.request(method, method_path(service, path), body, all_headers)
+            return answer, _json(service, answer)
+        except TransientError as error:
+            error.service = service
+            raise
 
 
 def method_path(service: str, path: str) -> str:

@@ -134,19 +134,19 @@ class Api:
     """
 
     def __init__(self, name: str, description: str, classes: Collection[type], others: Rules | None = None) -> None:
-        self._name, self._description, self._classes = name, description, classes
+        self.name, self._description, self._classes = name, description, classes
         self.rules: Rules = {route.endpoint: route.allow for route, _ in self._routes()} | dict(others or {})
 
     @cached_property
     def document(self) -> Json:
         """The OpenAPI document."""
         operations = [route.operation(handler) for route, handler in self._routes() if route.summary is not None]
-        return document(self._name, self._description, operations)
+        return document(self.name, self._description, operations)
 
     def register(self, app: Flask, *handlers: object) -> None:
         """Add the routes of the handlers, `/openapi.json` and `/docs` to the application."""
         add_routes(app, *handlers)
-        api_docs.register(app, self._name, lambda: self.document)
+        api_docs.register(app, self.name, lambda: self.document)
 
     def _routes(self) -> Iterator[tuple[Route, Callable[..., Any]]]:
         for kind in self._classes:

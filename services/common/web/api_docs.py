@@ -1,16 +1,19 @@
-"""Serves a service's OpenAPI document, and the page to read and try it; nothing of it comes from another host."""
+"""Serves a service's OpenAPI document, the page to read and try it, and the files that pages of services share."""
 
 from collections.abc import Callable
-from importlib import resources
 
-from flask import Blueprint, Flask, Response, json, render_template, send_file
+from flask import Blueprint, Flask, Response, json, render_template
 
 from services.common.json_models import Json
 from services.common.web.base_app import content_policy
-from services.common.web.problems import not_found
+from services.common.web.package_files import BOOTSTRAP, send_package_file
 
-_FILES = frozenset({"swagger-ui.css", "swagger-ui-bundle.js"})
-"""What the page needs of Swagger UI, which an installed package brings."""
+_FILES = {
+    "bootstrap.css": BOOTSTRAP,
+    "swagger-ui.css": ("flask_swagger_ui", "dist/swagger-ui.css"),
+    "swagger-ui-bundle.js": ("flask_swagger_ui", "dist/swagger-ui-bundle.js"),
+}
+"""Files of installed packages, by the name in their URL."""
 
 _HEADERS = {
     # Swagger UI carries its icons as data and sets styles on its elements.
@@ -39,10 +42,7 @@ def register(app: Flask, title: str, document: Callable[[], Json]) -> None:
 
     @pages.get("/docs/vendor/<name>")
     def vendor(name: str) -> Response:
-        if name not in _FILES:
-            raise not_found("file", name)
-        with resources.as_file(resources.files("flask_swagger_ui") / "dist" / name) as file:
-            return send_file(file, conditional=True, max_age=24 * 3600)
+        return send_package_file(_FILES, name)
 
     @pages.after_request
     def _protect(answer: Response) -> Response:

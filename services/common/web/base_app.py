@@ -25,25 +25,27 @@ _UNDECLARED_JSON = frozenset({"", "text/plain"})
 T = TypeVar("T", bound=Request)
 
 
-def create_base_app(name: str, ready: Callable[[], bool]) -> Flask:
-    """Return an application with `/healthz`, `/readyz` according to `ready`, and errors as problem details."""
+def create_base_app(
+    name: str, ready: Callable[[], bool], respond: Callable[[Problem], Response] = problems.respond
+) -> Flask:
+    """Return an application with `/healthz` and `/readyz` according to `ready`; `respond` presents its errors."""
     app = Flask(name, static_folder=None, template_folder=None)
     # An id that begins with a slash does not exist; by default Flask would redirect to another id.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    problems.register(app)
+    problems.register(app, respond)
     tracing.register(app)
     log = logs.get_logger(name)
 
     @app.errorhandler(TransientError)
     def _transient(error: TransientError) -> Response:
         log.warning("responded with 503", extra={"cause": str(error)})
-        return problems.respond(unavailable("a required dependency is not reachable right now"))
+        return respond(unavailable("a required dependency is not reachable right now"))
 
     @app.errorhandler(UnreadableError)
     def _unreadable(error: UnreadableError) -> Response:
         log.error("stored data cannot be decrypted", extra={"cause": str(error)})
-        return problems.respond(
+        return respond(
             Problem(503, "unreadable", "stored data cannot be decrypted: its key is missing, or it was changed")
         )
 

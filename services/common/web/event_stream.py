@@ -1,12 +1,9 @@
-"""Server-sent events over HTTP: the cross-site check of a stream, and its response."""
+"""Server-sent events over HTTP: the response of a stream."""
 
 from collections.abc import Iterator
 from typing import Protocol
 
-from flask import Response, request
-
-from services.common.web.origins import is_same_site
-from services.common.web.problems import Problem
+from flask import Response
 
 
 class Stream(Protocol):
@@ -16,13 +13,6 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Release the slot; may be called more than once."""
-
-
-def reject_cross_site() -> None:
-    """Reject pages of other sites, because stream slots are limited. Raises the 403."""
-    origin = request.headers.get("Origin")
-    if not is_same_site() or (origin is not None and origin.partition("://")[2] != request.host):
-        raise Problem(403, "crossOrigin", "pages of other sites may not open this stream")
 
 
 def stream_response(stream: Stream) -> Response:

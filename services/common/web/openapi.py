@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 documents: made of a service's table of operations and of the models of what goes in and out."""
+"""OpenAPI 3.1 documents, generated from the operations of a service and their models."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,49 +12,52 @@ from services.common.ids import FULFILLMENT_ID_PATTERN, ORDER_ID_PATTERN
 from services.common.json_models import ApiModel, Json
 from services.common.web.problems import PROBLEM_JSON
 
-_MEANINGS = {
-    200: "done",
+_DESCRIPTIONS = {
+    200: "succeeded",
     201: "created",
-    202: "accepted; what follows from it follows by itself",
+    202: "accepted; processing continues after the response",
     400: "the request is malformed",
-    401: "show who you are: an API key, or, where only other services may ask, their sidecar's token",
-    403: "not for you",
-    404: "there is no such thing",
-    409: "not possible in the current state; nothing was changed",
+    401: "not authenticated: send an API key, or, where only services may call, the token of their sidecar",
+    403: "the caller may not call this operation",
+    404: "the resource does not exist",
+    409: "the current state does not allow this; nothing was changed",
     413: "the body is too large",
-    415: "the body is not declared as JSON, and is a form, or a page of another site sends it",
-    422: "a field is wrong; `errors` names every one",
-    429: "too much at once; nothing was done, the same again is welcome after `Retry-After` seconds",
-    503: "temporarily unavailable; try again after `Retry-After` seconds",
+    415: "the content type is not JSON, or is missing in a request of a page of another site",
+    422: "a field is invalid; `errors` lists every invalid field",
+    429: "too many requests; nothing was done, repeat the request after `Retry-After` seconds",
+    503: "temporarily unavailable; repeat the request after `Retry-After` seconds",
 }
 _IN_PATHS: Mapping[str, Json] = {
     "orderId": {"pattern": f"^{ORDER_ID_PATTERN}$"},
     "fulfillmentId": {"pattern": f"^{FULFILLMENT_ID_PATTERN}$"},
     "shipmentId": {"pattern": f"^{FULFILLMENT_ID_PATTERN}$"},
 }
-"""The shapes of ids, by the names that they have in paths."""
+"""The formats of ids, by their names in paths."""
 _WITH_BODY = (400, 413, 415, 422)
-_JSON_AS = (
-    "A JSON object, as `application/json`. Sent as `text/plain` or without a content type it is read as JSON too, "
-    "unless a page of another site sends it; a form is a 415."
+_BODY = (
+    "A JSON object, as `application/json`. It may also be sent as `text/plain` or without a content type, unless a "
+    "page of another site sends it."
 )
 _ALWAYS = (401, 403, 429, 503)
-_LATER = {429, 503}
-
+_RETRYABLE = {429, 503}
 
 _SCHEMES: Json = {
-    "key": {"type": "http", "scheme": "bearer", "description": "a person's API key, where keys are used"},
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "the API key of a person, where API keys are configured",
+    },
     "sidecar": {
         "type": "apiKey",
         "in": "header",
         "name": TOKEN_HEADER,
-        "description": "what the sidecar shows, where it has a token; nobody else has it",
+        "description": "the token that a service shares with its sidecar, where tokens are configured",
     },
 }
 
 
 class FieldError(ApiModel):
-    """What is wrong with one field."""
+    """An invalid field."""
 
     field: str
     detail: str
@@ -72,14 +75,14 @@ class ProblemDetails(ApiModel):
 
 
 class Alive(ApiModel):
-    """What a service says of itself."""
+    """The state of a service."""
 
     status: str
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the query, or with `place` "header" a header; never required unless it says so."""
+    """A parameter of the query, or of the headers with `place` "header"."""
 
     name: str
     description: str
@@ -90,7 +93,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Link:
-    """From an answer to an operation that can be asked next: its parameters, as OpenAPI's runtime expressions."""
+    """A link from a response to another operation; its parameters are runtime expressions of OpenAPI."""
 
     operation: str
     parameters: Mapping[str, str]
@@ -98,10 +101,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path; `path` names its parameters in braces, `name` is its operationId.
+    """One method of one path; `path` has its parameters in braces, `name` is the operationId.
 
-    `answer` is the type of the answer's JSON, or a media type that is no JSON; `errors` are the statuses beyond those
-    that follow from a body or that every operation has. What is `internal` is for the other services.
+    `answer` is the type of a JSON response, or the media type of another one. `errors` are the statuses beyond those
+    that every operation has or that follow from a body. An `internal` operation is for other services.
     """
 
     method: str
@@ -122,32 +125,32 @@ class Operation:
 
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
-    "the same key with the same content does it once",
+    "a request that is repeated with the same key and content takes effect once",
     {"type": "string", "minLength": 1},
     place="header",
 )
-NEXT = {"Link": 'where there is more: `<…>; rel="next"` (RFC 8288)'}
+NEXT = {"Link": 'the next page, if there is one: `<…>; rel="next"` (RFC 8288)'}
 
 _PROBES = (
     Operation("GET", "/healthz", "alive", "Whether the process is alive", Alive, internal=True),
-    Operation("GET", "/readyz", "ready", "Whether it can do its work", Alive, internal=True),
+    Operation("GET", "/readyz", "ready", "Whether the process can handle requests", Alive, internal=True),
     Operation("GET", "/openapi.json", "document", "This document", dict[str, Any]),
 )
 
 
 def document(service: str, description: str, operations: Sequence[Operation]) -> Json:
     """Return the OpenAPI document of a service."""
-    every = [*operations, *_PROBES]
-    schemas = _Schemas(every)
+    operations = [*operations, *_PROBES]
+    schemas = _Schemas(operations)
     paths: dict[str, Json] = {}
-    for one in every:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schemas)
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": service, "version": "1.0.0", "description": description},
         "tags": [
             {"name": "public", "description": "for clients"},
-            {"name": "internal", "description": "for the other services and for supervision"},
+            {"name": "internal", "description": "for other services and for supervision"},
         ],
         "paths": paths,
         "components": {"schemas": schemas.components, "securitySchemes": _SCHEMES},
@@ -155,76 +158,72 @@ def document(service: str, description: str, operations: Sequence[Operation]) ->
 
 
 class _Schemas:
-    """The schemas of all models that a document needs: what is read and what is written may differ."""
+    """The schemas of all models of a document; those of a body and of an answer may differ for one model."""
 
     def __init__(self, operations: Sequence[Operation]) -> None:
-        bodies = [one.body for one in operations if isinstance(one.body, type)]
-        answers = [one.answer for one in operations if not isinstance(one.answer, str)]
-        self._made, found = TypeAdapter.json_schemas(
+        bodies = [operation.body for operation in operations if isinstance(operation.body, type)]
+        answers = [operation.answer for operation in operations if not isinstance(operation.answer, str)]
+        self._schemas, definitions = TypeAdapter.json_schemas(
             [
-                *[(_key(body), "validation", TypeAdapter(body)) for body in bodies],
-                *[(_key(answer), "serialization", TypeAdapter(answer)) for answer in [*answers, ProblemDetails]],
+                *[(str(body), "validation", TypeAdapter(body)) for body in bodies],
+                *[(str(answer), "serialization", TypeAdapter(answer)) for answer in [*answers, ProblemDetails]],
             ],
             ref_template="#/components/schemas/{model}",
         )
-        self.components: Json = found.get("$defs", {})
+        self.components: Json = definitions.get("$defs", {})
 
     def of_body(self, body: type[BaseModel] | Json) -> Json:
-        return self._made[_key(body), "validation"] if isinstance(body, type) else body
+        return self._schemas[str(body), "validation"] if isinstance(body, type) else body
 
     def of_answer(self, answer: Any) -> Json:
-        return self._made[_key(answer), "serialization"]
+        return self._schemas[str(answer), "serialization"]
 
 
-def _key(kind: Any) -> str:
-    return str(kind)
-
-
-def _operation(one: Operation, schemas: _Schemas) -> Json:
-    found: Json = {
-        "operationId": one.name,
-        "summary": one.summary,
-        "tags": ["internal" if one.internal else "public"],
-        # None of them: where no keys are used, a person need not show one.
-        "security": [{name: []} for name in (("sidecar",) if one.internal else ("sidecar", "key"))] + [{}],
-        "parameters": [*_in_path(one.path), *map(_parameter, one.parameters)],
-        "responses": _responses(one, schemas),
+def _operation(operation: Operation, schemas: _Schemas) -> Json:
+    document: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": ["internal" if operation.internal else "public"],
+        # `{}` means no authentication, for systems without API keys.
+        "security": [{name: []} for name in (("sidecar",) if operation.internal else ("sidecar", "key"))] + [{}],
+        "parameters": [*_in_path(operation.path), *map(_parameter, operation.parameters)],
+        "responses": _responses(operation, schemas),
     }
-    if one.body is not None:
-        found["requestBody"] = _request_body(one.body_required, schemas.of_body(one.body))
-    return found
+    if operation.body is not None:
+        document["requestBody"] = _request_body(operation.body_required, schemas.of_body(operation.body))
+    return document
 
 
 def _request_body(required: bool, schema: Json) -> Json:
     text = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
     content = {"application/json": {"schema": schema}, "text/plain": {"schema": text}}
-    return {"description": _JSON_AS, "required": required, "content": content}
+    return {"description": _BODY, "required": required, "content": content}
 
 
-def _responses(one: Operation, schemas: _Schemas) -> Json:
-    errors = {*one.errors, *_ALWAYS, *(_WITH_BODY if one.body is not None else ())}
+def _responses(operation: Operation, schemas: _Schemas) -> Json:
+    errors = {*operation.errors, *_ALWAYS, *(_WITH_BODY if operation.body is not None else ())}
     problem = {PROBLEM_JSON: {"schema": schemas.of_answer(ProblemDetails)}}
-    found = {str(status): _success(status, one, schemas) for status in (one.status, *one.also)}
+    responses = {str(status): _success(status, operation, schemas) for status in (operation.status, *operation.also)}
     for status in sorted(errors):
-        headers = {"Retry-After": _header("seconds", "integer")} if status in _LATER else {}
+        headers = {"Retry-After": _header("seconds", "integer")} if status in _RETRYABLE else {}
         if status == 401:
-            headers = {"WWW-Authenticate": _header("how to show it", "string")}
-        found[str(status)] = {"description": _MEANINGS[status], "headers": headers, "content": problem}
-    return found
+            headers = {"WWW-Authenticate": _header("the expected authentication scheme", "string")}
+        responses[str(status)] = {"description": _DESCRIPTIONS[status], "headers": headers, "content": problem}
+    return responses
 
 
-def _success(status: int, one: Operation, schemas: _Schemas) -> Json:
-    if isinstance(one.answer, str):
-        content: Json = {one.answer: {"schema": {"type": "string"}}}
+def _success(status: int, operation: Operation, schemas: _Schemas) -> Json:
+    if isinstance(operation.answer, str):
+        content: Json = {operation.answer: {"schema": {"type": "string"}}}
     else:
-        content = {"application/json": {"schema": schemas.of_answer(one.answer)}}
+        content = {"application/json": {"schema": schemas.of_answer(operation.answer)}}
     return {
-        "description": _MEANINGS[status],
-        "headers": {name: _header(text, "string") for name, text in one.headers.items()},
+        "description": _DESCRIPTIONS[status],
+        "headers": {name: _header(text, "string") for name, text in operation.headers.items()},
         "content": content,
         "links": {
             f"{link.operation}Next": {"operationId": link.operation, "parameters": dict(link.parameters)}
-            for link in one.links
+            for link in operation.links
         },
     }
 
@@ -233,13 +232,13 @@ def _header(description: str, kind: str) -> Json:
     return {"description": description, "schema": {"type": kind}}
 
 
-def _parameter(one: Parameter) -> Json:
+def _parameter(parameter: Parameter) -> Json:
     return {
-        "name": one.name,
-        "in": one.place,
-        "required": one.required,
-        "description": one.description,
-        "schema": one.schema,
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": parameter.schema,
     }
 
 

@@ -2,6 +2,8 @@
 
 from flask import request
 
+from services.common.web.problems import Problem
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -12,14 +14,25 @@ def is_same_site() -> bool:
 
 def is_safe_or_same_site() -> bool:
     """Return whether the current request has a safe method or does not come from a page of another site."""
-    host = _host_of_page()
-    same = host is None or host == request.host
-    return request.method in _SAFE_METHODS or (is_same_site() and same)
+    return request.method in _SAFE_METHODS or _is_same_origin()
 
 
-def is_cross_site_fetch() -> bool:
-    """Return whether a page of another site fetches by a script or embeds a resource; following a link is allowed."""
-    return not is_same_site() and request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+def reject_cross_site() -> None:
+    """Reject requests of pages of other sites, except links that a person follows. Raises the 403."""
+    # A page fetches by a script or embeds a resource in another mode than that of a link.
+    is_link = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    if not is_safe_or_same_site() or not (is_same_site() or is_link):
+        raise Problem(403, "crossOrigin", "pages of other sites may not send this request")
+
+
+def reject_cross_site_stream() -> None:
+    """Reject streams for pages of other sites, because stream slots are limited. Raises the 403."""
+    if not _is_same_origin():
+        raise Problem(403, "crossOrigin", "pages of other sites may not open this stream")
+
+
+def _is_same_origin() -> bool:
+    return is_same_site() and _host_of_page() in (None, request.host)
 
 
 def _host_of_page() -> str | None:

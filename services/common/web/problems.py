@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details, in one format for all services."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, json
@@ -126,21 +126,18 @@ def respond(problem: Problem) -> Response:
     return response
 
 
-def register(app: Flask) -> None:
-    """Register error handlers that return problem details; no stack trace leaves the service."""
-
-    @app.errorhandler(Problem)
-    def _problem(error: Problem) -> Response:
-        return respond(error)
+def register(app: Flask, present: Callable[[Problem], Response] = respond) -> None:
+    """Register error handlers; `present` makes the response to a problem; no stack trace leaves the service."""
+    app.register_error_handler(Problem, present)
 
     @app.errorhandler(DomainError)
     def _domain(error: DomainError) -> Response:
-        return respond(problem_of(error))
+        return present(problem_of(error))
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
-        response = respond(Problem(status, f"http{status}", error.description or error.name))
+        response = present(Problem(status, f"http{status}", error.description or error.name))
         allowed = error.get_headers() if status == 405 else []
         response.headers.extend([(name, value) for name, value in allowed if name == "Allow"])
         return response
@@ -156,4 +153,4 @@ def register(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("unexpected error", exc_info=error)
-        return respond(Problem(500, "internal", "an unexpected error; see the service's log"))
+        return present(Problem(500, "internal", "an unexpected error; see the service's log"))

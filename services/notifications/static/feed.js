@@ -6,8 +6,15 @@ const MAX_ROWS = 1000;
 const REOPEN_AFTER = 3000;
 const DEAD_LETTERS_INTERVAL = 15000;
 
-const FAILURE = /(failed|unavailable|cancelled|timedOut|rejected|declined|expired)/i;
-const WAITING = /(customerActionRequired|approvalRequired)/;
+/** The color of an event's type, as Bootstrap names it; the first match counts. */
+const COLORS = [
+  [/failed|unavailable|cancelled|timedOut|rejected|declined|expired/i, "danger"],
+  [/customerActionRequired|approvalRequired/, "warning"],
+  [/^order/, "primary"],
+  [/^payment/, "success"],
+  [/^shipment/, "info"],
+  [/./, "secondary"],
+];
 
 const byId = (id) => document.getElementById(id);
 const orderId = new URLSearchParams(location.search).get("orderId")?.trim() ?? "";
@@ -60,11 +67,10 @@ function eventRow(event) {
   const row = byId("event-row").content.firstElementChild.cloneNode(true);
   const part = (name) => row.querySelector(name);
   row.dataset.id = event.id;
-  row.dataset.family = event.type.split(".")[0];
-  row.dataset.tone = WAITING.test(event.type) ? "waiting" : FAILURE.test(event.type) ? "trouble" : "";
   showTime(part("time"), event.time);
   part(".type").textContent = typeLabel(event.type);
   part(".type").title = event.type;
+  part(".type").classList.add(`text-bg-${COLORS.find(([types]) => types.test(event.type))[1]}`);
   part(".message").textContent = event.message;
   part(".order").textContent = event.fulfillmentId ?? event.orderId;
   part(".order").href = `?${new URLSearchParams({ orderId: event.orderId })}`;
@@ -181,9 +187,9 @@ async function loadOlder() {
 const live = byId("live");
 let lastEventId = null;
 
-function showState(state, text) {
-  if (live.dataset.state === state) return;
-  live.dataset.state = state;
+function showState(color, text) {
+  if (live.textContent === text) return;
+  live.className = `badge text-bg-${color}`;
   live.textContent = text;
 }
 
@@ -193,7 +199,7 @@ function follow() {
   let first = true;
   const source = new EventSource(address("/events/stream", resumes ? { lastEventId } : {}));
   source.addEventListener("open", () => {
-    showState("live", "Live");
+    showState("success", "Live");
     if (first && !resumes) {
       // The list is fetched after the stream is open, so that no event is missed in between.
       clear();
@@ -206,11 +212,11 @@ function follow() {
     addNewest(JSON.parse(message.data));
   });
   source.addEventListener("error", async () => {
-    showState("reconnecting", "Reconnecting…");
+    showState("warning", "Reconnecting…");
     if (source.readyState !== EventSource.CLOSED) return;
     const retry = resumes || !first || (await loadNewest(false));
     if (retry) setTimeout(follow, REOPEN_AFTER);
-    else showState("off", "Not live");
+    else showState("secondary", "Not live");
   });
 }
 

@@ -3,7 +3,7 @@
 Without API keys, which is possible on loopback only, every user may see every page and nobody logs in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFProtect, generate_csrf
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from services.common.auth.access import Authenticator, Caller, person
 from services.common.auth.api_keys import ApiKey, ApiKeys
 from services.common.identity import Person, Role, acting_for
 from services.common.web.problems import Problem
@@ -47,6 +48,7 @@ class SessionGuard:
 
     def __init__(self, keys: ApiKeys | None, secret_file: Path | None) -> None:
         self.keys, self._secret_file = keys, secret_file
+        self._authenticator = Authenticator(keys=keys)
 
     def protect(self, app: Flask, *, behind_tls: bool) -> None:
         """Check every request of the application, and give its templates the current user. Raises SecretError."""
@@ -93,45 +95,30 @@ class SessionGuard:
             raise Problem(401, "notAuthenticated", "log in first", challenge='Session realm="oms"')
         if key.role not in ALLOWED_ROLES.get(blueprint or "", ()):
             raise Problem(403, "forbidden", f"the role {key.role} may not see this page")
-        g.user, g.key, g.keys = key.person, key, self.keys
+        g.authenticator, g.caller = self._authenticator, Caller(person=key.person, key=key)
         g.acting = ExitStack()
         g.acting.enter_context(acting_for(key.person))
         return None
 
     def _template_context(self) -> dict[str, object]:
-        admitted = self.keys is None or current_user() is not None
+        admitted = self.keys is None or person() is not None
         roles = [role for role in ROLES if admitted and can_view(role.endpoint.partition(".")[0])]
-        return {"roles": roles, "user": current_user()}
+        return {"roles": roles, "user": person()}
 
     def _session_key(self) -> ApiKey | None:
         key_id = session.get(_KEY)
         return self.keys.get(key_id) if self.keys and isinstance(key_id, str) else None
 
 
-def current_user() -> Person | None:
-    """Return the logged-in user; None where users need not log in."""
-    user: Person | None = g.get("user")
-    return user
-
-
-def key_removed() -> Callable[[], bool]:
-    """Return a function that checks, also after the current request, whether the key of the session was removed."""
-    keys: ApiKeys | None = g.get("keys")
-    key: ApiKey | None = g.get("key")
-    if keys is None or key is None:
-        return lambda: False
-    return lambda: not keys.has(key)
-
-
 def can_view(blueprint: str) -> bool:
-    """Tell whether the current user may see the pages of a blueprint."""
-    user = current_user()
+    """Return whether the current user may see the pages of a blueprint."""
+    user = person()
     return user is None or user.role in ALLOWED_ROLES[blueprint]
 
 
-def start_page(person: Person) -> str:
+def start_page(user: Person) -> str:
     """Return the endpoint of a user's first page: the only page of the role, or the home page with all of them."""
-    endpoints = [role.endpoint for role in ROLES if person.role in ALLOWED_ROLES[role.endpoint.partition(".")[0]]]
+    endpoints = [role.endpoint for role in ROLES if user.role in ALLOWED_ROLES[role.endpoint.partition(".")[0]]]
     return endpoints[0] if len(endpoints) == 1 else "home.home"
 
 

@@ -2,12 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from services.common.dapr.sidecar import TransientError
 from services.common.ids import ORDER_ID_PATTERN, is_path_segment
 from services.common.json_models import Json
 from services.common.web.problems import not_found
@@ -31,37 +29,11 @@ class Caller(Protocol):
         """Return a page of another service's list; raises the same errors as `invoke`."""
 
 
-class _NamedErrors:
-    """A caller whose transient errors name the service that failed."""
-
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-
-    def invoke(
-        self, service: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Json:
-        with _named(service):
-            return self._caller.invoke(service, method, path, body, headers)
-
-    def page(self, service: str, path: str) -> Page:
-        with _named(service):
-            return self._caller.page(service, path)
-
-
-@contextmanager
-def _named(service: str) -> Iterator[None]:
-    try:
-        yield
-    except TransientError as error:
-        error.service = service
-        raise
-
-
 class Backend:
     """Calls the other services; every method raises TransientError and RefusedError."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller = _NamedErrors(caller)
+        self._caller = caller
 
     def place(self, order_id: str, customer_id: str, lines: Mapping[str, int], total: int | None = None) -> Json:
         """Place an order; it is refused unless its goods cost `total`, in cents. A repeated call is the same order."""

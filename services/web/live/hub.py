@@ -51,12 +51,12 @@ class Hub:
         self._name = secrets.token_hex(4)
         self._shut_down = False
         self._connected = False
-        self._metrics_streams = 0
+        self._open_for_metrics: set[Stream] = set()
 
     @property
     def metrics_wanted(self) -> bool:
         """Whether an open stream receives metrics."""
-        return self._metrics_streams > 0
+        return bool(self._open_for_metrics)
 
     @property
     def connected(self) -> bool:
@@ -96,18 +96,15 @@ class Hub:
         With `hints`, order events are sent without their data. The stream ends when `disconnected` returns true. The
         caller closes it. Raises the problem 503 when too many streams are open, 429 when too many are open for `user`.
         """
-        self._slots.acquire(user)
+        stream = Stream(self, last_id, order_id, metrics, disconnected, hints, self._slots.acquire(user))
         if metrics:
-            with self._changed:
-                self._metrics_streams += 1
-        return Stream(self, last_id, order_id, metrics, disconnected, hints, user)
+            self._open_for_metrics.add(stream)
+        return stream
 
-    def release(self, metrics: bool, user: str | None) -> None:
-        """Free the slot of a stream."""
-        if metrics:
-            with self._changed:
-                self._metrics_streams -= 1
-        self._slots.release(user)
+    def release(self, stream: "Stream") -> None:
+        """Free the slot of a stream; may be called more than once."""
+        self._open_for_metrics.discard(stream)
+        stream.release_slot()
 
     def position(self, last_id: str | None) -> int | None:
         """Return the position after a message, the end without an id, None when the message is no longer known."""
@@ -145,51 +142,42 @@ class HubShutDown(Exception):
     """No more messages will come."""
 
 
+@dataclass(frozen=True, eq=False)
 class Stream:
     """A stream of server-sent events; iterate over it for its text."""
 
-    def __init__(
-        self,
-        hub: Hub,
-        last_id: str | None,
-        order_id: str | None,
-        metrics: bool,
-        disconnected: Callable[[], bool],
-        hints: bool,
-        user: str | None,
-    ) -> None:
-        self._hub, self._last_id, self._order_id, self._metrics = hub, last_id, order_id, metrics
-        self._disconnected, self._hints, self._user = disconnected, hints, user
-        self._closing = threading.Lock()
-        self._closed = False
+    hub: Hub
+    last_id: str | None
+    order_id: str | None
+    metrics: bool
+    disconnected: Callable[[], bool]
+    hints: bool
+    release_slot: Callable[[], None]
 
     def __iter__(self) -> Iterator[str]:
-        keep_alive, ends = self._hub.keep_alive, time.monotonic() + self._hub.lifetime
-        resumed = self._hub.position(self._last_id)
-        position = resumed if resumed is not None else self._hub.position(None) or 0
-        yield f"retry: {_RETRY_MILLISECONDS}\n" + self._format(self._hub.feed_state(), position)
+        keep_alive, ends = self.hub.keep_alive, time.monotonic() + self.hub.lifetime
+        resumed = self.hub.position(self.last_id)
+        position = resumed if resumed is not None else self.hub.position(None) or 0
+        yield f"retry: {_RETRY_MILLISECONDS}\n" + self._format(self.hub.feed_state(), position)
         if resumed is None:
             yield self._format(Message(RESYNC, {}), position)
         sent_at = time.monotonic()
-        while time.monotonic() < ends and not self._disconnected():
+        while time.monotonic() < ends and not self.disconnected():
             try:
-                messages, position, missed = self._hub.after(position, min(keep_alive, _CHECK_EVERY))
+                messages, position, missed = self.hub.after(position, min(keep_alive, _CHECK_EVERY))
             except HubShutDown:
                 return
             text = self._format(Message(RESYNC, {}), position) if missed else self._format_all(messages, position)
             if not text and time.monotonic() - sent_at >= keep_alive:
                 # Scripts cannot see a comment, so the keep-alive is a message.
-                text = self._format(self._hub.feed_state(), position)
+                text = self._format(self.hub.feed_state(), position)
             if text:
                 yield text
                 sent_at = time.monotonic()
 
     def close(self) -> None:
         """Free the stream's slot; may be called more than once."""
-        with self._closing:
-            if not self._closed:
-                self._closed = True
-                self._hub.release(self._metrics, self._user)
+        self.hub.release(self)
 
     def _format_all(self, messages: Sequence[Message], end: int) -> str:
         """Return the text of the wanted messages, each with its own id; `end` is the position after the last one."""
@@ -198,9 +186,9 @@ class Stream:
 
     def _wants(self, message: Message) -> bool:
         if message.name == ORDER_EVENT:
-            return self._order_id in (None, message.data.get("orderId"))
-        return message.name != METRICS or self._metrics
+            return self.order_id in (None, message.data.get("orderId"))
+        return message.name != METRICS or self.metrics
 
     def _format(self, message: Message, position: int) -> str:
-        data = {} if self._hints and message.name == ORDER_EVENT else message.data
-        return f"id: {self._hub.id_at(position)}\nevent: {message.name}\ndata: {json.dumps(data)}\n\n"
+        data = {} if self.hints and message.name == ORDER_EVENT else message.data
+        return f"id: {self.hub.id_at(position)}\nevent: {message.name}\ndata: {json.dumps(data)}\n\n"

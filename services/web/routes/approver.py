@@ -4,9 +4,9 @@ from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
 from services.common.identity import Role
-from services.common.json_models import Name, Request
+from services.common.states import OrderStatus
 from services.common.web.base_app import parse
-from services.web.auth.current_user import fixed_name, remember_name, user_name
+from services.web.auth.current_user import choose_name, fixed_name, user_name
 from services.web.clients.backend import Backend
 from services.web.clients.parallel_calls import CachedReader, ParallelCalls
 from services.web.pages import form_succeeded, render_page
@@ -14,12 +14,6 @@ from services.web.views.approvals import Decision, approval_case
 
 _ROLE = Role.APPROVER
 _PAGE_SIZE = 20
-
-
-class ApproverName(Request):
-    """The name under which the approver's decisions are recorded."""
-
-    approver: Name
 
 
 def approver_routes(backend: Backend, calls: ParallelCalls) -> Blueprint:
@@ -31,7 +25,7 @@ def approver_routes(backend: Backend, calls: ParallelCalls) -> Blueprint:
 
     @routes.get("/")
     def approvals() -> str:
-        lines, cursor = backend.orders(_PAGE_SIZE, request.args.get("cursor"), status="approvalRequired")
+        lines, cursor = backend.orders(_PAGE_SIZE, request.args.get("cursor"), status=OrderStatus.APPROVAL_REQUIRED)
         cases = reader.read([line["id"] for line in lines])
         # A line of the list may be older than the order itself.
         open_orders = [line for line in lines if line["id"] not in cases or cases[line["id"]].open]
@@ -46,9 +40,7 @@ def approver_routes(backend: Backend, calls: ParallelCalls) -> Blueprint:
 
     @routes.post("/name")
     def set_name() -> Response:
-        approver = parse(ApproverName, {"approver": request.form.get("approver", "").strip()}).approver
-        message = f"Your decisions are now recorded under the name {approver}."
-        return remember_name(form_succeeded(url_for("approver.approvals"), message), _ROLE, approver)
+        return choose_name(_ROLE, "approver.approvals", "Your decisions are now recorded under the name {}.")
 
     @routes.post("/orders/<order_id>")
     def decide(order_id: str) -> Response:

@@ -9,10 +9,9 @@ from werkzeug.wrappers import Response
 
 from services.common.dapr.sidecar import RefusedError
 from services.common.identity import Role
-from services.common.json_models import Json, Name, Request
-from services.common.web.base_app import parse
+from services.common.json_models import Json
 from services.common.web.problems import Problem
-from services.web.auth.current_user import fixed_name, remember_name, user_name
+from services.web.auth.current_user import choose_name, fixed_name, user_name
 from services.web.clients.backend import Backend
 from services.web.clients.parallel_calls import Outcome, ParallelCalls
 from services.web.pages import form_succeeded, render_page, wants_part
@@ -22,12 +21,6 @@ from services.web.views.shopping import example_orders, new_order_id, price_chan
 _ROLE = Role.CUSTOMER
 _DEFAULT_CUSTOMER = "1234"
 _PAGE_SIZE = 25
-
-
-class CustomerName(Request):
-    """The customer that the user chooses to be, without login or as an operator."""
-
-    customer: Name
 
 
 def customer_routes(backend: Backend, calls: ParallelCalls, approval_threshold: int) -> Blueprint:
@@ -67,9 +60,7 @@ def _register_shop(routes: Blueprint, backend: Backend, calls: ParallelCalls, ap
 
     @routes.post("/customer")
     def set_customer() -> Response:
-        customer = parse(CustomerName, {"customer": request.form.get("customer", "").strip()}).customer
-        message = f"You are now customer {customer}."
-        return remember_name(form_succeeded(url_for("customer.shop"), message), _ROLE, customer)
+        return choose_name(_ROLE, "customer.shop", "You are now customer {}.")
 
     @routes.post("/orders")
     def place() -> Response:

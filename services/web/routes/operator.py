@@ -7,11 +7,11 @@ from flask import Blueprint, Response, after_this_request, current_app, jsonify,
 from werkzeug.wrappers import Response as AnyResponse
 
 from services.common.web.base_app import parse
-from services.load_generator.generator import LoadGenerator
 from services.load_generator.run import Run
 from services.load_generator.settings import StreamSettings
 from services.web.clients.backend import Backend
 from services.web.clients.parallel_calls import ParallelCalls
+from services.web.live.generator import LoadGenerator
 from services.web.pages import form_fields, form_succeeded, render_page, wants_part
 from services.web.views.chaos_board import ChaosBoard, ChaosForm
 

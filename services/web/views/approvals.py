@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from services.common.json_models import Json, Name, Request
+from services.common.states import FulfillmentStatus, OrderStatus
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def approval_case(order: Json) -> ApprovalCase:
     """Return the facts about an order that its approver needs."""
     fulfillments = order["fulfillments"] or [{"status": "pending", "items": order["items"]}]
     goods = [
-        Goods(line["sku"], line["quantity"], fulfillment["status"] == "cancelled")
+        Goods(line["sku"], line["quantity"], fulfillment["status"] == FulfillmentStatus.CANCELLED)
         for fulfillment in fulfillments
         for line in fulfillment["items"]
     ]
-    return ApprovalCase(open=order["status"] == "approvalRequired", deadline=order["deadline"], goods=goods)
+    return ApprovalCase(open=order["status"] == OrderStatus.APPROVAL_REQUIRED, deadline=order["deadline"], goods=goods)

@@ -1,55 +1,60 @@
 """Labels of statuses, reasons and fields. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.common.json_models import Json
+from services.common.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
 
-_COLORS = {
-    "completed": "success",
-    "delivered": "success",
-    "success": "success",
-    "processing": "primary",
-    "dispatched": "primary",
-    "booked": "info",
-    "customerActionRequired": "warning",
-    "approvalRequired": "warning",
-    "failed": "danger",
-    "unavailable": "danger",
+_COLORS: Mapping[str, str] = {
+    OrderStatus.COMPLETED: "success",
+    ShipmentStatus.DELIVERED: "success",
+    PaymentStatus.SUCCESS: "success",
+    OrderStatus.PROCESSING: "primary",
+    ShipmentStatus.DISPATCHED: "primary",
+    ShipmentStatus.BOOKED: "info",
+    OrderStatus.CUSTOMER_ACTION_REQUIRED: "warning",
+    OrderStatus.APPROVAL_REQUIRED: "warning",
+    OrderStatus.FAILED: "danger",
+    FulfillmentStatus.UNAVAILABLE: "danger",
 }
 _DEFAULT_COLOR = "secondary"
 
-_SENTENCES = {
-    "pending": "We have received your order and are reserving the goods.",
-    "customerActionRequired": "Some items are out of stock. Tell us what to do with the rest.",
-    "approvalRequired": "We have to approve an order of this size first. You do not need to do anything.",
-    "processing": "Your order is being paid for, packed and shipped.",
-    "completed": "Everything that we could send has been delivered. Thank you!",
+_SENTENCES: Mapping[str, str] = {
+    OrderStatus.PENDING: "We have received your order and are reserving the goods.",
+    OrderStatus.CUSTOMER_ACTION_REQUIRED: "Some items are out of stock. Tell us what to do with the rest.",
+    OrderStatus.APPROVAL_REQUIRED: "We have to approve an order of this size first. You do not need to do anything.",
+    OrderStatus.PROCESSING: "Your order is being paid for, packed and shipped.",
+    OrderStatus.COMPLETED: "Everything that we could send has been delivered. Thank you!",
 }
 
-_REASONS = {
-    "customerCancelled": "You cancelled the order. Anything that you paid is refunded.",
-    "customerTimedOut": "You did not answer in time about the missing items. Nothing was sent or charged.",
-    "notAvailable": "Out of stock.",
-    "approvalRejected": "Your order was not approved. Nothing was charged.",
-    "approvalExpired": "Your order was not approved in time. Nothing was charged.",
-    "paymentDeclined": "The payment was declined.",
-    "billingUnavailable": "The payment could not be processed. You will not be charged; please order again.",
-    "shippingUnavailable": "No courier was available. Your payment was refunded.",
+_REASONS: Mapping[str, str] = {
+    Reason.CUSTOMER_CANCELLED: "You cancelled the order. Anything that you paid is refunded.",
+    Reason.CUSTOMER_TIMED_OUT: "You did not answer in time about the missing items. Nothing was sent or charged.",
+    Reason.NOT_AVAILABLE: "Out of stock.",
+    Reason.APPROVAL_REJECTED: "Your order was not approved. Nothing was charged.",
+    Reason.APPROVAL_EXPIRED: "Your order was not approved in time. Nothing was charged.",
+    Reason.PAYMENT_DECLINED: "The payment was declined.",
+    Reason.BILLING_UNAVAILABLE: "The payment could not be processed. You will not be charged; please order again.",
+    Reason.SHIPPING_UNAVAILABLE: "No courier was available. Your payment was refunded.",
 }
-
 
 _CANCELLING = "Your order is being cancelled. What you have paid is being refunded."
 _NOTHING_IN_STOCK = "All items are out of stock, so we cannot send you anything."
 
-_CUSTOMER_LABELS = {
+_CUSTOMER_LABELS: Mapping[str, Mapping[str, str]] = {
     "order": {
-        "pending": "received",
-        "customerActionRequired": "your answer is needed",
-        "approvalRequired": "waiting for approval",
+        OrderStatus.PENDING: "received",
+        OrderStatus.CUSTOMER_ACTION_REQUIRED: "your answer is needed",
+        OrderStatus.APPROVAL_REQUIRED: "waiting for approval",
     },
-    "parcel": {"pending": "reserved", "unavailable": "out of stock"},
-    "payment": {"pending": "not charged yet", "success": "paid", "failed": "not paid", "refunded": "refunded"},
+    "parcel": {FulfillmentStatus.PENDING: "reserved", FulfillmentStatus.UNAVAILABLE: "out of stock"},
+    "payment": {
+        PaymentStatus.PENDING: "not charged yet",
+        PaymentStatus.SUCCESS: "paid",
+        PaymentStatus.FAILED: "not paid",
+        PaymentStatus.REFUNDED: "refunded",
+    },
 }
 
 
@@ -90,6 +95,6 @@ def order_sentence(order: Json, timeline: Sequence[Json]) -> str:
     types = {step["type"] for step in timeline}
     if not order.get("completedAt") and not order.get("reason") and "order.cancelRequested" in types:
         return _CANCELLING
-    asked = order["status"] == "customerActionRequired" and "order.amended" not in types
+    asked = order["status"] == OrderStatus.CUSTOMER_ACTION_REQUIRED and "order.amended" not in types
     # The customer can only cancel an order of which no item is in stock.
     return _NOTHING_IN_STOCK if asked and order["actions"] == ["cancel"] else sentence(order)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.common.json_models import Json
+from services.common.states import OrderStatus
 
-_CANCELLED_ORDER = {"cancelled", "timedOut"}
+_CANCELLED_ORDER = {OrderStatus.CANCELLED, OrderStatus.TIMED_OUT}
 _UNNAMED_ACTORS = {"system", "customer", "courier"}
 
 _STEPS = {

@@ -34,7 +34,7 @@ def parcels_of(order: Json) -> dict[str, Parcel]:
 
 
 def all_booked(parcels: Mapping[str, Parcel]) -> bool:
-    """Tell whether all parcels are booked, after which they no longer change."""
+    """Return whether all parcels are booked, after which they no longer change."""
     return all(parcel.reference for parcel in parcels.values())
 
 

@@ -9,12 +9,9 @@ from random import Random
 from services.common.json_models import Json
 from services.common.money import CURRENCY
 from services.common.web.problems import invalid
+from services.load_generator.stock_groups import APPROVAL_THRESHOLD, MAX_QUANTITY, available, group_by_stock
 
 EXAMPLES = 20
-APPROVAL_THRESHOLD = 100_000
-"""Orders of this amount or more, in cents, need approval, unless configured otherwise."""
-_OUT_OF_STOCK_BRAND = "Adidas"
-MAX_QUANTITY = 1000
 _QUANTITY_FIELD = "quantity:"
 _PRICE_FIELD = "price:"
 
@@ -29,23 +26,6 @@ class ExampleOrder:
     total: int
     out_of_stock: bool
     needs_approval: bool
-
-
-@dataclass(frozen=True)
-class StockGroups:
-    """The items of the catalogue: those in stock, high-value ones in stock, and those out of stock."""
-
-    in_stock: Sequence[Json]
-    high_value: Sequence[Json]
-    out_of_stock: Sequence[Json]
-
-
-def group_by_stock(items: Sequence[Json], approval_threshold: int) -> StockGroups:
-    """Group the items of the catalogue; `in_stock` has high-value items only if there are no others."""
-    available = [item for item in items if _available(item) > MAX_QUANTITY]
-    high_value = [item for item in available if item["unitPrice"] >= approval_threshold]
-    out_of_stock = [item for item in items if item["brand"] == _OUT_OF_STOCK_BRAND or _available(item) == 0]
-    return StockGroups([item for item in available if item not in high_value] or available, high_value, out_of_stock)
 
 
 def format_amount(amount: int, currency: str = CURRENCY) -> str:
@@ -124,7 +104,7 @@ def price_change_message(shown: Mapping[str, int], items: Sequence[Json]) -> str
 def _example(goods: Sequence[tuple[Json, int]], approval_threshold: int) -> ExampleOrder:
     lines = {item["sku"]: quantity for item, quantity in goods}
     prices = {item["sku"]: item["unitPrice"] for item, _ in goods}
-    out_of_stock = {item["sku"] for item, _ in goods if _available(item) == 0}
+    out_of_stock = {item["sku"] for item, _ in goods if available(item) == 0}
     in_stock_total = sum(prices[sku] * quantity for sku, quantity in lines.items() if sku not in out_of_stock)
     return ExampleOrder(
         id=new_order_id(),
@@ -134,7 +114,3 @@ def _example(goods: Sequence[tuple[Json, int]], approval_threshold: int) -> Exam
         out_of_stock=bool(out_of_stock),
         needs_approval=in_stock_total >= approval_threshold,
     )
-
-
-def _available(item: Json) -> int:
-    return sum(warehouse["available"] for warehouse in item["warehouses"])

@@ -111,7 +111,7 @@ class NewItem(Reprice):
         return super().item() | {field: text for field, text in optional.items() if text is not None}
 
     def matches(self, item: Json) -> bool:
-        """Tell whether an item of the catalogue equals this one."""
+        """Return whether an item of the catalogue equals this one."""
         return all(item[field] == value for field, value in self.item().items())
 
 

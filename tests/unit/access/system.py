@@ -40,12 +40,10 @@ def make_apps(keys: Path | ApiKeys | None = None, token: str | None = TOKEN) -> 
     documents = FakeDocuments()
     authenticator = create_authenticator(ServiceConfig(**settings), KeyFile(keys) if isinstance(keys, Path) else keys)
     apps = {
-        "inventory": inventory.create_app(
-            inventory.InventoryConfig(**settings), documents, authenticator=authenticator
-        ),
+        "inventory": inventory.create_app(ServiceConfig(**settings), documents, authenticator=authenticator),
         "billing": billing.create_app(billing.BillingConfig(**settings), documents, authenticator=authenticator),
-        "fraud": fraud.create_app(fraud.FraudConfig(**settings), documents, authenticator=authenticator),
-        "shipping": shipping.create_app(shipping.ShippingConfig(**settings), documents, authenticator=authenticator),
+        "fraud": fraud.create_app(ServiceConfig(**settings), documents, authenticator=authenticator),
+        "shipping": shipping.create_app(ServiceConfig(**settings), documents, authenticator=authenticator),
         "notifications": notifications.create_app(
             notifications.NotificationsConfig(**settings), documents, authenticator=authenticator
         ),

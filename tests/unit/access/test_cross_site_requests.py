@@ -36,9 +36,9 @@ HOST = "localhost:3005"
 ORIGINS = [None, f"http://{HOST}", "http://localhost:8080", "https://evil.example", "null", ""]
 SITES = [None, "same-origin", "none", "same-site", "cross-site", ""]
 PAGES = list(product(ORIGINS, SITES))
-"""Every combination of what a browser may say of the page that asks."""
+"""Every combination of the headers that name the page of a request."""
 UNDECLARED = ["text/plain", "text/plain;charset=UTF-8", "Text/Plain; charset=utf-8", ""]
-"""What a page may send to another site without asking it first, and JSON may come as."""
+"""Content types of JSON that a page may send to another site without a preflight request."""
 REBOUND = ["evil.example", "evil.example:3004", "127.0.0.1.evil.example", "localhost.evil.example:80", "evil@localhost"]
 
 
@@ -95,14 +95,14 @@ def test_a_name_of_this_machine_can_be_trusted() -> None:
         read(ServiceConfig, {"TRUSTED_HOSTS": " , "}, app_port=1)
 
 
-def said_by_browser(origin: str | None, site: str | None) -> dict[str, str]:
-    """Return the headers of a request to the service of fraud by a page; None is for a header that is not sent."""
+def browser_headers(origin: str | None, site: str | None) -> dict[str, str]:
+    """Return the headers that a browser sends to the fraud service for a page; None omits a header."""
     headers = {"Host": HOST, "Origin": origin, "Sec-Fetch-Site": site}
     return {name: value for name, value in headers.items() if value is not None}
 
 
-def is_own(origin: str | None, site: str | None) -> bool:
-    """Tell whether nothing that the browser says names a page of another site."""
+def is_same_origin(origin: str | None, site: str | None) -> bool:
+    """Return whether no header names a page of another site."""
     return origin in {None, f"http://{HOST}"} and site in {None, "same-origin", "none"}
 
 
@@ -117,6 +117,20 @@ def limit_of(app: Flask, headers: dict[str, str] | None = None) -> int:
     return int(app.test_client().get("/settings", headers=headers).get_json()["limit"])
 
 
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_page_of_another_site_opens_no_stream_even_with_a_key(tmp_path: Path, headers: dict[str, str]) -> None:
+    keys = make_keys(tmp_path / "keys.json")
+    client, key = make_apps(tmp_path / "keys.json")["notifications"].test_client(), bearer(keys[Role.OPERATOR])
+    answer = client.get("/events/stream", headers=headers | key)
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "crossOrigin")
+
+
+@pytest.mark.parametrize("headers", OWN)
+def test_a_page_of_this_service_opens_a_stream(apps: dict[str, Flask], headers: dict[str, str]) -> None:
+    with apps["notifications"].test_client().get("/events/stream", headers=headers) as answer:
+        assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(("origin", "site"), PAGES)
 def test_without_keys_json_of_any_content_type_is_taken_unless_a_page_of_another_site_sends_it(
     apps: dict[str, Flask], origin: str | None, site: str | None
@@ -124,9 +138,9 @@ def test_without_keys_json_of_any_content_type_is_taken_unless_a_page_of_another
     fraud = apps["fraud"]
     for number, content_type in enumerate(["application/json", *UNDECLARED], 1):
         fraud.test_client().post("/reset")
-        found = set_limit(fraud, number, content_type, said_by_browser(origin, site))
-        assert found == ((200, None) if is_own(origin, site) else (403, "crossOrigin")), content_type
-        assert limit_of(fraud) == (number if is_own(origin, site) else 0)
+        found = set_limit(fraud, number, content_type, browser_headers(origin, site))
+        assert found == ((200, None) if is_same_origin(origin, site) else (403, "crossOrigin")), content_type
+        assert limit_of(fraud) == (number if is_same_origin(origin, site) else 0)
 
 
 @pytest.mark.parametrize(("origin", "site"), PAGES)
@@ -135,22 +149,22 @@ def test_with_a_key_a_page_of_another_site_must_declare_json(
 ) -> None:
     keys = make_keys(tmp_path / "keys.json")
     fraud, key = make_apps(tmp_path / "keys.json")["fraud"], bearer(keys[Role.MANAGER])
-    page = said_by_browser(origin, site)
+    page = browser_headers(origin, site)
     for number, content_type in enumerate(UNDECLARED, 1):
         assert set_limit(fraud, number, content_type, page) == (401, "notAuthenticated")
         found = set_limit(fraud, number, content_type, page | key)
-        assert found == ((200, None) if is_own(origin, site) else (415, "unsupportedMediaType")), content_type
-        assert limit_of(fraud, key) == (number if is_own(origin, site) else 0)
+        assert found == ((200, None) if is_same_origin(origin, site) else (415, "unsupportedMediaType")), content_type
+        assert limit_of(fraud, key) == (number if is_same_origin(origin, site) else 0)
     assert set_limit(fraud, 9, "application/json", page | key) == (200, None)
 
 
 @pytest.mark.parametrize(("origin", "site"), PAGES)
 def test_through_a_sidecar_a_page_of_another_site_must_declare_json(origin: str | None, site: str | None) -> None:
     fraud, caller = make_apps()["fraud"], through_sidecar("web", role="manager", person="a")
-    page = said_by_browser(origin, site)
+    page = browser_headers(origin, site)
     for content_type in UNDECLARED:
         found = set_limit(fraud, 5, content_type, page | caller)
-        assert found == ((200, None) if is_own(origin, site) else (415, "unsupportedMediaType")), content_type
+        assert found == ((200, None) if is_same_origin(origin, site) else (415, "unsupportedMediaType")), content_type
     assert set_limit(fraud, 9, "application/json", page | caller) == (200, None)
 
 

@@ -1,4 +1,4 @@
-"""What several tests of the HTTP server stand on."""
+"""Fixtures of the tests of the HTTP server."""
 
 from collections.abc import Iterator
 

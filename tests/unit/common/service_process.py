@@ -118,7 +118,7 @@ class LoadThreads:
 
 
 def _is_dropped(sock: socket.socket) -> bool:
-    """Tell whether the other side has closed the connection, as every client asks before it uses one again."""
+    """Return whether the other side has closed the connection, as every client asks before it uses one again."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))

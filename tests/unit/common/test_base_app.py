@@ -1,4 +1,4 @@
-"""What every service's application does by itself."""
+"""The base of every service's application."""
 
 import pytest
 

@@ -10,7 +10,7 @@ from services.common.json_models import Json
 from tests.services import make_app, names
 
 _NOT_FOR_CLIENTS = re.compile(r"/dapr/.*|/internal/.*|/static/.*|/docs.*")
-"""What the sidecar asks alone, and files of pages."""
+"""Routes that only the sidecar calls, and files of pages."""
 
 
 @pytest.fixture(params=names())
@@ -38,7 +38,7 @@ def routes(app: Flask) -> set[tuple[str, str]]:
     return {(method, camel(rule.rule)) for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
 
 
-def test_it_is_a_valid_document(app: Flask) -> None:
+def test_the_document_is_valid(app: Flask) -> None:
     OpenAPIV31SpecValidator(document(app)).validate()
 
 
@@ -48,15 +48,16 @@ def test_every_route_is_documented_and_nothing_else(app: Flask) -> None:
 
 
 def test_a_link_leads_to_an_operation_that_takes_its_parameters(app: Flask) -> None:
-    operations = {one["operationId"]: one for item in document(app)["paths"].values() for one in item.values()}
-    for one in operations.values():
-        for answer in one["responses"].values():
-            for link in answer.get("links", {}).values():
+    paths = document(app)["paths"].values()
+    operations = {operation["operationId"]: operation for path in paths for operation in path.values()}
+    for operation in operations.values():
+        for response in operation["responses"].values():
+            for link in response.get("links", {}).values():
                 known = {parameter["name"] for parameter in operations[link["operationId"]]["parameters"]}
                 assert set(link["parameters"]) <= known
 
 
-def test_the_page_shows_the_document_and_asks_no_other_host(app: Flask) -> None:
+def test_the_page_shows_the_document_and_loads_nothing_from_other_hosts(app: Flask) -> None:
     client = app.test_client()
     page = client.get("/docs")
     assert page.status_code == 200
@@ -68,6 +69,6 @@ def test_the_page_shows_the_document_and_asks_no_other_host(app: Flask) -> None:
             assert client.get(file).status_code == 200, file
 
 
-def test_only_the_files_of_the_page_are_handed_out(app: Flask) -> None:
+def test_only_the_files_of_the_pages_are_served(app: Flask) -> None:
     for name in ("index.css", "..%2f__init__.py", "%2e%2e", "swagger-ui.js"):
         assert app.test_client().get(f"/docs/vendor/{name}").status_code == 404

@@ -2,31 +2,26 @@
 
 import re
 
-from launcher.paths import ROOT
 from services.billing.app import BillingConfig
-from services.fraud.app import FraudConfig
-from services.inventory.app import InventoryConfig
+from services.common.config import ServiceConfig
 from services.notifications.app import NotificationsConfig
 from services.oms.codec_server import CodecServerConfig
 from services.orderprocessing.app import OrderProcessingConfig
-from services.shipping.app import ShippingConfig
 from services.web.app import WebConfig
+from tests.markdown import README
 
 CONFIGURATIONS = (
     BillingConfig,
     CodecServerConfig,
-    FraudConfig,
-    InventoryConfig,
+    ServiceConfig,
     NotificationsConfig,
     OrderProcessingConfig,
-    ShippingConfig,
     WebConfig,
 )
 NOT_SERVICES = {"OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
 
 
 def test_the_table_of_settings_is_complete() -> None:
-    table = (ROOT / "README.md").read_text().partition("## Configuration")[2].partition("\n## ")[0]
-    cells = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
+    cells = re.findall(r"^\| (`[^|]*) \|", README.section("Configuration"), re.MULTILINE)
     named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     assert named - NOT_SERVICES == {field.upper() for one in CONFIGURATIONS for field in one.model_fields}

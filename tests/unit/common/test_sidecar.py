@@ -30,8 +30,9 @@ def test_a_success_without_content_is_transient(daprd: FakeDaprd) -> None:
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_transient_status_raises_a_transient_error(daprd: FakeDaprd, status: int) -> None:
     daprd.status = status
-    with pytest.raises(TransientError):
+    with pytest.raises(TransientError) as error:
         daprd.sidecar().invoke("fraud", "POST", "check", {})
+    assert error.value.service == "fraud"
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422])

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from services.fraud.app import FraudConfig, create_app
+from services.common.config import ServiceConfig
+from services.fraud.app import create_app
 from tests.fakes import FakeClock
 from tests.unit.inventory.unreliable_documents import UnreliableDocuments
 
@@ -15,7 +16,7 @@ class Fraud:
 
     def __init__(self, documents: UnreliableDocuments, clock: FakeClock) -> None:
         self.documents, self.clock = documents, clock
-        self.http = create_app(FraudConfig(app_port=3005), documents, clock).test_client()
+        self.http = create_app(ServiceConfig(app_port=3005), documents, clock).test_client()
 
     def restarted(self) -> "Fraud":
         """Return a process that remembers nothing."""

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from services.inventory.app import InventoryConfig, create_app
+from services.common.config import ServiceConfig
+from services.inventory.app import create_app
 from tests.fakes import FakeClock
 from tests.unit.inventory.unreliable_documents import UnreliableDocuments
 
@@ -17,7 +18,7 @@ class Inventory:
 
     def __init__(self, documents: UnreliableDocuments, clock: FakeClock) -> None:
         self.documents, self.clock = documents, clock
-        self.http = create_app(InventoryConfig(app_port=3002), documents, clock).test_client()
+        self.http = create_app(ServiceConfig(app_port=3002), documents, clock).test_client()
 
     def restarted(self) -> "Inventory":
         """Return a process that remembers nothing."""

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from services.billing import app as billing
+from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import RefusedError, TransientError
 from services.common.encryption.encryptor import Encryptor
 from services.fraud import app as fraud
@@ -86,10 +87,10 @@ class World:
         self.clock, self.points = FakeClock(), Points()
         self.config = OrderProcessingConfig(app_port=3000, **config)
         apps = {
-            "inventory": inventory.create_app(inventory.InventoryConfig(app_port=1), FakeDocuments(), self.clock),
+            "inventory": inventory.create_app(ServiceConfig(app_port=1), FakeDocuments(), self.clock),
             "billing": billing.create_app(billing.BillingConfig(app_port=1), FakeDocuments(), self.clock),
-            "fraud": fraud.create_app(fraud.FraudConfig(app_port=1), FakeDocuments(), self.clock),
-            "shipping": shipping.create_app(shipping.ShippingConfig(app_port=1), FakeDocuments(), self.clock),
+            "fraud": fraud.create_app(ServiceConfig(app_port=1), FakeDocuments(), self.clock),
+            "shipping": shipping.create_app(ServiceConfig(app_port=1), FakeDocuments(), self.clock),
         }
         self.shop = Shop(apps, self.points)
         self.documents = OwnDocuments(self.points)

@@ -6,9 +6,10 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TransientError
 from services.common.json_models import GoodsLine
-from services.shipping.app import ShippingConfig, create_app
+from services.shipping.app import create_app
 from tests.fakes import FakeClock, FakeDocuments
 
 REFERENCE = "CR-A1:1"
@@ -49,7 +50,7 @@ class Shipping:
 
     def __init__(self) -> None:
         self.documents, self.clock, self.courier = FakeDocuments(), FakeClock(), FakeCourier()
-        self.app = create_app(ShippingConfig(app_port=3004), self.documents, self.clock, courier=self.courier)
+        self.app = create_app(ServiceConfig(app_port=3004), self.documents, self.clock, courier=self.courier)
         self.client: FlaskClient = self.app.test_client()
 
     def post(self, path: str, body: object = None) -> tuple[int, dict[str, Any]]:

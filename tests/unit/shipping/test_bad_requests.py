@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from services.shipping.app import ShippingConfig, create_app
+from services.common.config import ServiceConfig
+from services.shipping.app import create_app
 from tests.fakes import FakeDocuments
 from tests.unit.shipping.builders import Shipping, booking
 
@@ -63,7 +64,7 @@ def test_the_switch_ignores_whatever_body_it_gets() -> None:
 
 
 def test_the_simulated_courier_is_booked_where_none_is_given() -> None:
-    client = create_app(ShippingConfig(app_port=3004), FakeDocuments()).test_client()
+    client = create_app(ServiceConfig(app_port=3004), FakeDocuments()).test_client()
     answer = client.post("/bookings", json=booking()).get_json()
     assert answer["courierReference"].startswith("CR-")
     assert client.post("/bookings/A1:1/cancel").get_json() == answer | {"status": "cancelled"}

@@ -77,6 +77,8 @@ class FakeShop:
         for known in (path, path.partition("?")[0]):
             answer = self.answers.get((service, method, known))
             if answer is not None:
+                if isinstance(answer, TransientError):
+                    answer.service = service
                 if isinstance(answer, Exception):
                     raise answer
                 return answer

@@ -3,7 +3,7 @@
 import pytest
 
 from services.common.clock import rfc3339, utc_now
-from services.orderprocessing.domain.states import OrderStatus, Reason
+from services.common.states import OrderStatus, Reason
 from services.web.views.filters import customer_badge, money, since, status, time
 from services.web.views.labels import label, order_sentence, sentence
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.load_generator.generator import LoadGenerator
 from services.load_generator.latency_stats import LatencyWindow, StatusLatencies, quantile
-from services.load_generator.metrics import Metrics
 from services.load_generator.run import Run, RunLimits
 from services.load_generator.settings import StreamSettings
 from services.web.clients.backend import Backend
+from services.web.live.generator import LoadGenerator
 from services.web.live.hub import Hub
+from services.web.live.metrics import Metrics
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.web.fake_orders import FakeOrders
 from tests.unit.web.fakes import FakeShop, problem

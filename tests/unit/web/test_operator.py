@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from services.load_generator.generator import LoadGenerator
 from services.web.app import WebConfig, create_app
 from services.web.clients.backend import Backend
 from services.web.clients.parallel_calls import ParallelCalls
+from services.web.live.generator import LoadGenerator
 from services.web.live.hub import Hub
 from services.web.views.chaos_board import SERVICES, ChaosBoard
 from tests.unit.orderprocessing.polling import eventually

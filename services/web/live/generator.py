@@ -7,13 +7,13 @@ from random import Random
 from services.common.json_models import Json
 from services.common.logs import get_logger
 from services.common.web.problems import conflict, unavailable
-from services.load_generator.metrics import Metrics
 from services.load_generator.run import Run, RunLimits
 from services.load_generator.scenarios import Scenarios
 from services.load_generator.settings import StreamSettings
+from services.load_generator.stock_groups import APPROVAL_THRESHOLD
 from services.web.clients.backend import Backend
 from services.web.live.hub import Hub
-from services.web.views.shopping import APPROVAL_THRESHOLD
+from services.web.live.metrics import Metrics
 
 log = get_logger(__name__)
 

@@ -108,7 +108,7 @@ class Metrics:
         return pause
 
     def _has_no_worker(self, error: Exception) -> bool:
-        """Tell whether certainly no worker is connected: Dapr finds no process of orderprocessing on any attempt."""
+        """Return whether certainly no worker is connected: Dapr finds no process of orderprocessing on any attempt."""
         for _ in range(_PROBES):
             if not isinstance(error, TransientError) or error.body.get("errorCode") != _NO_PROCESS:
                 return False
