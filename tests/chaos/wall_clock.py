@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 _STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.001
-_NEW_PROCESS_POLL_S = 0.01
+_NEW_PROCESS_POLL_S = 0.02
 _TRIES = 100
 
 
 class WallClock:
     """Sets the wall clock of processes, all at the same moment, and from then on that of new ones.
 
-    `pids` returns the ids of the processes. A new process runs with the machine's clock for about 20 ms.
+    `pids` returns the ids of the processes. A new process runs with the machine's clock for about 50 ms.
     """
 
     def __init__(self, pids: Callable[[], Collection[int]]) -> None:
