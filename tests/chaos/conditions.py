@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
 from tests.chaos.etcd import JOBS, delete_keys
 from tests.chaos.wall_clock import WallClock
 
@@ -16,7 +18,7 @@ CLOCK_JUMPS = "the wall clock (an hour forward and back, and back and forward)"
 
 _DISK_SIZE = "768m"
 _FULL_FOR_S = 6.0
-_WIPES, _BETWEEN_WIPES_S = 20, 0.1
+_WIPES, _BETWEEN_WIPES_S, _WIPES_TIMEOUT_S = 20, 0.1, 30.0
 """Repeated, to also hit jobs that exist for milliseconds only, such as those of activities."""
 _HOUR_S = 3600
 _JUMPS_AHEAD_S = (_HOUR_S, 0, -_HOUR_S, 0)
@@ -40,8 +42,16 @@ class Conditions:
         {JOBS_DELETED: self._delete_jobs, DISK_FULL: self._fill_disk, CLOCK_JUMPS: self._jump}[name]()
 
     def _delete_jobs(self) -> None:
-        for _ in range(_WIPES):
-            delete_keys(self.folder, JOBS)
+        deadline = time.monotonic() + _WIPES_TIMEOUT_S
+        wipes = 0
+        while wipes < _WIPES:
+            try:
+                delete_keys(self.folder, JOBS)
+                wipes += 1
+            except grpc.RpcError:
+                # The scheduler may exit when a job disappears while it triggers the job, and its etcd with it.
+                if time.monotonic() > deadline:
+                    raise
             time.sleep(_BETWEEN_WIPES_S)
 
     def _fill_disk(self) -> None:
