@@ -169,7 +169,8 @@ class Campaign:
         evidence, faults = check_orders(self._shop, orders, self._stock_levels.prices, deadline)
         faults += check_rest(self._shop, evidence, users.customer_ids, self._stock_levels, self._engine, deadline)
         faults += _unanswered(users)
-        took = {one.tracked.id: recovery(one, kill_phase.last_start, DEADLINE_S) for one in evidence}
+        now = time.time()
+        took = {one.tracked.id: recovery(one, kill_phase.last_start, DEADLINE_S, now) for one in evidence}
         self._count(evidence, kill_phase.kills_at, faults)
         self.tally.recoveries |= took
         late = [one for one in evidence if took[one.tracked.id] > RECOVERY_TARGET_S]

@@ -3,6 +3,7 @@
 The step of an order at a time is the last entry of its timeline before that time.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -44,15 +45,18 @@ def _step_at(life: Sequence[tuple[float, str]], at: float) -> str | None:
     return next((step for since, step in reversed(life) if since <= at), None)
 
 
-def recovery(one: Evidence, last_start: float, deadline_s: float) -> float:
+def recovery(one: Evidence, last_start: float, deadline_s: float, now: float = math.inf) -> float:
     """Return the seconds from the last restart, or from the receipt of the order if that is later, to its final status.
 
     Excludes the time in which a customer or an approver lets a deadline pass. Includes the time before decisions.
+    Returns 0 for an order that ended later than `now`: while the system's clock was ahead, before the last restart.
     """
     order = one.order or {}
     if not order.get("completedAt"):
         return 0.0
     begin, end = max(last_start, _seconds(order["receivedAt"])), _seconds(order["completedAt"])
+    if end > now:
+        return 0.0
     silence = 0.0
     if one.tracked.kind.lets_deadline_pass:
         asked = [_seconds(step["at"]) for step in one.timeline if step["type"] in _ASKS]

@@ -37,7 +37,7 @@ class Killer:
         if kill.power_cut:
             return self._cut_power(kill)
         if kill.condition:
-            Conditions(self.stack.state_dir).cause(kill.condition)
+            Conditions(self.stack.state_dir, self._pids).cause(kill.condition)
             self._count(kill.victims, at := time.time())
             return at
         pids = [self._pid(name) for name in kill.victims]
@@ -75,6 +75,10 @@ class Killer:
             self._check(deadline, name)
             time.sleep(_POLL)
         return pid
+
+    def _pids(self) -> list[int]:
+        """Return the ids of all running processes."""
+        return [pid for name in self.stack.names() if (pid := self.stack.pid(name)) is not None]
 
     def _check(self, deadline: float, name: str) -> None:
         if failure := self.stack.failure():

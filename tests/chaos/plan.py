@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.chaos.conditions import DISK_FULL, JOBS_DELETED
+from tests.chaos.conditions import CLOCK_JUMPS, DISK_FULL, JOBS_DELETED
 
 POWER_CUT = "everything (power cut)"
-CONDITIONS = (JOBS_DELETED, DISK_FULL)
+CONDITIONS = (JOBS_DELETED, DISK_FULL, CLOCK_JUMPS)
 
 _PAUSE = (0.2, 4.0)
 _ROUND = (8, 12)

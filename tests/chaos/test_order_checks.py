@@ -199,3 +199,8 @@ def test_recovery_excludes_the_time_until_a_missed_deadline() -> None:
     found["timeline"] = [step | {"type": "order.approvalRequired"} if step["seq"] == 2 else step for step in STEPS]
     assert recovery(evidence(found, "high value, no decision"), START, 3) == 2.0
     assert recovery(replace(evidence(found), tracked=evidence(found).tracked), START, 3) == 5.0
+
+
+def test_order_that_ended_while_the_clock_was_ahead_needed_no_recovery() -> None:
+    assert recovery(evidence(books()), START, 8, now=START + 4.9) == 0.0
+    assert recovery(evidence(books()), START, 8, now=START + 5.1) == 5.0

@@ -81,7 +81,18 @@ def advance(order: Order, policy: Policy, now: str) -> Order:
         return _end(order, OrderStatus.TIMED_OUT, Reason.CUSTOMER_TIMED_OUT)
     if order.status == OrderStatus.APPROVAL_REQUIRED and (order.approval or expired):
         return _apply_approval(order, policy, now)
-    return order
+    return _within_timeout(order, policy, now)
+
+
+def _within_timeout(order: Order, policy: Policy, now: str) -> Order:
+    """Set the deadline again if the clock was set back since it was set, so that it is at most one timeout away."""
+    if order.deadline is None or order.updated_at <= now:
+        return order
+    asks_customer = order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED
+    deadline = _after(now, policy.action_timeout if asks_customer else policy.approval_timeout)
+    if order.deadline <= deadline:
+        return order
+    return order.model_copy(update={"deadline": deadline, "updated_at": now, "rev": order.rev + 1})
 
 
 def _apply_approval(order: Order, policy: Policy, now: str) -> Order:
@@ -126,8 +137,11 @@ def _next(order: Order, policy: Policy, now: str) -> Order:
 
 
 def _wait(order: Order, status: OrderStatus, seconds: float, message: str, now: str) -> Order:
-    deadline = rfc3339(moment(now) + timedelta(seconds=seconds))
-    return _move(order, status, message, now).model_copy(update={"deadline": deadline})
+    return _move(order, status, message, now).model_copy(update={"deadline": _after(now, seconds)})
+
+
+def _after(now: str, seconds: float) -> str:
+    return rfc3339(moment(now) + timedelta(seconds=seconds))
 
 
 def _move(order: Order, status: OrderStatus, message: str, now: str) -> Order:

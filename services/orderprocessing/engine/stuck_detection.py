@@ -8,14 +8,17 @@ notified that its child ended. Neither an event nor the restart of a process hel
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowState, WorkflowStatus
 
 from services.orderprocessing.workflows.policies import DEFAULT_LONGEST_TRY, UNTIL_DONE
 
 _MARGIN = timedelta(seconds=5)
+_CLOCK_SKEW = timedelta(seconds=10)
+"""A time later than now by more than this shows that the clock was set back. Such an event counts as long ago."""
 MAX_EVENTS = 2_000
 """The engine stalls an instance whose history exceeds 4 MiB. A history of this length is far below that limit, and its
 workflow is restarted. Each try of a failing step adds about four events, so that takes about eight hours."""
@@ -58,6 +61,24 @@ class Instances(Protocol):
         """Return the history of an instance, empty when it does not exist."""
 
 
+@dataclass(frozen=True)
+class _Recent:
+    """The times that count as recent, in UTC without a time zone."""
+
+    first: datetime
+    last: datetime
+
+    @classmethod
+    def since(cls, now: datetime, age: timedelta) -> Self:
+        """Return the times of the last `age`."""
+        now = now.replace(tzinfo=None)
+        return cls(now - age, now + _CLOCK_SKEW)
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Return whether a time is recent."""
+        return self.first <= moment <= self.last
+
+
 class ResultTimeout:
     """How long an activity may take before its result is considered lost; longer while activities wait in a long queue.
 
@@ -71,8 +92,9 @@ class ResultTimeout:
 
     def observe(self, history: Sequence[HistoryEvent], now: datetime) -> timedelta:
         """Return the current timeout, updated by the durations of the recent activities in a history."""
-        longest = max((duration for duration, at in _durations(history) if now - at < _RECENT), default=timedelta())
-        if self._observed is None or longest >= self._observed[0] or now - self._observed[1] >= _RECENT:
+        durations = (duration for duration, at in _durations(history) if abs(now - at) < _RECENT)
+        longest = max(durations, default=timedelta())
+        if self._observed is None or longest >= self._observed[0] or abs(now - self._observed[1]) >= _RECENT:
             self._observed = (longest, now)
         return max(self.minimum, 2 * self._observed[0])
 
@@ -98,18 +120,18 @@ def is_stuck(
         return False
     history = instances.history(instance)
     timeout = result_timeout.observe(history, now)
-    limit = now.replace(tzinfo=None) - timeout
+    recent = _Recent.since(now, timeout)
     if state.runtime_status is WorkflowStatus.PENDING:
-        return bool(state.created_at < limit)
+        return state.created_at not in recent
     if len(history) > MAX_EVENTS or result_is_lost(history, now, timeout):
         return True
-    return _waits_for_children(history, limit) and all(
-        _ended_before(instances.state(child), limit) for child in children
+    return _waits_for_children(history, recent) and all(
+        _ended_before(instances.state(child), recent) for child in children
     )
 
 
-def _ended_before(state: WorkflowState | None, limit: datetime) -> bool:
-    return state is None or bool(state.runtime_status not in ACTIVE and state.last_updated_at < limit)
+def _ended_before(state: WorkflowState | None, recent: _Recent) -> bool:
+    return state is None or (state.runtime_status not in ACTIVE and state.last_updated_at not in recent)
 
 
 def result_is_lost(history: Sequence[HistoryEvent], now: datetime, result_timeout: timedelta) -> bool:
@@ -137,12 +159,13 @@ def result_is_lost(history: Sequence[HistoryEvent], now: datetime, result_timeou
             early.discard(event.event_id)
     if unconsumed & scheduled.keys():
         return True
-    limit = now.replace(tzinfo=None) - result_timeout
+    recent = _Recent.since(now, result_timeout)
     pending = [event for number, event in scheduled.items() if number not in done and _is_activity(event)]
-    return any(event.timestamp < limit for event in pending) or _retry_is_overdue(history, limit)
+    overdue = _retry_is_overdue(history, _Recent.since(now, result_timeout + _LONGEST_RETRY_PAUSE))
+    return any(event.timestamp not in recent for event in pending) or overdue
 
 
-def _retry_is_overdue(history: Sequence[HistoryEvent], limit: datetime) -> bool:
+def _retry_is_overdue(history: Sequence[HistoryEvent], recent: _Recent) -> bool:
     """Return whether the last event is a failure whose retry timer was set long ago."""
     last = history[-1] if history else None
     if last is None or last.event_type is not WorkflowHistoryEventType.TIMER_CREATED:
@@ -151,17 +174,17 @@ def _retry_is_overdue(history: Sequence[HistoryEvent], limit: datetime) -> bool:
         event for event in (*history[::-1], None) if event is None or event.event_type is not last.event_type
     )
     failed = previous is not None and previous.event_type is WorkflowHistoryEventType.TASK_FAILED
-    return failed and last.timestamp < limit - _LONGEST_RETRY_PAUSE
+    return failed and last.timestamp not in recent
 
 
-def _waits_for_children(history: Sequence[HistoryEvent], limit: datetime) -> bool:
-    """Return whether a workflow waits for children, all of which it started before `limit`."""
+def _waits_for_children(history: Sequence[HistoryEvent], recent: _Recent) -> bool:
+    """Return whether a workflow waits for children, none of which it started recently."""
     ended = {event.task_scheduled_id for event in history if event.event_type in _ENDS_OF_CHILDREN}
     created = [
         event for event in history if event.event_type is WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_CREATED
     ]
     pending = [event for event in created if event.event_id not in ended]
-    return bool(pending) and all(event.timestamp < limit for event in pending)
+    return bool(pending) and all(event.timestamp not in recent for event in pending)
 
 
 def _is_activity(event: HistoryEvent) -> bool:

@@ -37,9 +37,12 @@ _SIGNAL_LOST_AFTER = timedelta(minutes=2)
 """An order that waits for no person and has made no progress for so long may have lost a signal."""
 _ORPHAN_AGE = timedelta(minutes=5)
 """Far longer than a request or a step takes between writing an index entry and its record."""
+_CLOCK_SKEW = timedelta(seconds=10)
+"""How far the clocks of machines may differ. A time that is later by more shows that the clock was set back."""
 _MAX_WATCHED = 1000
 _NEWEST = 200
 """How many of the newest orders are checked for a workflow that still runs although its order has ended."""
+_FORGET_AFTER = timedelta(hours=1)
 _MAX_FAILURES = 3
 """In a row; after that the engine is assumed to be unavailable."""
 
@@ -68,6 +71,7 @@ class Reconciler:
         self._suspected_orphans: set[str] = set()
         self._watched: set[str] = set()
         self._restarts: dict[str, _Restart] = {}
+        self._first_seen: dict[tuple[str, int], str] = {}
         self._failures = 0
         self._found_lost = False
 
@@ -77,6 +81,7 @@ class Reconciler:
         Raises TransientError when the store or the engine does not answer.
         """
         self._stuck_workflows.begin_scan(now)
+        self._first_seen = {key: at for key, at in self._first_seen.items() if at > rfc3339(now - _FORGET_AFTER)}
         if self._found_lost:
             self._watch_ended()
         repairs = self._scan_orders(now) + self._scan_shipments(now)
@@ -134,7 +139,7 @@ class Reconciler:
 
     def _refresh_entry(self, order: Order, entry: Entry, status: str, now: datetime) -> bool:
         """Update an index entry with an outdated status, which a crash between the two writes leaves behind."""
-        if entry.data.get("status") == status or order.updated_at > rfc3339(now - _SIGNAL_GRACE):
+        if entry.data.get("status") == status or self._changed_at(order, now) > rfc3339(now - _SIGNAL_GRACE):
             return False
         log.warning("updating an outdated index entry", extra={"entryId": entry.id})
         self._orders.update(order.id, lambda unchanged: unchanged)
@@ -143,7 +148,7 @@ class Reconciler:
     def _check_order(self, order: Order, now: datetime) -> bool:
         if is_final(order.status):
             return self._check_ended(order, now)
-        if not _overdue(order, self._cutoff(_SIGNAL_GRACE, now), self._cutoff(_GRACE, now)):
+        if not self._overdue(order, now):
             if order.pending_signals:
                 self._watch(order.id)
             return not _waits_for_person(order) and self._check_progress(order, now)
@@ -156,7 +161,7 @@ class Reconciler:
         """Start or signal the order's workflow, unless that was done a short time ago; return whether it was done."""
         last = self._restarts.get(order.id)
         last = last if last and last.rev == order.rev else None
-        if last and now < last.until:
+        if last and now < last.until <= now + _MAX_PAUSE:
             return False
         # During a long scan the order may have made progress since it was read.
         if [current.rev for current in self._reader.read([order.id]).orders] != [order.rev]:
@@ -173,11 +178,40 @@ class Reconciler:
     def _check_progress(self, order: Order, now: datetime) -> bool:
         """Recover the workflow of an order that waits for no person and makes no progress; return whether it was."""
         self._watch(order.id)
-        if order.updated_at > self._cutoff(_STALLED_AFTER, now):
+        changed_at = self._changed_at(order, now)
+        if changed_at > self._cutoff(_STALLED_AFTER, now):
             return False
         if self._check_stuck(order, now):
             return True
-        return order.updated_at <= self._cutoff(_SIGNAL_LOST_AFTER, now) and self._restart(order, now)
+        return changed_at <= self._cutoff(_SIGNAL_LOST_AFTER, now) and self._restart(order, now)
+
+    def _overdue(self, order: Order, now: datetime) -> bool:
+        """Return whether the order's workflow missed a signal, a deadline, a decision, or the last delivery."""
+        signal_cutoff, cutoff = self._cutoff(_SIGNAL_GRACE, now), self._cutoff(_GRACE, now)
+        if any(self._past(order, since, now) <= signal_cutoff for since in order.pending_signals.values()):
+            return True
+        changed_at = self._changed_at(order, now)
+        if order.deadline is not None and order.ending is None:
+            # A deadline set before the clock was set back is too far away: the workflow sets it again.
+            return order.deadline <= cutoff or (changed_at != order.updated_at and changed_at <= cutoff)
+        all_ended = order.fulfillments is not None and all(is_final(part.status) for part in order.fulfillments)
+        return changed_at <= cutoff and (order.cancel or order.ending is not None or all_ended)
+
+    def _changed_at(self, order: Order, now: datetime) -> str:
+        return self._past(order, order.updated_at, now)
+
+    def _past(self, order: Order, at: str, now: datetime) -> str:
+        """Return a time of an order's record, or if the clock was set back since, when this revision was first seen.
+
+        Otherwise the order would be left alone until the clock reaches that time again.
+        """
+        latest = rfc3339(now + _CLOCK_SKEW)
+        if at <= latest:
+            return at
+        key = (order.id, order.rev)
+        if self._first_seen.get(key, at) > latest:
+            self._first_seen[key] = rfc3339(now)
+        return self._first_seen[key]
 
     def _cutoff(self, grace: timedelta, now: datetime) -> str:
         """Return the time before which a change is overdue, even for an order that waited in the queue."""
@@ -185,7 +219,7 @@ class Reconciler:
 
     def _check_ended(self, order: Order, now: datetime) -> bool:
         """Recover the workflow of an order that has ended, if it does not end with its order."""
-        if order.updated_at > rfc3339(now - _STALLED_AFTER):
+        if self._changed_at(order, now) > rfc3339(now - _STALLED_AFTER):
             self._watch(order.id)
             return False
         return self._check_stuck(order, now)
@@ -239,16 +273,6 @@ class Reconciler:
         log.warning("dropping an index entry without a record", extra={"entryId": entry.id})
         self._orders.drop_entry(entry, of_shipments)
         return True
-
-
-def _overdue(order: Order, signal_cutoff: str, cutoff: str) -> bool:
-    """Return whether the order's workflow missed a signal, a deadline, a decision, or the last delivery."""
-    if any(since <= signal_cutoff for since in order.pending_signals.values()):
-        return True
-    if order.deadline is not None and order.ending is None:
-        return order.deadline <= cutoff
-    all_ended = order.fulfillments is not None and all(is_final(part.status) for part in order.fulfillments)
-    return order.updated_at <= cutoff and (order.cancel or order.ending is not None or all_ended)
 
 
 def _is_queued(order: Order) -> bool:

@@ -27,7 +27,10 @@ class StuckWorkflowRecovery:
         """Start a scan: reset the number of checks, and forget orders that were not checked for a long time."""
         self._remaining_checks = _CHECKS_PER_SCAN
         self._next_checks = {
-            order_id: (due, pause) for order_id, (due, pause) in self._next_checks.items() if now < due + pause
+            # A check that is due later than its pause allows was planned before the clock was set back.
+            order_id: (due, pause)
+            for order_id, (due, pause) in self._next_checks.items()
+            if now < due + pause and due <= now + pause
         }
 
     def check(self, order: Order, now: datetime) -> bool:

@@ -1,5 +1,8 @@
 """What a crash leaves between two writes is found and finished."""
 
+from datetime import timedelta
+
+from services.common.clock import moment
 from services.common.dapr.sidecar import TransientError
 from services.common.records import Entry
 from services.orderprocessing.domain.states import OrderStatus
@@ -217,3 +220,74 @@ def test_an_order_that_changed_since_it_was_read_is_not_restarted(world: World) 
     world.report("delivered")
     assert not world.reconciler._check_order(stale, world.clock.now)
     assert world.reconciler.follow_up_in() is not None
+
+
+def test_a_lost_signal_is_sent_although_the_clock_was_set_back(world: World) -> None:
+    world.place(AT_A)
+    world.run()
+    world.driver.reachable = False
+    assert world.cancel() == 202
+    world.driver.reachable = True
+    world.clock.advance(-3600)
+    assert world.recover() == 0
+    world.run(6)
+    assert world.recover() == 1
+    world.run()
+    assert world.order().status == OrderStatus.CANCELLED
+    check_over(world)
+
+
+def test_an_order_that_made_progress_before_the_clock_was_set_back_is_left_alone_at_first(world: World) -> None:
+    world.shop.down = {"billing"}
+    world.place(AT_A)
+    world.run()
+    world.driver.stuck.add("order-A1")
+    world.clock.advance(-3600)
+    assert world.recover() == 0
+    world.run(9)
+    assert world.recover() == 0
+    world.run(2)
+    assert world.recover() == 1
+
+
+def test_a_deadline_is_at_most_one_timeout_away_when_the_clock_was_set_back(world: World) -> None:
+    world.place(AT_A, OUT_OF_STOCK)
+    world.run()
+    world.clock.advance(-3600)
+    assert world.recover() == 0
+    world.run(11)
+    assert world.recover() == 1
+    world.run()
+    order = world.order()
+    assert order.status == OrderStatus.CUSTOMER_ACTION_REQUIRED
+    assert order.deadline is not None
+    assert timedelta() < moment(order.deadline) - world.clock.now <= timedelta(seconds=30)
+    world.run(31)
+    assert world.order().status == OrderStatus.TIMED_OUT
+    check_over(world)
+
+
+def test_a_customer_may_decide_until_the_deadline_that_was_set_again(world: World) -> None:
+    world.place(AT_A, OUT_OF_STOCK)
+    world.run()
+    world.clock.advance(-3600)
+    world.recover()
+    world.run(11)
+    world.recover()
+    world.run(20)
+    assert world.act("amend") == 202
+    assert world.finish().status == OrderStatus.COMPLETED
+    check_over(world)
+
+
+def test_a_restart_is_repeated_in_time_although_the_clock_was_set_back(world: World) -> None:
+    world.place(AT_A, OUT_OF_STOCK)
+    world.run()
+    world.driver.instances.clear()
+    world.run(41)
+    assert world.recover() == 1
+    world.driver.instances.clear()
+    world.clock.advance(-3600)
+    world.recover()
+    world.run(11)
+    assert world.recover() == 1

@@ -216,3 +216,24 @@ def test_a_workflow_with_a_long_history_is_recovered_before_the_engine_stalls_it
     ]
     assert not stuck(Engine({OWN: RUNNING}, {OWN: tries}), SOON)
     assert stuck(Engine({OWN: RUNNING}, {OWN: [STARTED, *tries]}), SOON)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [[STARTED, scheduled(1)], [STARTED, CREATED], [STARTED, scheduled(1), STARTED, FAILED, timer(2)]],
+    ids=["waits for a result", "waits for a child", "waits for a retry"],
+)
+def test_a_workflow_that_waits_since_before_the_clock_was_set_back_is_stuck(history: list[Event]) -> None:
+    waiting = Engine({OWN: RUNNING, CHILD: COMPLETED}, {OWN: history})
+    assert not stuck(waiting, -5)  # the clocks of two machines may differ
+    assert stuck(waiting, -3600)
+
+
+def test_an_instance_that_was_created_before_the_clock_was_set_back_and_does_not_begin_is_stuck() -> None:
+    assert stuck(Engine({OWN: State(WorkflowStatus.PENDING)}), -3600)
+
+
+def test_a_queue_that_was_long_before_the_clock_was_set_back_is_forgotten() -> None:
+    timeout = ResultTimeout()
+    assert timeout.observe([scheduled(1), at(result(1), 300)], after(300)) == timedelta(seconds=600)
+    assert timeout.observe([], after(-3600)) == timeout.minimum

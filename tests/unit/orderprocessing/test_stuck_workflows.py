@@ -117,3 +117,15 @@ def test_after_a_stuck_workflow_those_of_ended_orders_are_checked_too(world: Wor
     world.recover()
     world.reconciler.follow_up(world.clock.now)
     assert world.driver.instances["order-A1"].status is not None
+
+
+def test_an_order_is_checked_in_time_although_the_clock_was_set_back(world: World) -> None:
+    order = world.order(world.place(AT_A))
+    checked: list[str] = []
+    recovery = StuckWorkflowRecovery(lambda order: bool(checked.append(order.id)))
+    recovery.begin_scan(world.clock.now)
+    recovery.check(order, world.clock.now)
+    world.clock.advance(-3600)
+    recovery.begin_scan(world.clock.now)
+    recovery.check(order, world.clock.now)
+    assert checked == ["A1", "A1"]

@@ -32,6 +32,7 @@ func main() {
 	go store.watch()
 	go store.defragment()
 	go probe(opts.Port)
+	go store.guardClock(opts.Port)
 	// The last of a repeated flag counts.
 	os.Args = append(os.Args, "--etcd-embed=false", "--etcd-client-endpoints=unix:"+socketName)
 	app.Run()

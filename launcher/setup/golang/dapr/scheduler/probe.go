@@ -26,8 +26,7 @@ const (
 // probe schedules a job every few seconds, as a sidecar does, and ends the process when several in a row are not
 // triggered. The health check of Dapr 1.18 stays good when the scheduler has lost its leadership and triggers nothing.
 func probe(port int) {
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient(loopback(port), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		log.Fatalf("the probe has no connection: %s", err)
 	}
@@ -46,6 +45,11 @@ func probe(port int) {
 		}
 	}
 	log.Fatalf("the scheduler triggers no jobs any more: %d in a row did not come", missed)
+}
+
+// loopback returns the address of this scheduler's API.
+func loopback(port int) string {
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // takeJobs takes the jobs that the scheduler triggers, and connects again when the stream ends.
