@@ -6,7 +6,7 @@ from services.billing.app import BillingConfig
 from services.common.config import ServiceConfig
 from services.notifications.app import NotificationsConfig
 from services.oms.codec_server import CodecServerConfig
-from services.orderprocessing.app import OrderProcessingConfig
+from services.orderprocessing.config import OrderProcessingConfig
 from services.web.app import WebConfig
 from tests.markdown import README
 
@@ -18,7 +18,7 @@ CONFIGURATIONS = (
     OrderProcessingConfig,
     WebConfig,
 )
-NOT_SERVICES = {"OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
+NOT_SERVICES = {"WORKERS", "OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
 
 
 def test_the_table_of_settings_is_complete() -> None:
