@@ -10,7 +10,7 @@ from pydantic import Field
 
 from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.clock import Clock, utc_now
-from services.common.config import Money, Seconds, ServiceConfig
+from services.common.config import Money, Seconds
 from services.common.dapr.sidecar import Sidecar
 from services.common.encryption.encrypted_events import EncryptingPublisher, Publisher
 from services.common.encryption.encryptor import Encryptor
@@ -33,6 +33,7 @@ from services.orderprocessing.engine import outage
 from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.worker import Worker, run_worker
+from services.orderprocessing.engine.worker_identity import WorkerIdentityConfig
 from services.orderprocessing.engine.workflow_client import Engine, configure_sdk
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.recovery.scan_loop import run_in_background
@@ -42,7 +43,7 @@ from services.orderprocessing.workflows.policies import Timeouts, longest_try
 _DISCONNECTED_WITHIN = 0.5
 
 
-class OrderProcessingConfig(ServiceConfig):
+class OrderProcessingConfig(WorkerIdentityConfig):
     """The shop's rules; durations in seconds. `sidecar_supervised`: a supervisor restarts the sidecar when it ends."""
 
     dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
