@@ -21,19 +21,23 @@ from services.common.web.base_app import create_base_app
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
+from services.orderprocessing.adapters.worker_registry import WorkerInfo, WorkerRegistry
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
 from services.orderprocessing.api.routes import API
 from services.orderprocessing.api.shipment_routes import ShipmentRoutes
+from services.orderprocessing.api.worker_routes import WorkerRoutes
 from services.orderprocessing.application import admission
 from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.application.order_service import OrderService, Workflows
 from services.orderprocessing.application.price_list import PriceList
 from services.orderprocessing.domain.order_rules import Policy
 from services.orderprocessing.engine import outage
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.worker import Worker, run_worker
-from services.orderprocessing.engine.worker_identity import WorkerIdentityConfig
+from services.orderprocessing.engine.worker_heartbeat import WorkerHeartbeat
+from services.orderprocessing.engine.worker_identity import WorkerIdentityConfig, worker_identity
 from services.orderprocessing.engine.workflow_client import Engine, configure_sdk
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.recovery.scan_loop import run_in_background
@@ -87,8 +91,9 @@ def create_app(
     ready: Callable[[], bool] = lambda: True,
     admit: Callable[[], None] = lambda: None,
     authenticator: Authenticator = NO_AUTHENTICATION,
+    workers: Callable[[], list[WorkerInfo]] = list,
 ) -> Flask:
-    """Return the application; `admit` raises OverloadedError while new orders are rejected."""
+    """Return the application; `admit` raises OverloadedError while new orders are rejected, `workers` lists workers."""
     app = create_base_app("orderprocessing", ready)
     guard(app, API.rules, authenticator)
     queries = OrderQueries(orders, clock)
@@ -98,6 +103,7 @@ def create_app(
         DecisionRoutes(service),
         FigureRoutes(queries, engine),
         ShipmentRoutes(service, queries),
+        WorkerRoutes(workers),
     )
     return app
 
@@ -138,14 +144,23 @@ def main() -> None:
     service = create_service(orders, sidecar, engine)
     in_flight, stopping = InFlightActivities(), threading.Event()
     deps = create_dependencies(config, orders, sidecar, context.encryptor)
-    activities = bound_activities(deps, _around(in_flight, fault_injector))
+    identity, registry = worker_identity(config), WorkerRegistry(context.encrypted_documents)
+    recorder = ActivityRecorder(identity)
+    activities = bound_activities(deps, recorder, _around(in_flight, fault_injector))
     worker = run_worker(
-        sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.verify_keys, config.sidecar_supervised
+        sidecar,
+        WORKFLOWS,
+        activities,
+        recorder,
+        codec,
+        context.encrypted_documents.verify_keys,
+        config.sidecar_supervised,
     )
     run_in_background(Reconciler(orders, service, in_flight.completed), config.reconcile_interval, stopping)
     backlog = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)
     admission.run_in_background(backlog, stopping)
     report_outages(config, sidecar, worker, stopping)
+    WorkerHeartbeat(registry, identity).run_in_background(stopping)
     app = create_app(
         orders,
         service,
@@ -153,6 +168,7 @@ def main() -> None:
         ready=lambda: context.ready() and engine.ready() and worker.alive(),
         admit=backlog.check,
         authenticator=context.authenticator,
+        workers=registry.workers,
     )
     # Faults are injected into the activities, not into the API's requests.
     wiring.register(app, fault_injector, fail_calls=False)

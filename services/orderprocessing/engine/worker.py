@@ -13,6 +13,7 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, replica_name
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import Client, WorkflowSidecar, connected_workers, sdk_logging
@@ -136,20 +137,21 @@ def run_worker(
     sidecar: WorkflowSidecar,
     workflows: Sequence[Callable[..., Any]],
     activities: Sequence[Callable[..., Any]],
+    recorder: ActivityRecorder,
     codec: Codec,
     prove: Callable[[], None],
     supervised: bool,
 ) -> Worker:
     """Start the worker of these workflows and activities in the background.
 
-    Its payloads pass through the codec. It connects once `prove` raises no TransientError. A `supervised` sidecar is
-    restarted by its supervisor when it ends.
+    Its messages pass through the recorder, and then their payloads through the codec. It connects once `prove` raises
+    no TransientError. A `supervised` sidecar is restarted by its supervisor when it ends.
     """
     client = Client(sidecar, codec)
     liveness = LivenessProbe(
         lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT)
     )
-    make = worker_maker(workflows, activities, liveness, [codec])
+    make = worker_maker(workflows, activities, liveness, [recorder, codec])
 
     def make_when_proved() -> WorkflowRuntime:
         prove()

@@ -119,6 +119,10 @@ class Backend:
         """Return `workerCount`, `backlog` and, for orders, `completeRate`; `kind` is orders, charge or shipments."""
         return self._get("orderprocessing", f"{kind}/stats")
 
+    def workers(self) -> list[Json]:
+        """Return the running workers, oldest first, then those that are gone for a few minutes."""
+        return self._list("orderprocessing", "workers")
+
     def items(self) -> list[Json]:
         """Return the catalogue with its stock."""
         return self._list("inventory", "inventory")

@@ -10,12 +10,14 @@ _COLORS = {
     "delivered": "success",
     "success": "success",
     "processing": "primary",
+    "running": "primary",
     "dispatched": "primary",
     "booked": "info",
     "customerActionRequired": "warning",
     "approvalRequired": "warning",
     "failed": "danger",
     "unavailable": "danger",
+    "lost": "danger",
 }
 _DEFAULT_COLOR = "secondary"
 
