@@ -1,126 +1,83 @@
-"""The registry of workers: each worker reports itself every few seconds, and every API process can list them.
+"""The registry of workers: one record in the state store, to which every worker reports every two seconds."""
 
-It is one small document in the state store. A worker that was killed is lost once its reports stop; a worker that stops
-in order says so. Both stay in the list for a while, so that an operator sees workers come and go. The ages of reports
-are compared by the machines' clocks, which must agree to a few seconds.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, Field
 
-from services.common.clock import Clock, moment, rfc3339, utc_now
-from services.common.json_models import ApiModel
+from services.common.clock import Clock, rfc3339, utc_now
 from services.common.storage.documents import Documents, Records
 
-HEARTBEAT_INTERVAL = 5.0
-"""Seconds between the reports of a worker."""
-_LOST_AFTER = timedelta(seconds=3 * HEARTBEAT_INTERVAL + 1)
-_SHOWN_FOR = timedelta(minutes=10)
-"""How long a worker that is gone stays in the list."""
-_MOST_GONE = 20
-_KIND, _ID = "workers", "all"
+_KEY = "all"
+_LIVES_FOR = timedelta(seconds=10)
+"""Time after its last report for which a worker counts as live."""
+_FORGOTTEN_AFTER = timedelta(minutes=5)
 
 
-class WorkerStatus(StrEnum):
-    """Whether a worker runs: a lost worker has stopped reporting, without saying that it stops."""
+class WorkerReport(BaseModel):
+    """The last report of a worker.
 
-    RUNNING = "running"
-    STOPPED = "stopped"
-    LOST = "lost"
+    `sidecar` is the name of its sidecar, `alive` says whether workflows really run, and `completed` is the number of
+    steps that it has completed.
+    """
 
-
-class WorkerInfo(ApiModel):
-    """A worker: `since` is the time of its start, `lastSeenAt` the time of its last report."""
-
-    name: str
     version: str
-    status: WorkerStatus
-    since: str
-    last_seen_at: str
+    sidecar: str
+    process_id: int
+    started_at: str
+    seen_at: str = ""
+    alive: bool = False
+    completed: int = 0
 
 
-class _Report(BaseModel):
-    """The last report of a worker. Name and start identify it, because a name may be used again."""
+class WorkerReports(BaseModel):
+    """The last report of each worker by its name, also of those that ended within the last minutes."""
 
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    version: str
-    since: str
-    last_seen_at: str
-    stopped: bool = False
-
-    def status(self, now: datetime) -> WorkerStatus:
-        if self.stopped:
-            return WorkerStatus.STOPPED
-        return WorkerStatus.RUNNING if now - moment(self.last_seen_at) < _LOST_AFTER else WorkerStatus.LOST
-
-
-class _Reports(BaseModel):
-    """The stored document."""
-
-    model_config = ConfigDict(frozen=True)
-
-    workers: tuple[_Report, ...] = ()
+    workers: dict[str, WorkerReport] = Field(default_factory=dict)
 
 
 class WorkerRegistry:
-    """The workers of all processes, in the state store. Threads may share it. Methods raise TransientError."""
+    """Knows the workers of all replicas. Methods raise TransientError."""
 
     def __init__(self, documents: Documents, clock: Clock = utc_now) -> None:
-        self._records, self._clock = Records(documents, _KIND, _Reports), clock
+        self._records, self._clock = Records(documents, "workers", WorkerReports), clock
 
-    def report(self, name: str, version: str, since: datetime) -> None:
-        """Report that the worker with this start runs."""
-        self._write(_Report(name=name, version=version, since=rfc3339(since), last_seen_at=rfc3339(self._clock())))
+    def report(self, name: str, report: WorkerReport) -> None:
+        """Store the report of a worker, and forget workers that ended minutes ago."""
+        now = self._clock()
+        report = report.model_copy(update={"seen_at": rfc3339(now)})
 
-    def remove(self, name: str, version: str, since: datetime) -> None:
-        """Report that the worker stops; the list shows it as stopped for a while."""
-        now = rfc3339(self._clock())
-        self._write(_Report(name=name, version=version, since=rfc3339(since), last_seen_at=now, stopped=True))
+        def change(before: WorkerReports | None) -> WorkerReports:
+            others = before.workers if before else {}
+            known = {key: other for key, other in others.items() if _age(other, now) < _FORGOTTEN_AFTER}
+            return WorkerReports(workers={**known, name: report})
 
-    def workers(self) -> list[WorkerInfo]:
-        """Return the running workers, oldest first, then those that are gone, newest first."""
-        stored, now = self._records.get(_ID) or _Reports(), self._clock()
-        running, gone = _split(stored.workers, now)
-        return [
-            WorkerInfo(
-                name=report.name,
-                version=report.version,
-                status=report.status(now),
-                since=report.since,
-                last_seen_at=report.last_seen_at,
-            )
-            for report in (*running, *gone)
-        ]
+        self._records.update(_KEY, change)
 
-    def living(self) -> list[WorkerInfo]:
-        """Return the running workers, oldest first."""
-        return [worker for worker in self.workers() if worker.status == WorkerStatus.RUNNING]
+    def remove(self, name: str) -> None:
+        """Remove a worker that has ended."""
+        self._records.update(
+            _KEY,
+            lambda before: WorkerReports(
+                workers={key: report for key, report in (before.workers if before else {}).items() if key != name}
+            ),
+        )
 
-    def _write(self, report: _Report) -> None:
-        def change(stored: _Reports | None) -> _Reports:
-            others = [
-                other
-                for other in (stored or _Reports()).workers
-                if (other.name, other.since) != (report.name, report.since)
-            ]
-            running, gone = _split([*others, report], self._clock())
-            return _Reports(workers=(*running, *gone))
+    def all(self) -> Mapping[str, WorkerReport]:
+        """Return the last reports, also of workers that have just ended."""
+        reports = self._records.get(_KEY)
+        return reports.workers if reports else {}
 
-        self._records.update(_ID, change)
+    def live(self, within: timedelta = _LIVES_FOR) -> Mapping[str, WorkerReport]:
+        """Return the reports of the workers that have reported `within` this time."""
+        now = self._clock()
+        return {name: report for name, report in self.all().items() if _age(report, now) < within}
+
+    def count_elsewhere(self, sidecar: str) -> int:
+        """Return how many workers live at other sidecars than this one."""
+        return sum(report.sidecar != sidecar for report in self.live().values())
 
 
-def _split(reports: Sequence[_Report], now: datetime) -> tuple[list[_Report], list[_Report]]:
-    """Return the running workers, oldest first, and the last ones that are gone, newest first."""
-    running = [report for report in reports if report.status(now) == WorkerStatus.RUNNING]
-    gone = [
-        report
-        for report in reports
-        if report.status(now) != WorkerStatus.RUNNING and now - moment(report.last_seen_at) < _SHOWN_FOR
-    ]
-    gone.sort(key=lambda report: report.last_seen_at, reverse=True)
-    return sorted(running, key=lambda report: (report.since, report.name)), gone[:_MOST_GONE]
+def _age(report: WorkerReport, now: datetime) -> timedelta:
+    """Return how long ago a worker reported; a report from the future, after a clock was set back, is as old."""
+    return abs(now - datetime.fromisoformat(report.seen_at))

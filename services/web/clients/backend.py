@@ -120,7 +120,7 @@ class Backend:
         return self._get("orderprocessing", f"{kind}/stats")
 
     def workers(self) -> list[Json]:
-        """Return the running workers, oldest first, then those that are gone for a few minutes."""
+        """Return the workers that live, then those that were lost in the last minutes."""
         return self._list("orderprocessing", "workers")
 
     def items(self) -> list[Json]:
