@@ -17,7 +17,8 @@ from typing import Any
 
 import dapr.ext.workflow._durabletask.internal.helpers as events
 import dapr.ext.workflow._durabletask.internal.protos as pb
-from dapr.ext.workflow import DaprWorkflowContext
+from dapr.ext.workflow import DaprWorkflowContext, WorkflowActivityContext
+from dapr.ext.workflow._durabletask.task import ActivityContext
 from dapr.ext.workflow._durabletask.worker import _OrchestrationExecutor, _Registry
 
 from services.common.dapr.sidecar import TransientError
@@ -245,7 +246,9 @@ class Driver:
             self.before_each(work.name, json.loads(work.payload))
             self.points.reach(f"before {work.name}")
             for _ in range(self.runs_of_each_activity):
-                answer = self.activities[work.name](None, json.loads(work.payload))
+                answer = self.activities[work.name](
+                    activity_context(work.instance_id, work.task_id), json.loads(work.payload)
+                )
             self.points.reach(f"after {work.name}")
         except TransientError as error:
             self._deliver(work.instance_id, events.new_task_failed_event(work.task_id, error))
@@ -270,6 +273,11 @@ class Driver:
 
 def _as_the_sdk_calls_it(workflow: Callable[..., Any]) -> Callable[..., Any]:
     return lambda ctx, payload: workflow(DaprWorkflowContext(ctx), payload)
+
+
+def activity_context(instance_id: str = "order-A1", task_id: int = 1) -> WorkflowActivityContext:
+    """Return the context of an activity, as the SDK passes it."""
+    return WorkflowActivityContext(ActivityContext(instance_id, task_id))
 
 
 def _as_bytes(actions: Iterable[pb.WorkflowAction]) -> list[bytes]:

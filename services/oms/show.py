@@ -45,8 +45,15 @@ def _event_details(event: Json) -> Iterator[str]:
             yield f"{field} {json.dumps(event[field], ensure_ascii=False)}"
     if event["fireAt"]:
         yield f"at {event['fireAt']}"
+    if run := event.get("run"):
+        yield f"run by {run['worker']} (version {run['workerVersion']}), {_how(run)}, started {run['startedAt']}"
     if event["failure"]:
         yield f"failure {event['failure']['type']}: {event['failure']['message']}"
+
+
+def _how(run: Json) -> str:
+    """Return the number of the try and its duration."""
+    return f"try {run['try']}, {run['durationMs']} ms"
 
 
 def _reason(one: Json) -> str:

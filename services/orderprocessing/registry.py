@@ -10,7 +10,9 @@ from services.common.dapr.sidecar import TransientError
 from services.common.logs import about_order, get_logger
 from services.orderprocessing.activities import order, payment, shipment
 from services.orderprocessing.activities.dependencies import Dependencies
-from services.orderprocessing.adapters.milestones import forget_tries, log_retry
+from services.orderprocessing.adapters.milestones import log_retry
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.activity_run import try_number
 from services.orderprocessing.workflows import contracts
 from services.orderprocessing.workflows.charge import charge_workflow
 from services.orderprocessing.workflows.order import order_workflow
@@ -47,36 +49,42 @@ def _directly(activity: Callable[[], Any]) -> Any:
     return activity()
 
 
-def bound_activities(deps: Dependencies, around: Around = _directly) -> list[Activity]:
+def bound_activities(deps: Dependencies, recorder: ActivityRecorder, around: Around = _directly) -> list[Activity]:
     """Return the activities with JSON as input and output, as the engine calls them, bound to their dependencies.
 
-    Each is run by `around`, which may act before and after it.
+    Each is run by `around`, which may act before and after it, and its run is recorded.
     """
-    return [_bind(call, act, deps, around) for call, act in _ACTIVITIES]
+    return [_bind(call, act, deps, recorder, around) for call, act in _ACTIVITIES]
 
 
 def _bind(
-    call: contracts.ActivityCall[Any, Any], act: Callable[[Dependencies, Any], Any], deps: Dependencies, around: Around
+    call: contracts.ActivityCall[Any, Any],
+    act: Callable[[Dependencies, Any], Any],
+    deps: Dependencies,
+    recorder: ActivityRecorder,
+    around: Around,
 ) -> Activity:
-    def activity(_ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
+    def activity(ctx: WorkflowActivityContext, payload: dict[str, Any]) -> dict[str, Any]:
         request = call.input_type.model_validate(payload)
-        with about_order(request.order_id), _logged_errors(call.name, request):
+
+        def run() -> dict[str, Any]:
             answer: dict[str, Any] = around(lambda: act(deps, request)).to_json()
             return answer
+
+        with about_order(request.order_id), _logged_errors(call.name, request, try_number(payload)):
+            return recorder.run(call.name, ctx, payload, run)
 
     activity.__name__ = call.name
     return activity
 
 
 @contextmanager
-def _logged_errors(activity: str, request: Any) -> Iterator[None]:
-    """Log why an activity fails; the engine retries it silently."""
-    subject = getattr(request, "fulfillment_id", request.order_id)
+def _logged_errors(activity: str, request: Any, tries: int) -> Iterator[None]:
+    """Log why a try of an activity fails; the engine retries it silently."""
     try:
         yield
-        forget_tries(activity, subject)
     except TransientError as error:
-        log_retry(activity, request.order_id, subject, error)
+        log_retry(activity, request.order_id, tries, error)
         raise
     except Exception:
         log.exception("an activity failed and will be retried", extra={"activity": activity})

@@ -19,11 +19,12 @@ from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.composition import Components, create_components
 from services.orderprocessing.config import OrderProcessingConfig
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.heartbeat import Heartbeat
 from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.engine.probe_responder import respond_to_probes
 from services.orderprocessing.engine.worker import Worker, run_worker
-from services.orderprocessing.engine.worker_identity import worker_identity
+from services.orderprocessing.engine.worker_identity import WorkerIdentity, worker_identity
 from services.orderprocessing.recovery.completed_steps import CompletedSteps
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.recovery.scan_loop import run_in_background
@@ -62,7 +63,7 @@ def main() -> None:
     components, stopping, in_flight = create_components(), threading.Event(), InFlightActivities()
     config = components.config
     identity = worker_identity(config)
-    worker = _start_worker(components, identity.name, in_flight)
+    worker = _start_worker(components, identity, in_flight)
     heartbeat = Heartbeat(components.workers, identity, components.sidecar_name, in_flight.completed, worker)
     heartbeat.start(stopping)
     reconciler = Reconciler(components.orders, components.service, CompletedSteps(components.workers.all))
@@ -88,12 +89,21 @@ def main() -> None:
     _end_process()
 
 
-def _start_worker(components: Components, name: str, in_flight: InFlightActivities) -> Worker:
-    config, context = components.config, components.context
+def _start_worker(components: Components, identity: WorkerIdentity, in_flight: InFlightActivities) -> Worker:
+    config, context, recorder = components.config, components.context, ActivityRecorder(identity)
     deps = create_dependencies(config, components.orders, context.sidecar, context.encryptor)
-    activities = bound_activities(deps, _around(in_flight, context.fault_injector))
+    activities = bound_activities(deps, recorder, _around(in_flight, context.fault_injector))
     prove = context.encrypted_documents.verify_keys
-    return run_worker(context.sidecar, WORKFLOWS, activities, components.codec, prove, config.sidecar_supervised, name)
+    return run_worker(
+        context.sidecar,
+        WORKFLOWS,
+        activities,
+        recorder,
+        components.codec,
+        prove,
+        config.sidecar_supervised,
+        identity.name,
+    )
 
 
 def _around(in_flight: InFlightActivities, fault_injector: FaultInjector | None) -> Around:

@@ -86,6 +86,21 @@ def test_a_killed_worker_is_reported_until_it_is_back(visitor: Visitor, system: 
     expect(visitor.page.get_by_text(re.compile("A worker is back after about [0-9]+ seconds?"))).to_be_visible()
 
 
+def test_the_list_of_workers_follows_a_kill_and_a_restart(visitor: Visitor, system: System) -> None:
+    visitor.is_role("Operator")
+    visitor.is_live()
+    visitor.marks()
+    first, second = system.stack.workers
+    rows = {name: visitor.page.get_by_role("row").filter(has_text=name) for name in (first, second)}
+    for row in rows.values():
+        expect(row).to_contain_text("running")
+    with system.stack.without(second):
+        expect(rows[second]).to_contain_text("lost")
+        expect(rows[first]).to_contain_text("running")
+    expect(rows[second]).to_contain_text("running")
+    assert visitor.was_not_reloaded()
+
+
 def test_the_charts_change_and_describe_their_values(visitor: Visitor) -> None:
     visitor.is_role("Operator")
     visitor.is_live()

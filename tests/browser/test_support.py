@@ -49,6 +49,18 @@ def test_the_history_of_the_workflow_is_readable_and_stays_open_while_the_page_c
     assert visitor.was_not_reloaded()
 
 
+def test_the_history_names_the_worker_of_each_activity(visitor: Visitor, shopper: Shopper) -> None:
+    order_id = shopper.orders({shopper.goods(a=1): 1})
+    shopper.sees_shipments(order_id, "booked")
+    visitor.goes_to(f"/support/orders/{order_id}")
+    visitor.part("Workflow history").get_by_text(f"shipment-{order_id}-1").click()
+    table = visitor.page.get_by_role("region", name=f"shipment-{order_id}-1")
+    completed = table.get_by_role("row").filter(has_text="Task completed").filter(has_text="book")
+    expect(completed.locator("td[data-label=Worker]")).to_have_text(
+        re.compile(r"worker-\d+\s+version [0-9a-f]{10}\s*try 1, \d+ ms from .+")
+    )
+
+
 def test_all_orders_of_a_customer_are_found_by_their_name(visitor: Visitor, shopper: Shopper) -> None:
     orders = [shopper.orders({shopper.goods(a=1): 1}) for _ in range(2)]
     searches(visitor, shopper.customer_id)

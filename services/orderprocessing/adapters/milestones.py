@@ -6,7 +6,6 @@ These log lines are meant for people at the console. They name the order and nev
 import re
 
 from services.common.logs import get_logger
-from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.domain.order import Order, Step
 from services.orderprocessing.workflows.policies import BUSINESS, EVERY_ACTIVITY
 
@@ -47,7 +46,6 @@ _ACTIVITIES = {
     "refund": "refund",
     "cancel_booking": "cancel the courier of",
 }
-_tries = LruCache[int]()
 
 
 def log_new_steps(before: int, order: Order) -> None:
@@ -82,19 +80,9 @@ def log_retried_soon(activity: str, order_id: str, error: Exception) -> None:
     log.warning("%s; trying again within %g s", _failure(activity, order_id, error), BUSINESS.longest)
 
 
-def log_retry(activity: str, order_id: str, subject: str, error: Exception) -> None:
-    """Log that an activity failed, and the pause after which the engine tries it again.
-
-    The engine does not report the number of tries, so this process counts its own.
-    """
-    key = f"{activity} {subject}"
-    tries = _tries.put(key, (_tries.get(key) or 0) + 1)
+def log_retry(activity: str, order_id: str, tries: int, error: Exception) -> None:
+    """Log that an activity failed for the `tries`th time, and the pause after which the engine tries it again."""
     log.warning("%s; trying again in %g s", _failure(activity, order_id, error), EVERY_ACTIVITY.pause(tries))
-
-
-def forget_tries(activity: str, subject: str) -> None:
-    """Reset the number of tries after an activity has succeeded."""
-    _tries.drop(f"{activity} {subject}")
 
 
 def _failure(activity: str, order_id: str, error: Exception) -> str:

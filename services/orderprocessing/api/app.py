@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
 from services.orderprocessing.api.routes import API
 from services.orderprocessing.api.shipment_routes import ShipmentRoutes
+from services.orderprocessing.api.worker_routes import WorkerInfo, WorkerRoutes, workers_of
 from services.orderprocessing.application import admission
 from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.application.order_service import OrderService, Workflows
@@ -36,8 +38,9 @@ def create_app(
     ready: Callable[[], bool] = lambda: True,
     admit: Callable[[], None] = lambda: None,
     authenticator: Authenticator = NO_AUTHENTICATION,
+    workers: Callable[[], list[WorkerInfo]] = list,
 ) -> Flask:
-    """Return the application; `admit` raises OverloadedError while new orders are rejected."""
+    """Return the application; `admit` raises OverloadedError while new orders are rejected, `workers` lists workers."""
     app = create_base_app("orderprocessing", ready)
     guard(app, API.rules, authenticator)
     queries = OrderQueries(orders, clock)
@@ -47,6 +50,7 @@ def create_app(
         DecisionRoutes(service),
         FigureRoutes(queries, engine),
         ShipmentRoutes(service, queries),
+        WorkerRoutes(workers),
     )
     return app
 
@@ -64,6 +68,7 @@ def main() -> None:
         ready=context.ready,
         admit=backlog.check,
         authenticator=context.authenticator,
+        workers=partial(workers_of, components.workers),
     )
     _report_outages(components, stopping)
     # Faults are injected into the activities, which run in the workers, and not into the API's requests.

@@ -3,9 +3,10 @@
 from services.common.web.api import Api
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, OrderRoutes
 from services.orderprocessing.api.shipment_routes import ShipmentRoutes
+from services.orderprocessing.api.worker_routes import WorkerRoutes
 
 API = Api(
     "orderprocessing",
     "Orders, shipments and approvals. Amounts are whole cents, times RFC 3339 in UTC.",
-    [OrderRoutes, DecisionRoutes, FigureRoutes, ShipmentRoutes],
+    [OrderRoutes, DecisionRoutes, FigureRoutes, ShipmentRoutes, WorkerRoutes],
 )

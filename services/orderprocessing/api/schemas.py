@@ -10,6 +10,7 @@ from services.orderprocessing.domain.ids import order_workflow_id
 from services.orderprocessing.domain.order import Fulfillment, JsonObject, Order, Payment, Shipment
 from services.orderprocessing.domain.order_rules import actions
 from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus, is_final
+from services.orderprocessing.engine.activity_run import ActivityRun
 
 UNREADABLE = "Oms-Unreadable"
 """The header of a list that lacks orders, because they cannot be read: how many."""
@@ -127,7 +128,7 @@ class TimelineStep(RecordAnswer):
 
 
 class HistoryStep(ApiModel):
-    """One event of a workflow instance."""
+    """One event of a workflow instance; the end of an activity has the `run` by a worker, if it was recorded."""
 
     id: int | None
     at: str
@@ -138,6 +139,7 @@ class HistoryStep(ApiModel):
     input: Any
     result: Any
     failure: dict[str, str] | None
+    run: ActivityRun | None
 
 
 class InstanceHistory(ApiModel):

@@ -11,6 +11,7 @@ from typing import Any
 
 from services.common.clock import rfc3339
 from services.orderprocessing.domain.order import JsonObject
+from services.orderprocessing.engine.activity_run import run_of_failure, split_run, without_try
 
 _MAX_EVENTS = 1000
 """The newest are shown; a step that fails for days makes a history long."""
@@ -56,9 +57,8 @@ def _event(event: Any, names: dict[int, str | None]) -> JsonObject:
         "name": _name(event) or names.get(scheduled if scheduled is not None else -1),
         "scheduledId": scheduled,
         "fireAt": _fire_at(payload),
-        "input": _text(payload, "input"),
-        "result": _text(payload, "result"),
-        "failure": _failure(payload),
+        "input": without_try(_text(payload, "input")),
+        **_outcome(payload),
     }
 
 
@@ -86,6 +86,17 @@ def _name(event: Any) -> str | None:
 
 def _text(payload: Any, field: str) -> Any:
     return decoded(getattr(payload, field).value) if _has(payload, field) else None
+
+
+def _outcome(payload: Any) -> JsonObject:
+    """Return the result or the failure, and for an activity the record of its run by a worker."""
+    result, run = None, None
+    if _has(payload, "result"):
+        text, run = split_run(payload.result.value)
+        result = decoded(text)
+    elif _has(payload, "failureDetails"):
+        run = run_of_failure(payload.failureDetails)
+    return {"result": result, "failure": _failure(payload), "run": run.to_json() if run else None}
 
 
 def _fire_at(payload: Any) -> str | None:

@@ -13,6 +13,7 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import Client, WorkflowSidecar, connected_workers, sdk_logging
@@ -140,6 +141,7 @@ def run_worker(
     sidecar: WorkflowSidecar,
     workflows: Sequence[Callable[..., Any]],
     activities: Sequence[Callable[..., Any]],
+    recorder: ActivityRecorder,
     codec: Codec,
     prove: Callable[[], None],
     supervised: bool,
@@ -147,14 +149,15 @@ def run_worker(
 ) -> Worker:
     """Start the worker of these workflows and activities in the background.
 
-    `name` is unique among the workers. Its payloads pass through the codec. It connects once `prove` raises no
-    TransientError. A `supervised` sidecar is restarted by its supervisor when it ends.
+    `name` is unique among the workers. Its messages pass through the recorder, and then their payloads through the
+    codec. It connects once `prove` raises no TransientError. A `supervised` sidecar is restarted by its supervisor when
+    it ends.
     """
     client = Client(sidecar, codec)
     liveness = LivenessProbe(
         lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), liveness_name(settings.DAPR_GRPC_PORT, name)
     )
-    make = worker_maker(workflows, activities, liveness, [codec])
+    make = worker_maker(workflows, activities, liveness, [recorder, codec])
 
     def make_when_proved() -> WorkflowRuntime:
         prove()

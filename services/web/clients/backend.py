@@ -91,6 +91,10 @@ class Backend:
         """Return `workerCount`, `backlog` and, for orders, `completeRate`; `kind` is orders, charge or shipments."""
         return self._get("orderprocessing", f"{kind}/stats")
 
+    def workers(self) -> list[Json]:
+        """Return the workers that live, then those that were lost in the last minutes."""
+        return self._list("orderprocessing", "workers")
+
     def items(self) -> list[Json]:
         """Return the catalogue with its stock."""
         return self._list("inventory", "inventory")

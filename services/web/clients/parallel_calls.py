@@ -34,6 +34,11 @@ class ParallelCalls:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="parallel-calls")
 
+    @staticmethod
+    def call(call: Callable[[], R]) -> Outcome[R]:
+        """Make a single call, in this thread, and return its outcome."""
+        return _outcome(lambda _: call(), None)
+
     def map(self, call: Callable[[T], R], arguments: Sequence[T]) -> list[Outcome[R]]:
         """Call with each argument and return the outcomes in the order of the arguments."""
         slots, futures = BoundedSemaphore(_MAX_PER_PAGE), list[Future[Outcome[R]]]()

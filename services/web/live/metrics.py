@@ -27,6 +27,7 @@ _PROBES = 3
 """More than there are replicas; Dapr asks them in turn."""
 _KINDS = ("orders", "charge", "shipments")
 _COUNTED = ("received", *FINAL)
+_IN_STATE = ("name", "since", "status")
 _NO_TOTALS = Totals(0, 0, 0, {}, {})
 
 
@@ -49,6 +50,8 @@ class Metrics:
         """When the last answer expires, and the answer."""
         self._sampled_at = clock()
         self._last_totals: tuple[str | None, Totals] = (None, _NO_TOTALS)
+        self.workers: list[Json] | None = None
+        """The workers at the last poll, None if unknown."""
 
     def start(self, stopping: threading.Event) -> None:
         """Measure in the background until `stopping` is set."""
@@ -101,11 +104,25 @@ class Metrics:
         else:
             backlog = {kind: values.get("backlog") for kind, values in stats.items()}
             answer = {"backlog": backlog, "workers": stats["orders"].get("workerCount")}
+        self.workers = self._read_workers()
         now = self._clock()
         # Polling must not become a load of its own: the longer an answer takes, the longer the pause.
         pause = min(max(_PERIOD, 5 * (now - began)), _MAX_PAUSE)
         self._polled = (now + pause + max(_STALE_AFTER, 2 * (now - began)), answer)
         return pause
+
+    def live_state(self) -> Json:
+        """Return what a page shows beside the points: the run, and the state of each worker, None if unknown."""
+        run, workers = self._run(), self.workers
+        states = None if workers is None else [[worker[name] for name in _IN_STATE] for worker in workers]
+        return {"run": run.summary() if run else None, "workerStates": states}
+
+    def _read_workers(self) -> list[Json] | None:
+        try:
+            return self._backend.workers()
+        except (TransientError, RefusedError) as error:
+            log.debug("could not read the workers", extra={"cause": str(error)})
+            return None
 
     def _has_no_worker(self, error: Exception) -> bool:
         """Return whether certainly no worker is connected: Dapr finds no process of orderprocessing on any attempt."""
@@ -148,8 +165,7 @@ class Metrics:
         while not stopping.is_set():
             try:
                 if self._wanted():
-                    run = self._run()
-                    self._hub.publish(METRICS, self.sample() | {"run": run.summary() if run else None})
+                    self._hub.publish(METRICS, self.sample() | self.live_state())
                 else:
                     self._reset()
             except Exception:
@@ -169,6 +185,7 @@ class Metrics:
 
     def _reset(self) -> None:
         """Start the counts again, so that the next point does not include the time without points."""
+        self.workers = None
         with self._guard:
             self._counts.clear()
         self._sampled_at = self._clock()

@@ -6,11 +6,12 @@ from functools import partial
 from flask import Blueprint, Response, after_this_request, current_app, jsonify, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from services.common.json_models import Json
 from services.common.web.base_app import parse
 from services.load_generator.run import Run
 from services.load_generator.settings import StreamSettings
 from services.web.clients.backend import Backend
-from services.web.clients.parallel_calls import ParallelCalls
+from services.web.clients.parallel_calls import Outcome, ParallelCalls
 from services.web.live.generator import LoadGenerator
 from services.web.pages import form_fields, form_succeeded, render_page, wants_part
 from services.web.views.chaos_board import ChaosBoard, ChaosForm
@@ -36,7 +37,13 @@ def operator_routes(backend: Backend, calls: ParallelCalls, load_generator: Load
             settings=run.settings if run else StreamSettings(),
             approval_threshold=load_generator.approval_threshold,
             chaos=board.current() if wants_part() else board.refresh(),
+            workers=_workers(),
         )
+
+    def _workers() -> Outcome[list[Json]]:
+        """Return the workers; a live page shows those of the last poll, whose change it follows."""
+        polled = load_generator.metrics.workers if wants_part() else None
+        return calls.call(backend.workers) if polled is None else Outcome(value=polled)
 
     _register_stream(routes, load_generator)
 

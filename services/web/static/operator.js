@@ -70,10 +70,11 @@ const span = document.getElementById("span");
 const recovery = document.getElementById("recovery");
 let points = [];
 let loading = false;
-let run = "";
+let state = "";
 let frame = null;
 let stoppedAt = null;
 let hadWorkers = false;
+let workers = null;
 
 const charts = CHARTS.map((settings) => {
   const figure = document.getElementById("chart").content.cloneNode(true).firstElementChild;
@@ -128,9 +129,11 @@ document.addEventListener("figures", ({ detail: point }) => {
   points = [...points, point].slice(-MAX_POINTS);
   if (last && point.at - last > MAX_GAP) load();
   else draw();
-  const now = JSON.stringify(point.run);
-  if (now !== run) refresh();
-  run = now;
+  // The server renders the run and the workers. An unknown list of workers changes nothing.
+  workers = point.workerStates ?? workers;
+  const now = JSON.stringify([point.run, workers]);
+  if (now !== state) refresh();
+  state = now;
 });
 document.addEventListener("visibilitychange", draw);
 span.addEventListener("change", draw);

@@ -17,6 +17,8 @@ _COLORS: Mapping[str, str] = {
     OrderStatus.APPROVAL_REQUIRED: "warning",
     OrderStatus.FAILED: "danger",
     FulfillmentStatus.UNAVAILABLE: "danger",
+    "running": "primary",
+    "lost": "danger",
 }
 _DEFAULT_COLOR = "secondary"
 

@@ -25,7 +25,10 @@ class StepRow(NamedTuple):
 
 
 class HistoryEvent(NamedTuple):
-    """An event of a workflow history; `payloads` are titles and JSON, `about` is the number of an earlier event."""
+    """An event of a workflow history; `payloads` are titles and JSON, `about` is the number of an earlier event.
+
+    `run` says which worker ran the activity that the event ends, when, for how long, and in which try.
+    """
 
     key: str
     at: str
@@ -36,6 +39,7 @@ class HistoryEvent(NamedTuple):
     due: str | None
     payloads: list[tuple[str, str]]
     failure: str | None
+    run: Json | None
 
 
 def step_rows(order_id: str, timeline: Sequence[Json], events: Sequence[Json] | None) -> list[StepRow]:
@@ -76,6 +80,7 @@ def _history_event(event: Json, key: str) -> HistoryEvent:
         due=event["fireAt"],
         payloads=[(title, format_payload(payload)) for title, payload in payloads if payload is not None],
         failure=f"{failure['type']}: {failure['message']}" if failure else None,
+        run=event.get("run"),
     )
 
 

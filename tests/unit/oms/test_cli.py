@@ -1,6 +1,7 @@
 """The command `oms`."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,7 +12,7 @@ import pytest
 from services.common.encryption import key_file
 from services.common.encryption.key_file import CURRENT
 from services.oms.cli import main
-from tests.unit.orderprocessing.world import AT_A, World
+from tests.unit.orderprocessing.world import AT_A, WORKER, World
 
 ORDER = "A1"
 
@@ -68,6 +69,8 @@ def test_a_history_is_shown_decoded(api: Api, capsys: pytest.CaptureFixture[str]
     shown = capsys.readouterr().out
     assert f"order-{ORDER}  order_workflow  RUNNING" in shown
     assert f'"orderId": "{ORDER}"' in shown
+    run = rf"run by {WORKER.name} \(version {WORKER.version}\), try 1, \d+ ms, started 2026-11-21T09:00:00.000Z"
+    assert re.search(run, shown)
     assert main(["history", ORDER, "--url", api.url, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 3
 

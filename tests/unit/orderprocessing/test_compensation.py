@@ -12,6 +12,7 @@ from services.orderprocessing.domain import fulfillment_rules
 from services.orderprocessing.domain.states import OrderStatus, Reason, ShipmentStatus
 from services.orderprocessing.workflows import contracts
 from services.orderprocessing.workflows.policies import UNTIL_DONE
+from tests.driver import activity_context
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, World
@@ -100,7 +101,7 @@ def test_every_activity_may_run_again_long_after_the_order_is_over(world: World)
     world.place(AT_A, AT_B)
     world.finish()
     for name, payload in run:
-        world.driver.activities[name](None, payload)
+        world.driver.activities[name](activity_context(), payload)
     check_over(world)
 
 
@@ -129,7 +130,7 @@ def test_a_bell_that_a_late_duplicate_has_taken_off_is_rung_all_the_same(world: 
     world.driver.reachable = False
     assert world.report("delivered") == 202  # and the process dies before it rings
     world.driver.reachable = True
-    world.driver.activities["follow_courier"](None, last["follow_courier"])
+    world.driver.activities["follow_courier"](activity_context(), last["follow_courier"])
     world.run(120)
     world.recover()
     world.run()
@@ -142,7 +143,7 @@ def test_a_step_for_a_fulfillment_that_does_not_exist_is_an_error(world: World) 
     with pytest.raises(LookupError):
         fulfillment_rules.find(world.order(), "A1:9")
     with pytest.raises(LookupError):
-        world.driver.activities["refund"](None, {"orderId": "A2", "fulfillmentId": "A2:1"})
+        world.driver.activities["refund"](activity_context(), {"orderId": "A2", "fulfillmentId": "A2:1"})
     with pytest.raises(TransientError):
         crash()
 

@@ -87,6 +87,7 @@ def test_an_event_shows_all_its_fields() -> None:
         "input": {"orderId": "A1"},
         "result": None,
         "failure": None,
+        "run": None,
     }
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.registry import bound_activities
 from tests.e2e.polling import eventually
-from tests.unit.orderprocessing.world import AT_A, World
+from tests.unit.orderprocessing.world import AT_A, WORKER, World
 
 
 class Work(threading.Thread):
@@ -76,7 +77,7 @@ def test_every_activity_is_run_by_what_surrounds_it() -> None:
         surrounded.append(True)
         return work()
 
-    world.driver.use(bound_activities(world.deps, around))
+    world.driver.use(bound_activities(world.deps, ActivityRecorder(WORKER), around))
     world.place(AT_A)
     world.finish()
     assert len(surrounded) >= 4

@@ -8,12 +8,13 @@ import pytest
 from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.engine import liveness as liveness_module
 from services.orderprocessing.engine import worker as worker_module
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.worker import Worker, worker_maker
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar
-from tests.unit.orderprocessing.world import World
+from tests.unit.orderprocessing.world import WORKER, World
 
 
 class FakeRuntime:
@@ -184,5 +185,6 @@ def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Wor
 
 
 def test_workflows_and_activities_may_be_registered_with_one_worker_after_another(world: World) -> None:
-    make = worker_maker(WORKFLOWS, bound_activities(world.deps), LivenessProbe(lambda _instance: None, "test"))
+    activities = bound_activities(world.deps, ActivityRecorder(WORKER))
+    make = worker_maker(WORKFLOWS, activities, LivenessProbe(lambda _instance: None, "test"))
     assert make() is not make()

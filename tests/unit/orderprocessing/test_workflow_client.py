@@ -18,6 +18,7 @@ from services.orderprocessing.domain.ids import new_order_id
 from services.orderprocessing.domain.order import Fulfillment
 from services.orderprocessing.domain.states import FulfillmentStatus
 from services.orderprocessing.engine import workflow_client
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.workflow_client import Engine
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from services.orderprocessing.workflows.policies import Timeouts
@@ -25,7 +26,7 @@ from tests.fakes import FakeClock, FakeSidecar
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.workflow_client import FakeWorkflowClient, Refusal
 from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar
-from tests.unit.orderprocessing.world import World
+from tests.unit.orderprocessing.world import WORKER, World
 
 TIMEOUTS = Timeouts(charge=3, booking=4, longest_try=6)
 
@@ -243,7 +244,7 @@ def test_ids_sort_by_time_and_have_the_shape_of_an_order_id() -> None:
 
 
 def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: World) -> None:
-    names = [activity.__name__ for activity in bound_activities(world.deps)]
+    names = [activity.__name__ for activity in bound_activities(world.deps, ActivityRecorder(WORKER))]
     assert len(set(names)) == len(names) == 13
     assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
 

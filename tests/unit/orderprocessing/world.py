@@ -18,6 +18,8 @@ from services.orderprocessing.api.app import create_app
 from services.orderprocessing.composition import create_service
 from services.orderprocessing.config import OrderProcessingConfig
 from services.orderprocessing.domain.order import Order
+from services.orderprocessing.engine.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker_identity import WorkerIdentity
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.registry import bound_activities
 from services.orderprocessing.worker import create_dependencies
@@ -27,6 +29,7 @@ from tests.fakes import FakeClock, FakeDocuments
 from tests.points import Points
 
 CUSTOMER = "1234"
+WORKER = WorkerIdentity("worker-1", "v1")
 AT_A, AT_B, AT_BOTH, OUT_OF_STOCK = "Vans Old Skool", "Asics GEL-Kayano", "New Balance 574", "Adidas Classic"
 HIGH_VALUE = "iPhone"
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
@@ -108,7 +111,7 @@ class World:
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
         self.reconciler = Reconciler(self.orders, self.service, completed_steps)
         self.deps = create_dependencies(self.config, self.orders, self.shop, Encryptor())
-        self.driver.use(bound_activities(self.deps))
+        self.driver.use(bound_activities(self.deps, ActivityRecorder(WORKER, self.clock)))
 
     def elsewhere(self) -> FlaskClient:
         """Return another replica of the API: it shares nothing with this one but the state store."""

@@ -114,6 +114,20 @@ def test_a_point_has_the_backlogs_and_workers_of_the_last_poll() -> None:
     assert (point["workers"], point["backlog"]) == (2, {"orders": 0, "charge": 1, "shipments": 2})
 
 
+def test_the_state_of_each_worker_accompanies_the_points_until_it_is_unknown() -> None:
+    shop = services()
+    metrics = metrics_of(shop)
+    assert metrics.live_state() == {"run": None, "workerStates": None}
+    worker = {"name": "host-1", "version": "v1", "status": "running", "since": at(1), "lastSeenAt": at(2)}
+    shop.on("orderprocessing", "GET", "workers", [worker])
+    metrics.poll()
+    assert metrics.live_state()["workerStates"] == [["host-1", at(1), "running"]]
+    assert "workerStates" not in metrics.sample()
+    shop.on("orderprocessing", "GET", "workers", TransientError("connection failed"))
+    metrics.poll()
+    assert metrics.live_state()["workerStates"] is None
+
+
 @pytest.mark.parametrize(
     "refusal", [TransientError("connection failed"), problem(404, "notFound", "no such statistics")]
 )

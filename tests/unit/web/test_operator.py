@@ -11,7 +11,7 @@ from services.web.live.generator import LoadGenerator
 from services.web.live.hub import Hub
 from services.web.views.chaos_board import SERVICES, ChaosBoard
 from tests.unit.orderprocessing.polling import eventually
-from tests.unit.web.fakes import FakeShop, item, order, problem
+from tests.unit.web.fakes import FakeShop, Json, item, order, problem
 
 JSON = {"Accept": "application/json"}
 NONE = {"failures": 0.0, "lostWrites": 0.0, "crashesPerMinute": 0.0}
@@ -180,10 +180,10 @@ def test_all_invalid_fault_injection_settings_are_reported(shop: FakeShop, dashb
 def test_a_live_page_does_not_read_the_settings_on_every_update(shop: FakeShop, dashboard: Dashboard) -> None:
     enable_chaos(shop)
     dashboard.text()
-    asked = len(shop.asked)
+    asked = shop.asked.count(("billing", "GET", "chaos", None))
     for _ in range(5):
         dashboard.text("/operator/?part=1")
-    assert len(shop.asked) == asked
+    assert shop.asked.count(("billing", "GET", "chaos", None)) == asked
 
 
 def test_cached_settings_are_read_again_when_stale_or_unknown(shop: FakeShop) -> None:
@@ -251,3 +251,30 @@ def test_ending_with_open_orders_needs_confirmation(dashboard: Dashboard) -> Non
     dashboard.client.post("/operator/stream/stop")
     eventually(lambda: "End now" in dashboard.text("/operator/?part=1"))
     assert re.search(r"<details.*</summary>.*End now.*</details>", dashboard.text("/operator/?part=1"), re.DOTALL)
+
+
+def worker(name: str, status: str = "running") -> Json:
+    since, seen = "2026-11-21T10:00:00.000Z", "2026-11-21T10:01:00.000Z"
+    return {"name": name, "version": "v1", "status": status, "since": since, "lastSeenAt": seen}
+
+
+def test_the_workers_are_listed_with_version_and_state(shop: FakeShop, dashboard: Dashboard) -> None:
+    shop.on("orderprocessing", "GET", "workers", [worker("host-1"), worker("host-2<b>", "lost")])
+    text = dashboard.text()
+    rows = re.findall(r'data-key="worker-.*?</tr>', text, re.DOTALL)
+    assert len(rows) == 2
+    assert [part for part in ("host-1", "v1", "running", "now") if part not in rows[0]] == []
+    assert [part for part in ("host-2&lt;b&gt;", "lost", "2026-11-21T10:01:00.000Z") if part not in rows[1]] == []
+
+
+def test_a_live_page_shows_the_workers_of_the_last_poll(shop: FakeShop, dashboard: Dashboard) -> None:
+    shop.on("orderprocessing", "GET", "workers", [worker("host-1")])
+    dashboard.load_generator.metrics.poll()
+    shop.on("orderprocessing", "GET", "workers", problem(503, "unavailable", "orderprocessing is away"))
+    assert "host-1" in dashboard.text("/operator/?part=1")
+    assert "The list of workers cannot be shown right now: orderprocessing is away (503)" in dashboard.text()
+
+
+def test_before_the_first_report_there_are_no_workers(shop: FakeShop, dashboard: Dashboard) -> None:
+    shop.on("orderprocessing", "GET", "workers", [])
+    assert "No worker has reported yet" in dashboard.text()

@@ -1,5 +1,6 @@
 """The support pages."""
 
+import re
 from typing import Any
 
 import pytest
@@ -223,6 +224,18 @@ def test_history_events_are_readable() -> None:
     first, second = history_events(instance("order-A1", failed, done, omitted=5))
     assert (first.key, first.type, first.about, first.failure) == ("5", "Task failed", 3, "ValueError: out of paper")
     assert (second.due, second.payloads) == (AT, [("Result", '{\n  "é": [\n    1\n  ]\n}')])
+
+
+RUN = {"worker": "host-1", "workerVersion": "v1", "startedAt": AT, "durationMs": 12, "try": 2}
+
+
+def test_the_history_names_the_worker_of_each_activity(shop: FakeShop, browser: FlaskClient) -> None:
+    ended = event(None, type="taskCompleted", scheduledId=3, run=RUN)
+    old = event(None, type="taskCompleted", scheduledId=4, run=None)
+    shop.on("orderprocessing", "GET", "orders/A1/history", [instance("order-A1", event(3), ended, old)])
+    cells = re.findall(r'data-label="Worker">(.*?)</td>', browser.get("/support/orders/A1").text, re.DOTALL)
+    assert [cells[0].strip(), cells[2].strip()] == ["-", "-"]
+    assert [part for part in ("host-1", "version v1", "try 2, 12 ms from", AT) if part not in cells[1]] == []
 
 
 def test_a_truncated_payload_stays_text() -> None:
