@@ -18,7 +18,7 @@ from services.common.faults import injector, wiring
 from services.common.server.http_server import serve
 from services.common.service import configure, prepare
 from services.common.web.base_app import create_base_app
-from services.orderprocessing.activities.dependencies import Dependencies
+from services.orderprocessing.activities.dependencies import Decisions, Dependencies
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
@@ -102,7 +102,11 @@ def create_app(
 
 
 def create_dependencies(
-    config: OrderProcessingConfig, orders: OrderRepository, sidecar: SidecarClient, encryptor: Encryptor
+    config: OrderProcessingConfig,
+    orders: OrderRepository,
+    sidecar: SidecarClient,
+    encryptor: Encryptor,
+    decisions: Decisions,
 ) -> Dependencies:
     """Return the dependencies of the activities."""
     return Dependencies(
@@ -113,6 +117,7 @@ def create_dependencies(
         shipping=Shipping(sidecar),
         publisher=EncryptingPublisher(sidecar, encryptor),
         policy=config.policy(),
+        decisions=decisions,
     )
 
 
@@ -136,7 +141,7 @@ def main() -> None:
     engine = Engine(sidecar, config.timeouts(), codec)
     service = create_service(orders, sidecar, engine)
     in_flight, stopping = InFlightActivities(), threading.Event()
-    deps = create_dependencies(config, orders, sidecar, context.encryptor)
+    deps = create_dependencies(config, orders, sidecar, context.encryptor, service)
     activities = bound_activities(deps, _around(in_flight, fault_injector))
     worker = run_worker(
         sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.verify_keys, config.sidecar_supervised

@@ -55,7 +55,7 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
 
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
         """Decrypt each message of the stream as it arrives."""
-        return _Stream(continuation(details, self.sealed(request)), self.opened)
+        return MessageStream(continuation(details, self.sealed(request)), self.opened)
 
     def sealed(self, message: Any) -> Any:
         """Return an encrypted copy of a message, in which failures due to unreadable payloads are named."""
@@ -90,18 +90,18 @@ class Codec(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
                 failure.ClearField("stackTrace")
 
 
-class _Stream:
-    """Decrypts the messages of a stream one by one; delegates everything else to the stream."""
+class MessageStream:
+    """Changes the messages of a stream in place as they arrive; delegates everything else to the stream."""
 
-    def __init__(self, stream: Any, opened: Callable[[Any], None]) -> None:
-        self._stream, self._opened = stream, opened
+    def __init__(self, stream: Any, change: Callable[[Any], None]) -> None:
+        self._stream, self._change = stream, change
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         message = next(self._stream)
-        self._opened(message)
+        self._change(message)
         return message
 
     def __getattr__(self, name: str) -> Any:
