@@ -18,6 +18,10 @@ class Cli:
 
     def __init__(self, checkout: Path) -> None:
         self._checkout = checkout
+        # The CLI reads the path of the components from the arguments of daprd, and cuts it at the first space.
+        cut = Path(str(checkout / "components").partition(" ")[0])
+        if not cut.exists():
+            cut.symlink_to(checkout / "components")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["dapr", "workflow", *arguments, "--app-id", "orderprocessing"]
