@@ -8,7 +8,7 @@ from dapr.ext.workflow import WorkflowActivityContext
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import about_order, get_logger
-from services.orderprocessing.activities import order, payment, shipment
+from services.orderprocessing.activities import external_event, order, payment, shipment
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import log_retry
 from services.orderprocessing.engine.activity_recorder import ActivityRecorder
@@ -33,6 +33,7 @@ _ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Dependencie
     (contracts.ADVANCE, order.advance),
     (contracts.RELEASE_ORDER, order.release_order),
     (contracts.FINISH, order.finish),
+    (contracts.APPLY_EVENT, external_event.apply_event),
     (contracts.CHARGE, payment.charge),
     (contracts.GIVE_UP_CHARGE, payment.give_up_charge),
     (contracts.REFUND, payment.refund),

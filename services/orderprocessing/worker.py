@@ -14,7 +14,7 @@ from services.common.encryption.encrypted_events import EncryptingPublisher, Pub
 from services.common.encryption.encryptor import Encryptor
 from services.common.faults.injector import FaultInjector
 from services.common.logs import get_logger
-from services.orderprocessing.activities.dependencies import Dependencies
+from services.orderprocessing.activities.dependencies import Decisions, Dependencies
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.composition import Components, create_components
@@ -44,7 +44,11 @@ class SidecarClient(Invoker, Publisher, Protocol):
 
 
 def create_dependencies(
-    config: OrderProcessingConfig, orders: OrderRepository, sidecar: SidecarClient, encryptor: Encryptor
+    config: OrderProcessingConfig,
+    orders: OrderRepository,
+    sidecar: SidecarClient,
+    encryptor: Encryptor,
+    decisions: Decisions,
 ) -> Dependencies:
     """Return the dependencies of the activities."""
     return Dependencies(
@@ -55,6 +59,7 @@ def create_dependencies(
         shipping=Shipping(sidecar),
         publisher=EncryptingPublisher(sidecar, encryptor),
         policy=config.policy(),
+        decisions=decisions,
     )
 
 
@@ -91,7 +96,7 @@ def main() -> None:
 
 def _start_worker(components: Components, identity: WorkerIdentity, in_flight: InFlightActivities) -> Worker:
     config, context, recorder = components.config, components.context, ActivityRecorder(identity)
-    deps = create_dependencies(config, components.orders, context.sidecar, context.encryptor)
+    deps = create_dependencies(config, components.orders, context.sidecar, context.encryptor, components.service)
     activities = bound_activities(deps, recorder, _around(in_flight, context.fault_injector))
     prove = context.encrypted_documents.verify_keys
     return run_worker(

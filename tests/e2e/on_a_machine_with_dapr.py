@@ -18,6 +18,7 @@ from launcher.system import control_plane
 from launcher.system.apps import Tokens
 from launcher.system.stack import Stack
 from tests.e2e.client import Shop
+from tests.e2e.dapr_cli import check_cli
 from tests.e2e.launch import log_ends
 from tests.e2e.machine import MACHINE, Machine
 from tests.e2e.polling import eventually, holds
@@ -119,6 +120,7 @@ def test_commands_of_the_readme_start_the_system(
     with running(run_command, machine):
         wait_ready(shopper.shop, stack)
         assert shopper.shop.call("inventory", "POST", "/reservations", {}).status_code == 422
+        check_cli(machine.checkout, shopper)
         shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
         place_high_value_order(shopper)
     keys = machine.checkout / ".state" / "keys.json"
@@ -137,7 +139,7 @@ def test_make_run_continues_the_orders_of_dapr_run(
     control_plane_processes: dict[str, SupervisedProcess],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    delivered, waiting = shopper.placed
+    delivered, waiting = shopper.placed[-2:]
     with stack:
         assert set(stack.names()).isdisjoint(control_plane_processes)
         assert shopper.shop.order(delivered)["status"] == "completed"

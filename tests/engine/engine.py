@@ -88,6 +88,19 @@ class Engine:
         """Kill a process with SIGKILL."""
         self._children.pop(name).kill()
 
+    def add_worker(self, name: str, module: str, *arguments: str) -> None:
+        """Start another worker, and wait until it is connected. Raises AssertionError when that takes too long."""
+        before = self.connected_workers()
+        env = {"DAPR_GRPC_PORT": self._port("grpc"), "PYTHONPATH": str(ROOT)}
+        self._children[name] = Child(name, [sys.executable, "-m", module, *arguments], self._folder, env=env)
+        wait_until(lambda: self.connected_workers() > before, _UP_WITHIN)
+
+    def remove_worker(self, name: str) -> None:
+        """Stop a worker, and wait until the sidecar has noticed."""
+        before = self.connected_workers()
+        self._children.pop(name).stop()
+        wait_until(lambda: self.connected_workers() < before, _UP_WITHIN)
+
     def stop(self) -> None:
         """Kill all processes, and close the proxy."""
         for name in list(self._children):

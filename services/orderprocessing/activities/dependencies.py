@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from services.common.encryption.encrypted_events import Publisher
 from services.orderprocessing.adapters.order_repository import OrderRepository
@@ -10,10 +10,27 @@ from services.orderprocessing.adapters.service_clients import Billing, Fraud, In
 from services.orderprocessing.domain.ids import event_id
 from services.orderprocessing.domain.order import Order, Step
 from services.orderprocessing.domain.order_rules import Policy
-from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, last_step, steps_to_announce
+from services.orderprocessing.domain.states import ShipmentStatus
+from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, EVENT_REFUSED, last_step, steps_to_announce
 
 PUBSUB = "orders"
 TOPIC = "order-events"
+
+
+class Decisions(Protocol):
+    """The decisions of customers, approvers and couriers: the use cases of the API.
+
+    They raise NotAllowedError, and LookupError for an unknown order.
+    """
+
+    def act(self, order_id: str, action: str) -> Order:
+        """Apply the customer's decision."""
+
+    def approve(self, order_id: str, approver: str, approved: bool) -> Order:
+        """Apply the approver's decision."""
+
+    def report(self, order_id: str, shipment_id: str, status: ShipmentStatus) -> Order:
+        """Apply the courier's report."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,7 @@ class Dependencies:
     shipping: Shipping
     publisher: Publisher
     policy: Policy
+    decisions: Decisions
 
     def change(self, order_id: str, change: Callable[[Order, str], Order]) -> Order:
         """Change an order's record by a domain function, which also gets the current time."""
@@ -50,6 +68,10 @@ class Dependencies:
     def announce_cancellation(self, order: Order) -> None:
         """Publish the customer's cancellation at once, before everything is undone."""
         self._publish(order, [step for step in order.timeline if step.type == CANCEL_REQUESTED])
+
+    def announce_refusals(self, order: Order) -> None:
+        """Publish the refusals of external events, which no later step of a workflow may publish."""
+        self._publish(order, [step for step in order.timeline if step.type == EVENT_REFUSED])
 
     def _publish(self, order: Order, steps: Sequence[Step]) -> None:
         if steps:

@@ -4,8 +4,12 @@ import secrets
 from datetime import datetime
 
 WAKE_UP = "wake-up"
-"""The wake-up signal, the only event of all workflows: the order's record has changed. It has no content, so it may
-arrive early, late, twice or out of order."""
+"""The wake-up signal, the only event that workflows wait for: the order's record has changed. It has no content, so it
+may arrive early, late, twice or out of order. An event that arrives under another name becomes a wake-up signal with
+content: a decision, which an activity applies."""
+
+APPROVAL_EVENT, ACTION_EVENT, STATUS_EVENT = "approval", "action", "status"
+"""The events of `dapr workflow raise-event`, each with the request body of the API's decision as its payload."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

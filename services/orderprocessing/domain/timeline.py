@@ -9,6 +9,7 @@ SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
 """The actors of steps; approvers are recorded by name."""
 
 CANCEL_REQUESTED = "order.cancelRequested"
+EVENT_REFUSED = "order.eventRefused"
 
 
 def note(
@@ -39,6 +40,12 @@ def add_signals(order: Order, instances: Sequence[str], now: str) -> Order:
     return order.model_copy(
         update={"pending_signals": dict.fromkeys(instances, now) | order.pending_signals, "rev": order.rev + 1}
     )
+
+
+def event_refused(order: Order, message: str, now: str) -> Order:
+    """Note that an external event was refused, unless the same refusal is the last of them."""
+    refusals = [step.message for step in order.timeline if step.type == EVENT_REFUSED]
+    return order if refusals[-1:] == [message] else note(order, now, EVENT_REFUSED, message)
 
 
 def acknowledge(order: Order, instance: str) -> Order:

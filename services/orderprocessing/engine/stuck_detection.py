@@ -14,7 +14,10 @@ from typing import Protocol, Self
 
 from dapr.ext.workflow import WorkflowHistoryEventType, WorkflowState, WorkflowStatus
 
+from services.common.logs import get_logger
 from services.orderprocessing.workflows.policies import DEFAULT_LONGEST_TRY, UNTIL_DONE
+
+log = get_logger(__name__)
 
 _MARGIN = timedelta(seconds=5)
 _CLOCK_SKEW = timedelta(seconds=10)
@@ -24,7 +27,7 @@ MAX_EVENTS = 2_000
 workflow is restarted. Each try of a failing step adds about four events, so that takes about eight hours."""
 _LONGEST_RETRY_PAUSE = UNTIL_DONE.max_retry_interval or timedelta()
 _RECENT = timedelta(minutes=1)
-ACTIVE = {WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.SUSPENDED}
+ACTIVE = {WorkflowStatus.PENDING, WorkflowStatus.RUNNING, WorkflowStatus.SUSPENDED, WorkflowStatus.STALLED}
 _ENDS_OF_CHILDREN = {
     WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_COMPLETED,
     WorkflowHistoryEventType.CHILD_WORKFLOW_INSTANCE_FAILED,
@@ -117,6 +120,10 @@ def is_stuck(
     """
     state = instances.state(instance)
     if state is None or state.runtime_status not in ACTIVE:
+        return False
+    if state.runtime_status is WorkflowStatus.STALLED:
+        # The engine neither terminates nor restarts such an instance; it continues with a worker that has its version.
+        log.warning("a workflow is stalled: a worker without its version took it", extra={"instance": instance})
         return False
     history = instances.history(instance)
     timeout = result_timeout.observe(history, now)

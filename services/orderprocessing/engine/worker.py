@@ -14,9 +14,11 @@ from dapr.ext.workflow import WorkflowRuntime
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
 from services.orderprocessing.engine.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.external_events import ExternalEvents
 from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import Client, WorkflowSidecar, connected_workers, sdk_logging
+from services.orderprocessing.workflows.versions import version_of
 
 log = get_logger(__name__)
 
@@ -157,7 +159,7 @@ def run_worker(
     liveness = LivenessProbe(
         lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), liveness_name(settings.DAPR_GRPC_PORT, name)
     )
-    make = worker_maker(workflows, activities, liveness, [recorder, codec])
+    make = worker_maker(workflows, activities, liveness, [recorder, ExternalEvents(), codec])
 
     def make_when_proved() -> WorkflowRuntime:
         prove()
@@ -179,12 +181,22 @@ def worker_maker(
     def make() -> WorkflowRuntime:
         runtime = WorkflowRuntime(logger_options=sdk_logging(), interceptors=interceptors)
         for workflow in (*workflows, liveness.workflow()):
-            runtime.register_workflow(_copy(workflow))
+            _register(runtime, workflow)
         for activity in activities:
             runtime.register_activity(_copy(liveness.recording(activity)))
         return runtime
 
     return make
+
+
+def _register(runtime: WorkflowRuntime, workflow: Callable[..., Any]) -> None:
+    declared = version_of(workflow)
+    if declared is None:
+        runtime.register_workflow(_copy(workflow))
+        return
+    runtime.register_versioned_workflow(
+        _copy(workflow), name=declared.workflow, version_name=declared.name, is_latest=declared.is_latest
+    )
 
 
 def _copy(function: Callable[..., Any]) -> Callable[..., Any]:

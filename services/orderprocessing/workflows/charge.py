@@ -8,8 +8,10 @@ from dapr.ext.workflow import DaprWorkflowContext
 from services.orderprocessing.domain.fulfillment_rules import Outcome
 from services.orderprocessing.workflows.contracts import CHARGE, GIVE_UP_CHARGE, FulfillmentRun, FulfillmentStep
 from services.orderprocessing.workflows.flow import try_until
+from services.orderprocessing.workflows.versions import version
 
 
+@version("1")
 def charge_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
     """Charge the fulfillment; while billing or fraud is unavailable, try again until the timeout."""
     run = FulfillmentRun.model_validate(payload)

@@ -72,6 +72,15 @@ class FulfillmentProgress(ApiModel):
     order_ended: bool = False
 
 
+class ExternalEvent(ApiModel):
+    """An event that a client of the sidecar raised on an order's or a shipment's workflow, with its payload as text."""
+
+    order_id: str
+    fulfillment_id: str | None = None
+    event: str
+    payload: str
+
+
 class Empty(ApiModel):
     """An output without content."""
 
@@ -120,6 +129,7 @@ GIVE_UP_CHARGE = ActivityCall("give_up_charge", FulfillmentStep, FulfillmentProg
 BOOK = ActivityCall("book", FulfillmentStep, FulfillmentProgress)
 GIVE_UP_BOOKING = ActivityCall("give_up_booking", FulfillmentStep, FulfillmentProgress)
 FOLLOW_COURIER = ActivityCall("follow_courier", FulfillmentStep, FulfillmentProgress)
+APPLY_EVENT = ActivityCall("apply_event", ExternalEvent, Empty)
 
 RELEASE_ORDER = ActivityCall("release_order", OrderStep, Empty)
 RELEASE = ActivityCall("release", FulfillmentStep, Empty)

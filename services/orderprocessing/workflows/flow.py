@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from dapr.ext.workflow import DaprWorkflowContext, when_any
+from dapr.ext.workflow._durabletask.task import CompletableTask
 
 from services.orderprocessing.domain.fulfillment_rules import Outcome
 from services.orderprocessing.domain.ids import WAKE_UP
 from services.orderprocessing.workflows.contracts import (
+    APPLY_EVENT,
     ActivityCall,
+    ExternalEvent,
     Flow,
     FulfillmentProgress,
     FulfillmentRun,
@@ -21,13 +24,51 @@ from services.orderprocessing.workflows.policies import BUSINESS
 R = TypeVar("R")
 
 
-def wait_for_signal(ctx: DaprWorkflowContext, until: datetime | None = None) -> Generator[Any, Any, None]:
-    """Wait for the wake-up signal or until a time. A signal may be spurious: the caller reads the order's record."""
+def wait_for_signal(
+    ctx: DaprWorkflowContext, order_id: str, fulfillment_id: str | None = None, until: datetime | None = None
+) -> Generator[Any, Any, None]:
+    """Wait for the wake-up signal or until a time, and apply the decision that a signal may contain.
+
+    A signal may be spurious: the caller reads the order's record.
+    """
+    decision = None
     if until is None:
-        yield ctx.wait_for_external_event(WAKE_UP)
-        return
-    with suppress(TimeoutError):
-        yield ctx.wait_for_external_event(WAKE_UP, timeout=max(until - now(ctx), timedelta(milliseconds=1)))
+        decision = yield ctx.wait_for_external_event(WAKE_UP)
+    else:
+        with suppress(TimeoutError):
+            decision = yield ctx.wait_for_external_event(
+                WAKE_UP, timeout=max(until - now(ctx), timedelta(milliseconds=1))
+            )
+    yield from _apply(ctx, decision, order_id, fulfillment_id)
+
+
+def apply_decisions(ctx: DaprWorkflowContext, order_id: str) -> Generator[Any, Any, None]:
+    """Apply the decisions in signals that arrive while the workflow waits for its children; never ends."""
+    while True:
+        decision = yield _signal_without_timer(ctx)
+        yield from _apply(ctx, decision, order_id, None)
+
+
+def _apply(
+    ctx: DaprWorkflowContext, decision: dict[str, Any] | None, order_id: str, fulfillment_id: str | None
+) -> Generator[Any, Any, None]:
+    if decision:
+        event = ExternalEvent(order_id=order_id, fulfillment_id=fulfillment_id, **decision)
+        yield from APPLY_EVENT(ctx, event)
+
+
+def _signal_without_timer(ctx: DaprWorkflowContext) -> Any:
+    """Return a task that the next wake-up signal completes.
+
+    `wait_for_external_event` also creates a timer, which costs a job of the scheduler. Nearly no order needs this wait,
+    so it must not cost one. A test checks the installed SDK.
+    """
+    name, task = WAKE_UP.casefold(), CompletableTask[Any]()  # type: ignore[no-untyped-call]
+    received = ctx._received_events.get(name)  # noqa: SLF001
+    if received:
+        return ctx.wait_for_external_event(WAKE_UP)  # complete: it takes the buffered signal
+    ctx._pending_events.setdefault(name, []).append(task)  # noqa: SLF001
+    return task
 
 
 def try_until(
@@ -49,23 +90,29 @@ def try_until(
         if progress.outcome != Outcome.UNAVAILABLE or remaining <= 0:
             return progress
         pause = min(BUSINESS.pause(tries), remaining)
-        yield from wait_for_signal(ctx, now(ctx) + timedelta(seconds=pause))
+        yield from wait_for_signal(ctx, run.order_id, run.fulfillment_id, now(ctx) + timedelta(seconds=pause))
         # A clock that is set back must not extend the timeout.
         elapsed = max((now(ctx) - began).total_seconds(), 0)
         remaining -= min(elapsed, pause + run.longest_try)
 
 
-def concurrently(flows: Sequence[Generator[Any, Any, R]]) -> Generator[Any, Any, list[R]]:
+def concurrently(
+    flows: Sequence[Generator[Any, Any, R]], meanwhile: Generator[Any, Any, None] | None = None
+) -> Generator[Any, Any, list[R]]:
     """Run flows concurrently and return their results in order, once all have ended.
 
     An error in one flow is raised after the others have ended, so that nothing is undone while a sibling still runs.
+    `meanwhile` runs beside them until they have ended.
     """
     runners = [_Runner(flow) for flow in flows]
-    while waiting := [runner for runner in runners if runner.task is not None]:
+    beside = [_Runner(meanwhile)] if meanwhile is not None and runners else []
+    everyone: list[_Runner[Any]] = [*runners, *beside]
+    while any(runner.task is not None for runner in runners):
+        waiting = [runner for runner in everyone if runner.task is not None]
         yield when_any([runner.task for runner in waiting])
         for runner in waiting:
             runner.advance()
-    for runner in runners:
+    for runner in everyone:
         if runner.error is not None:
             raise runner.error
     return [runner.result[0] for runner in runners]

@@ -28,16 +28,19 @@ from services.orderprocessing.workflows.contracts import (
     OrderRun,
     OrderStep,
 )
-from services.orderprocessing.workflows.flow import concurrently, wait_for_signal
+from services.orderprocessing.workflows.flow import apply_decisions, concurrently, wait_for_signal
+from services.orderprocessing.workflows.versions import version
 
 
+@version("1")
 def order_workflow(ctx: DaprWorkflowContext, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any]]:
     """Process an accepted order until it ends."""
     run = OrderRun.model_validate(payload)
     progress = yield from reserve_and_wait_for_decisions(ctx, run)
     if progress.ending:
         yield from RELEASE_ORDER(ctx, OrderStep(order_id=run.order_id))
-    results = yield from concurrently([fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments])
+    parts = [fulfil(ctx, run, fulfillment_id) for fulfillment_id in progress.fulfillments]
+    results = yield from concurrently(parts, meanwhile=apply_decisions(ctx, run.order_id))
     if not any(result.order_ended for result in results):
         yield from FINISH(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
     return Empty().to_json()
@@ -47,7 +50,7 @@ def reserve_and_wait_for_decisions(ctx: DaprWorkflowContext, run: OrderRun) -> F
     """Reserve the stock, then wait for the customer and the approver, each until their deadline."""
     progress = yield from RESERVE(ctx, OrderStep(order_id=run.order_id))
     while progress.deadline:
-        yield from wait_for_signal(ctx, until=moment(progress.deadline).replace(tzinfo=None))
+        yield from wait_for_signal(ctx, run.order_id, until=moment(progress.deadline).replace(tzinfo=None))
         progress = yield from ADVANCE(ctx, OrderStep(order_id=run.order_id, announced=progress.announced))
     return progress
 

@@ -22,6 +22,7 @@ from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.workflow_client import Engine
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from services.orderprocessing.workflows.policies import Timeouts
+from services.orderprocessing.workflows.versions import version_of
 from tests.fakes import FakeClock, FakeSidecar
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.workflow_client import FakeWorkflowClient, Refusal
@@ -245,8 +246,25 @@ def test_ids_sort_by_time_and_have_the_shape_of_an_order_id() -> None:
 
 def test_every_workflow_and_activity_has_the_name_that_it_is_called_by(world: World) -> None:
     names = [activity.__name__ for activity in bound_activities(world.deps, ActivityRecorder(WORKER))]
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 14
     assert [one.__name__ for one in WORKFLOWS] == ["order_workflow", "charge_workflow", "shipment_workflow"]
+
+
+def test_each_workflow_has_exactly_one_latest_version() -> None:
+    declared = [version_of(workflow) for workflow in WORKFLOWS]
+    latest = [version.workflow for version in declared if version and version.is_latest]
+    assert sorted(latest) == ["charge_workflow", "order_workflow", "shipment_workflow"]
+    assert None not in declared
+
+
+def test_a_stalled_instance_is_running_and_is_left_to_the_engine(
+    engine: Engine, client: FakeWorkflowClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.history = _RESULT_BEFORE_ITS_CAUSE
+    client.state = SimpleNamespace(runtime_status=WorkflowStatus.STALLED)
+    assert engine.is_running("A1")
+    assert not engine.is_stuck("order-A1")
+    assert "a workflow is stalled" in caplog.text
 
 
 def test_the_sdk_is_configured_with_the_address_and_the_token_of_the_sidecar(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ class World:
         self.service = create_service(self.orders, self.shop, self.driver)
         self.app = create_app(self.orders, self.service, self.driver, self.clock)
         self.reconciler = Reconciler(self.orders, self.service, completed_steps)
-        self.deps = create_dependencies(self.config, self.orders, self.shop, Encryptor())
+        self.deps = create_dependencies(self.config, self.orders, self.shop, Encryptor(), self.service)
         self.driver.use(bound_activities(self.deps, ActivityRecorder(WORKER, self.clock)))
 
     def elsewhere(self) -> FlaskClient:
