@@ -15,7 +15,7 @@ def visible_order(service: OrderService, order_id: str) -> Order:
 
 
 def is_visible(customer_id: str) -> bool:
-    """Return whether the caller may see the orders of this customer."""
+    """Tell whether the caller may see the orders of this customer."""
     return only_customer() in {None, customer_id}
 
 
