@@ -9,8 +9,8 @@ ENGINE_FAULTS = (
         ORDERPROCESSING / "engine" / "stuck_detection.py",
         "    if unconsumed & scheduled.keys():\n",
         "    if len(unconsumed & scheduled.keys()) < 0:\n",
-        "    return any(event.timestamp < limit for event in pending) or _retry_is_overdue(history, limit)\n",
-        "    return any(event.timestamp < limit for event in pending[:0]) or _retry_is_overdue(history, limit)\n",
+        "    return any(event.timestamp not in recent for event in pending) or overdue\n",
+        "    return any(event.timestamp not in recent for event in pending[:0]) or overdue\n",
     ),
     mutant(
         "engine-no-workflow",

@@ -47,7 +47,10 @@ class WallClock:
         """Set the machine's time again."""
         self._stopped.set()
         self._watcher.join()
+        failure, self.error = self.error, None
         self.set_ahead(0)
+        if failure is not None:
+            raise failure
 
     def set_ahead(self, seconds: int) -> None:
         """Set the clock to so many seconds ahead of the machine's. Raises ClockNotAdjustableError."""
@@ -126,11 +129,15 @@ def _is_within_patch(pid: int) -> bool:
     vdso = Vdso.of(pid)
     if vdso is None or vdso.ahead() is not None:
         return False
-    return any(vdso.busy(counter) for counter in _read_threads(pid, "syscall", lambda text: int(text.split()[-1], 16)))
+    counters = _read_threads(pid, "syscall", lambda text: text.split()[-1])
+    return any(counter == "running" or vdso.busy(int(counter, 16)) for counter in counters)
 
 
 def _read_threads(pid: int, name: str, read: Callable[[str], T]) -> list[T]:
+    """Return what `read` makes of a file of each thread, without threads that have ended."""
     found: list[T] = []
     with suppress(OSError):
-        found.extend(read((thread / name).read_text()) for thread in (PROC / str(pid) / "task").iterdir())
+        for thread in list((PROC / str(pid) / "task").iterdir()):
+            with suppress(OSError):
+                found.append(read((thread / name).read_text()))
     return found
