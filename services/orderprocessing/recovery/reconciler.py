@@ -88,6 +88,10 @@ class Reconciler:
         self._queue_delay.update(now)
         return repairs
 
+    def take_over(self) -> None:
+        """Check the newest ended orders in the next scan: they may have ended while no process reconciled."""
+        self._found_lost = True
+
     def follow_up(self, now: datetime) -> int:
         """Check the watched orders again; return the number of repairs. Raises TransientError like `scan`."""
         ids, self._watched = sorted(self._watched), set()

@@ -24,6 +24,9 @@ time at most."""
 class Scanner(Protocol):
     """A reconciler, as the background thread runs it."""
 
+    def take_over(self) -> None:
+        """Prepare for the first scan after a time in which this process did not lead."""
+
     def scan(self, now: datetime) -> int:
         """Check all open orders and shipments."""
 
@@ -32,6 +35,21 @@ class Scanner(Protocol):
 
     def follow_up_in(self) -> float | None:
         """Return in how many seconds the follow-up is due, None without one."""
+
+
+class _Leadership:
+    """Knows whether this process leads, and calls `take_over` when it begins to."""
+
+    def __init__(self, leads: Callable[[], bool], take_over: Callable[[], None]) -> None:
+        self._leads, self._take_over = leads, take_over
+        self._led = False
+
+    def held(self) -> bool:
+        """Return whether this process leads now. Raises TransientError."""
+        led_before, self._led = self._led, self._leads()
+        if self._led and not led_before:
+            self._take_over()
+        return self._led
 
 
 def run_in_background(
@@ -44,11 +62,11 @@ def run_in_background(
     """
 
     def loop() -> None:
-        due, unavailable = time.monotonic(), False
+        due, unavailable, leadership = time.monotonic(), False, _Leadership(leads, reconciler.take_over)
         while not stop.is_set():
             began, follow_up_pause = time.monotonic(), 0.0
             try:
-                if not leads():
+                if not leadership.held():
                     due = time.monotonic() + _LEADER_CHECK
                 elif began >= due:
                     repairs = reconciler.scan(utc_now())

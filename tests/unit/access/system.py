@@ -19,7 +19,7 @@ from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.notifications import app as notifications
 from services.orderprocessing.adapters.order_repository import OrderRepository
-from services.orderprocessing.api.app import create_app
+from services.orderprocessing.api import app as orderprocessing
 from services.orderprocessing.composition import create_service
 from services.shipping import app as shipping
 from tests.driver import Driver
@@ -60,7 +60,7 @@ def _orderprocessing(authenticator: Authenticator) -> Flask:
     orders, engine, sidecar = OrderRepository(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
     sidecar.answers["inventory"] = lambda *_call: {"items": [{"sku": "milk", "unitPrice": 400}]}
     service = create_service(orders, sidecar, engine)
-    return create_app(orders, service, engine, clock, authenticator=authenticator)
+    return orderprocessing.create_app(orders, service, engine, clock, authenticator=authenticator)
 
 
 def bearer(key: str) -> dict[str, str]:

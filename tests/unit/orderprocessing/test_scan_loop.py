@@ -15,8 +15,11 @@ class Reconciling:
 
     def __init__(self, faults: int = 2, duration: float = 0.0) -> None:
         self.runs, self.follow_ups, self.faults, self.duration = 0, 0, faults, duration
-        self.mends = 0
+        self.mends = self.takeovers = 0
         self.worked, self.followed = threading.Event(), threading.Event()
+
+    def take_over(self) -> None:
+        self.takeovers += 1
 
     def scan(self, now: datetime) -> int:
         self.runs += 1
@@ -82,3 +85,26 @@ def test_the_scan_loop_retries_soon_after_a_transient_error(monkeypatch: pytest.
     eventually(lambda: one.runs == 2)
     stop.set()
     thread.join(5)
+
+
+def test_a_process_scans_only_while_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_loop, "_LEADER_CHECK", 0.001)
+    stop, one, leads = threading.Event(), Reconciling(faults=0), threading.Event()
+    thread = scan_loop.run_in_background(one, 0.001, stop, leads.is_set)
+    throughout(0.02, lambda: one.runs == 0)
+    leads.set()
+    eventually(lambda: one.runs > 2)
+    assert one.takeovers == 1
+    leads.clear()
+    eventually(lambda: stays_idle(one))
+    leads.set()
+    eventually(lambda: one.takeovers == 2)
+    stop.set()
+    thread.join(5)
+
+
+def stays_idle(reconciling: Reconciling) -> bool:
+    """Return whether the reconciler does not scan for a moment."""
+    runs = reconciling.runs
+    threading.Event().wait(0.02)
+    return reconciling.runs == runs

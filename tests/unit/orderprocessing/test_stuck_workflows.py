@@ -104,7 +104,7 @@ def test_an_order_that_has_ended_is_left_alone(world: World) -> None:
     assert world.reconciler.follow_up_in() is None
 
 
-def test_after_a_stuck_workflow_those_of_ended_orders_are_checked_too(world: World) -> None:
+def test_after_a_takeover_the_workflows_of_ended_orders_are_checked_too(world: World) -> None:
     world.place(AT_A)
     world.finish()
     world.driver.instances["order-A1"].status = None
@@ -113,7 +113,7 @@ def test_after_a_stuck_workflow_those_of_ended_orders_are_checked_too(world: Wor
     world.recover()
     world.reconciler.follow_up(world.clock.now)
     assert world.driver.instances["order-A1"].status is None
-    world.reconciler._found_lost = True
+    world.reconciler.take_over()
     world.recover()
     world.reconciler.follow_up(world.clock.now)
     assert world.driver.instances["order-A1"].status is not None
