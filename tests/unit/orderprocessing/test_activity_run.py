@@ -11,7 +11,7 @@ from services.orderprocessing.engine.activity_run import (
     ActivityRun,
     add_run,
     add_run_to_failure,
-    add_try,
+    add_tries,
     run_of_failure,
     split_run,
     try_number,
@@ -61,19 +61,36 @@ def test_workflow_code_ignores_the_record() -> None:
 
 
 def test_activity_code_ignores_the_number_of_the_try() -> None:
-    given = json.loads(add_try('{"orderId": "A1", "announced": 2}', 3))
+    given = json.loads(add_tries('{"orderId": "A1", "announced": 2}', 2))
     assert OrderStep.model_validate(given).to_json() == {"orderId": "A1", "announced": 2}
     assert (try_number(given), without_try(given)) == (3, {"orderId": "A1", "announced": 2})
 
 
 @pytest.mark.parametrize("payload", ["", "null", "[1]", "no JSON"])
 def test_only_an_input_that_is_an_object_gets_a_number(payload: str) -> None:
-    assert add_try(payload, 2) == payload
+    assert add_tries(payload, 1) == payload
     assert without_try(payload) == payload
 
 
 def test_an_input_without_a_number_belongs_to_the_first_try() -> None:
     assert try_number({"orderId": "A1"}) == 1
+
+
+def test_the_tries_of_the_engine_and_of_the_workflow_add_up() -> None:
+    assert try_number(json.loads(add_tries('{"orderId": "A1", "_try": 3}', 2))) == 5
+
+
+def test_a_charge_that_the_workflow_repeats_is_numbered(world: World) -> None:
+    world.shop.down.add("billing")
+    world.place(AT_A)
+    world.run(5)
+    world.shop.down.clear()
+    world.finish()
+    instances = world.send("GET", "/orders/A1/history").get_json()
+    charges = [event for one in instances for event in one["events"] if event["name"] == "charge" and event["run"]]
+    tries = [(event["run"]["try"], event["result"]["outcome"]) for event in charges]
+    assert len(tries) > 2
+    assert tries == [(number, "unavailable") for number in range(1, len(tries))] + [(len(tries), "done")]
 
 
 def test_a_failure_keeps_its_type_and_message_beside_the_record() -> None:
@@ -105,7 +122,7 @@ def test_the_history_shows_the_run_of_a_failed_try() -> None:
 
 
 def test_the_history_shows_the_input_of_a_repeated_activity_without_the_number() -> None:
-    event = events.new_task_scheduled_event(3, "reserve", add_try('{"orderId": "A1"}', 2))
+    event = events.new_task_scheduled_event(3, "reserve", add_tries('{"orderId": "A1"}', 1))
     assert only(event)["input"] == {"orderId": "A1"}
 
 
