@@ -7,11 +7,13 @@ import dapr.ext.workflow._durabletask.internal.helpers as events
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 
+from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.engine.activity_run import (
     ActivityRun,
     add_run,
     add_run_to_failure,
     add_tries,
+    engine_try_number,
     run_of_failure,
     split_run,
     try_number,
@@ -19,6 +21,7 @@ from services.orderprocessing.engine.activity_run import (
 )
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.workflows.contracts import FulfillmentProgress, OrderStep
+from tests.driver import activity_context
 from tests.unit.orderprocessing.world import AT_A, WORKER, World
 
 RUN = ActivityRun(
@@ -77,7 +80,22 @@ def test_an_input_without_a_number_belongs_to_the_first_try() -> None:
 
 
 def test_the_tries_of_the_engine_and_of_the_workflow_add_up() -> None:
-    assert try_number(json.loads(add_tries('{"orderId": "A1", "_try": 3}', 2))) == 5
+    given = json.loads(add_tries('{"orderId": "A1", "_try": 3}', 2))
+    assert (try_number(given), engine_try_number(given)) == (5, 3)
+    assert without_try(given) == {"orderId": "A1"}
+
+
+def test_the_logged_pause_depends_on_the_tries_of_the_engine_only(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.place(AT_A)
+    world.shop.down.add("inventory")
+    given = {"orderId": "A1", "announced": 0, "_try": 7}
+    for payload in (given, json.loads(add_tries(json.dumps(given), 2))):
+        with pytest.raises(TransientError):
+            world.driver.activities["reserve"](activity_context(), payload)
+    pauses = [line.rpartition("again in ")[2] for line in caplog.messages if "trying again" in line]
+    assert pauses == ["0.5 s", "2 s"]
 
 
 def test_a_charge_that_the_workflow_repeats_is_numbered(world: World) -> None:
