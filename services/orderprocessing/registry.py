@@ -12,7 +12,7 @@ from services.orderprocessing.activities import external_event, order, payment, 
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import log_retry
 from services.orderprocessing.engine.activity_recorder import ActivityRecorder
-from services.orderprocessing.engine.activity_run import try_number
+from services.orderprocessing.engine.activity_run import engine_try_number
 from services.orderprocessing.workflows import contracts
 from services.orderprocessing.workflows.charge import charge_workflow
 from services.orderprocessing.workflows.order import order_workflow
@@ -72,7 +72,7 @@ def _bind(
             answer: dict[str, Any] = around(lambda: act(deps, request)).to_json()
             return answer
 
-        with about_order(request.order_id), _logged_errors(call.name, request, try_number(payload)):
+        with about_order(request.order_id), _logged_errors(call.name, request, engine_try_number(payload)):
             return recorder.run(call.name, ctx, payload, run)
 
     activity.__name__ = call.name

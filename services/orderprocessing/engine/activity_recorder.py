@@ -18,7 +18,7 @@ from services.common.clock import Clock, rfc3339, utc_now
 from services.common.logs import get_logger
 from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.domain.order import JsonObject
-from services.orderprocessing.engine.activity_run import ActivityRun, add_run, add_run_to_failure, add_try, try_number
+from services.orderprocessing.engine.activity_run import ActivityRun, add_run, add_run_to_failure, add_tries, try_number
 from services.orderprocessing.engine.payload_codec import MessageStream
 from services.orderprocessing.engine.worker_identity import WorkerIdentity
 
@@ -109,7 +109,7 @@ class ActivityRecorder(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientI
         for action in copy.actions:
             task = action.scheduleTask if action.HasField("scheduleTask") else None
             if task is not None and task.taskExecutionId and tries[task.taskExecutionId]:
-                task.input.value = add_try(task.input.value, tries[task.taskExecutionId] + 1)
+                task.input.value = add_tries(task.input.value, tries[task.taskExecutionId])
         return copy
 
 

@@ -12,11 +12,12 @@ from pydantic import Field, ValidationError
 
 from services.common.json_models import ApiModel
 from services.orderprocessing.domain.order import JsonObject
+from services.orderprocessing.workflows.contracts import TRY
 
 _RUN = "_run"
 """The member of a result that holds the record."""
-_TRY = "_try"
-"""The member of a repeated activity's input that holds the number of its try; without it, the try is the first."""
+_ENGINE_TRY = "_engineTry"
+"""The member of the input that counts only the tries that the engine repeats, on which its pauses depend."""
 _INNER_FAILURE = "ActivityRun"
 
 
@@ -55,21 +56,34 @@ def run_of_failure(failure: Any) -> ActivityRun | None:
     return _parse(_loaded(failure.innerFailure.errorMessage))
 
 
-def add_try(payload: str, number: int) -> str:
-    """Return the input of an activity, as JSON, with the number of its try."""
+def add_tries(payload: str, failed: int) -> str:
+    """Return the input of an activity, as JSON, with the number of the try after so many that failed."""
     given = _loaded(payload)
-    return json.dumps({**given, _TRY: number}) if isinstance(given, dict) else payload
+    if not isinstance(given, dict):
+        return payload
+    return json.dumps({**given, TRY: try_number(given) + failed, _ENGINE_TRY: failed + 1})
 
 
 def try_number(given: JsonObject) -> int:
     """Return the number of the try that an activity's input belongs to."""
-    number = given.get(_TRY, 1)
-    return number if isinstance(number, int) else 1
+    return _number(given, TRY)
+
+
+def engine_try_number(given: JsonObject) -> int:
+    """Return the number of the try among those that the engine repeats since the workflow called the activity."""
+    return _number(given, _ENGINE_TRY)
 
 
 def without_try(given: Any) -> Any:
-    """Return an activity's input without the number of its try."""
-    return {name: value for name, value in given.items() if name != _TRY} if isinstance(given, dict) else given
+    """Return an activity's input without the numbers of its try."""
+    if not isinstance(given, dict):
+        return given
+    return {name: value for name, value in given.items() if name not in {TRY, _ENGINE_TRY}}
+
+
+def _number(given: JsonObject, member: str) -> int:
+    number = given.get(member, 1)
+    return number if isinstance(number, int) else 1
 
 
 def _loaded(payload: str) -> Any:

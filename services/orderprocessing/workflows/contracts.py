@@ -22,6 +22,10 @@ Flow = Generator[Any, Any, Res]
 """A part of a workflow: yields the engine's tasks and returns a result."""
 
 
+TRY = "_try"
+"""The member of a repeated activity's input that holds the number of its try; without it, the try is the first."""
+
+
 class OrderRun(ApiModel):
     """Input of an order workflow; timeouts in seconds, fixed at the start so that a replay uses the same ones."""
 
@@ -93,11 +97,15 @@ class ActivityCall(Generic[Req, Res]):
     input_type: type[Req]
     output_type: type[Res]
 
-    def __call__(self, ctx: DaprWorkflowContext, request: Req) -> Flow[Res]:
-        """Run the activity until it is done and return its result."""
+    def __call__(self, ctx: DaprWorkflowContext, request: Req, number: int = 1) -> Flow[Res]:
+        """Run the activity until it is done and return its result.
+
+        `number` is the number of this call where a workflow repeats it; logs and histories show it as the try.
+        """
+        given = request.to_json() if number == 1 else {**request.to_json(), TRY: number}
         while True:
             try:
-                answer = yield ctx.call_activity(self.name, input=request.to_json(), retry_policy=UNTIL_DONE)
+                answer = yield ctx.call_activity(self.name, input=given, retry_policy=UNTIL_DONE)
             except TaskFailedError:
                 continue  # All tries of the policy failed: start over, because a step is never given up.
             return self.output_type.model_validate(answer)

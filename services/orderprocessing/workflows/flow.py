@@ -85,7 +85,7 @@ def try_until(
     remaining, tries = run.timeout, 0
     while True:
         began = now(ctx)
-        progress = yield from call(ctx, step)
+        progress = yield from call(ctx, step, tries + 1)
         tries += 1
         if progress.outcome != Outcome.UNAVAILABLE or remaining <= 0:
             return progress

@@ -7,11 +7,13 @@ import dapr.ext.workflow._durabletask.internal.helpers as events
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 
+from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.engine.activity_run import (
     ActivityRun,
     add_run,
     add_run_to_failure,
-    add_try,
+    add_tries,
+    engine_try_number,
     run_of_failure,
     split_run,
     try_number,
@@ -19,6 +21,7 @@ from services.orderprocessing.engine.activity_run import (
 )
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.workflows.contracts import FulfillmentProgress, OrderStep
+from tests.driver import activity_context
 from tests.unit.orderprocessing.world import AT_A, WORKER, World
 
 RUN = ActivityRun(
@@ -61,19 +64,51 @@ def test_workflow_code_ignores_the_record() -> None:
 
 
 def test_activity_code_ignores_the_number_of_the_try() -> None:
-    given = json.loads(add_try('{"orderId": "A1", "announced": 2}', 3))
+    given = json.loads(add_tries('{"orderId": "A1", "announced": 2}', 2))
     assert OrderStep.model_validate(given).to_json() == {"orderId": "A1", "announced": 2}
     assert (try_number(given), without_try(given)) == (3, {"orderId": "A1", "announced": 2})
 
 
 @pytest.mark.parametrize("payload", ["", "null", "[1]", "no JSON"])
 def test_only_an_input_that_is_an_object_gets_a_number(payload: str) -> None:
-    assert add_try(payload, 2) == payload
+    assert add_tries(payload, 1) == payload
     assert without_try(payload) == payload
 
 
 def test_an_input_without_a_number_belongs_to_the_first_try() -> None:
     assert try_number({"orderId": "A1"}) == 1
+
+
+def test_the_tries_of_the_engine_and_of_the_workflow_add_up() -> None:
+    given = json.loads(add_tries('{"orderId": "A1", "_try": 3}', 2))
+    assert (try_number(given), engine_try_number(given)) == (5, 3)
+    assert without_try(given) == {"orderId": "A1"}
+
+
+def test_the_logged_pause_depends_on_the_tries_of_the_engine_only(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.place(AT_A)
+    world.shop.down.add("inventory")
+    given = {"orderId": "A1", "announced": 0, "_try": 7}
+    for payload in (given, json.loads(add_tries(json.dumps(given), 2))):
+        with pytest.raises(TransientError):
+            world.driver.activities["reserve"](activity_context(), payload)
+    pauses = [line.rpartition("again in ")[2] for line in caplog.messages if "trying again" in line]
+    assert pauses == ["0.5 s", "2 s"]
+
+
+def test_a_charge_that_the_workflow_repeats_is_numbered(world: World) -> None:
+    world.shop.down.add("billing")
+    world.place(AT_A)
+    world.run(5)
+    world.shop.down.clear()
+    world.finish()
+    instances = world.send("GET", "/orders/A1/history").get_json()
+    charges = [event for one in instances for event in one["events"] if event["name"] == "charge" and event["run"]]
+    tries = [(event["run"]["try"], event["result"]["outcome"]) for event in charges]
+    assert len(tries) > 2
+    assert tries == [(number, "unavailable") for number in range(1, len(tries))] + [(len(tries), "done")]
 
 
 def test_a_failure_keeps_its_type_and_message_beside_the_record() -> None:
@@ -105,7 +140,7 @@ def test_the_history_shows_the_run_of_a_failed_try() -> None:
 
 
 def test_the_history_shows_the_input_of_a_repeated_activity_without_the_number() -> None:
-    event = events.new_task_scheduled_event(3, "reserve", add_try('{"orderId": "A1"}', 2))
+    event = events.new_task_scheduled_event(3, "reserve", add_tries('{"orderId": "A1"}', 1))
     assert only(event)["input"] == {"orderId": "A1"}
 
 
