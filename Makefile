@@ -1,7 +1,7 @@
 # Thin wrappers around launcher/ and the tools that pyproject.toml configures.
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := launcher services tests
+CODE := launcher services tests workflow_testing
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --quiet \
 	--custom-compile-command 'make lock'
 
