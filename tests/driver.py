@@ -82,9 +82,13 @@ class Driver(WorkflowTester):
 
     def history(self, instances: Sequence[str]) -> list[dict[str, Any]]:
         """Return the histories of the instances that exist."""
+        return [instance_view(instance, events) for instance, events in self.events(instances)]
+
+    def events(self, instances: Sequence[str]) -> list[tuple[str, list[Any]]]:
+        """Return the events of the instances that exist."""
         self._check_reachable()
         known = [self.instances[instance] for instance in instances if instance in self.instances]
-        return [instance_view(one.id, one.history) for one in known]
+        return [(one.id, one.history) for one in known]
 
     def workers(self) -> int:
         """Return the number of connected workers."""

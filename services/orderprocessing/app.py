@@ -21,6 +21,7 @@ from services.common.web.base_app import create_base_app
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
+from services.orderprocessing.api.export_routes import ExportRoutes, HistorySource
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
 from services.orderprocessing.api.routes import API
 from services.orderprocessing.api.shipment_routes import ShipmentRoutes
@@ -65,7 +66,7 @@ class OrderProcessingConfig(ServiceConfig):
         return Policy(self.order_action_timeout, self.approval_timeout, self.approval_threshold)
 
 
-class WorkflowEngine(Workflows, Observer, Protocol):
+class WorkflowEngine(Workflows, Observer, HistorySource, Protocol):
     """The workflow engine, as the API uses it."""
 
 
@@ -94,6 +95,7 @@ def create_app(
     API.register(
         app,
         OrderRoutes(service, queries, engine, clock, admit),
+        ExportRoutes(service, engine),
         DecisionRoutes(service),
         FigureRoutes(queries, engine),
         ShipmentRoutes(service, queries),

@@ -121,6 +121,10 @@ class Engine:
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
         """Return the histories of those workflow instances that exist. Raises TransientError."""
+        return [instance_view(instance, events) for instance, events in self.events(instances)]
+
+    def events(self, instances: Sequence[str]) -> list[tuple[str, list[Any]]]:
+        """Return the events of those workflow instances that exist, as the engine sends them. Raises TransientError."""
         # The context carries the trace.
         calls = [self._readers.submit(copy_context().run, self._full_history, instance) for instance in instances]
         late = wait(calls, timeout=_HISTORY_TIMEOUT).not_done
@@ -129,7 +133,7 @@ class Engine:
         if late:
             raise EngineUnavailableError("the engine did not return a history in time")
         histories = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
-        return [instance_view(instance, events) for instance, events in histories if events is not None]
+        return [(instance, events) for instance, events in histories if events is not None]
 
     def _full_history(self, instance: str) -> list[Any] | None:
         try:
