@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from services.common.dapr.sidecar import TransientError
+from services.orderprocessing.adapters.history_archive import HistoryArchive
 from services.orderprocessing.domain.ids import WAKE_UP, order_workflow_id
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.registry import WORKFLOWS
@@ -24,6 +25,7 @@ class Driver(WorkflowTester):
         self.points = points
         self.timeouts = {"charge_timeout": charge_timeout, "booking_timeout": booking_timeout}
         self.reachable = True
+        self.archive: HistoryArchive | None = None
         self.runs_of_each_activity = 1
         self.before_each: Callable[[str, dict[str, Any]], object] = lambda _name, _payload: None
         self.around = self._disturbed
@@ -85,10 +87,11 @@ class Driver(WorkflowTester):
         return [instance_view(instance, events) for instance, events in self.events(instances)]
 
     def events(self, instances: Sequence[str]) -> list[tuple[str, list[Any]]]:
-        """Return the events of the instances that exist."""
+        """Return the events of the instances that exist or are archived."""
         self._check_reachable()
         known = [self.instances[instance] for instance in instances if instance in self.instances]
-        return [(one.id, one.history) for one in known]
+        histories = [(one.id, list(one.history)) for one in known]
+        return self.archive.complete(instances, histories) if self.archive else histories
 
     def workers(self) -> int:
         """Return the number of connected workers."""

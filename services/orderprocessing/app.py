@@ -19,9 +19,11 @@ from services.common.server.http_server import serve
 from services.common.service import configure, prepare
 from services.common.web.base_app import create_base_app
 from services.orderprocessing.activities.dependencies import Dependencies
+from services.orderprocessing.adapters import history_archive
+from services.orderprocessing.adapters.history_archive import HistoryArchive, HistorySource
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
-from services.orderprocessing.api.export_routes import ExportRoutes, HistorySource
+from services.orderprocessing.api.export_routes import ExportRoutes
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
 from services.orderprocessing.api.routes import API
 from services.orderprocessing.api.shipment_routes import ShipmentRoutes
@@ -35,6 +37,7 @@ from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.worker import Worker, run_worker
 from services.orderprocessing.engine.workflow_client import Engine, configure_sdk
+from services.orderprocessing.recovery import history_archiver
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.recovery.scan_loop import run_in_background
 from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
@@ -55,6 +58,9 @@ class OrderProcessingConfig(ServiceConfig):
     booking_timeout: Seconds = 30.0
     reconcile_interval: Seconds = 10.0
     backlog_limit: int = Field(default=400, ge=1, le=1_000_000)
+    history_archive_time: Seconds = history_archive.DEFAULT_SECONDS
+    history_archive_limit: int = Field(default=history_archive.DEFAULT_LIMIT, ge=1024, le=64 * 1024 * 1024)
+    history_archive_interval: Seconds = 30.0
     sidecar_supervised: bool = False
 
     def timeouts(self) -> Timeouts:
@@ -135,7 +141,8 @@ def main() -> None:
     context = prepare(config)
     sidecar, fault_injector, codec = context.sidecar, context.fault_injector, Codec(context.encryptor)
     orders = OrderRepository(context.documents)
-    engine = Engine(sidecar, config.timeouts(), codec)
+    archive = HistoryArchive(context.documents, config.history_archive_time, config.history_archive_limit)
+    engine = Engine(sidecar, config.timeouts(), codec, archive)
     service = create_service(orders, sidecar, engine)
     in_flight, stopping = InFlightActivities(), threading.Event()
     deps = create_dependencies(config, orders, sidecar, context.encryptor)
@@ -144,6 +151,8 @@ def main() -> None:
         sidecar, WORKFLOWS, activities, codec, context.encrypted_documents.verify_keys, config.sidecar_supervised
     )
     run_in_background(Reconciler(orders, service, in_flight.completed), config.reconcile_interval, stopping)
+    archiver = history_archiver.HistoryArchiver(orders, service, engine, archive)
+    history_archiver.run_in_background(archiver, config.history_archive_interval, stopping)
     backlog = admission.Backlog(OrderQueries(orders).waiting, config.backlog_limit)
     admission.run_in_background(backlog, stopping)
     report_outages(config, sidecar, worker, stopping)

@@ -1,25 +1,16 @@
 """The export of complete workflow histories: all events with all their data, for a replay or for evidence."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
-
 from google.protobuf.json_format import MessageToDict
 
 from services.common.errors import NotAllowedError
 from services.common.json_models import ApiModel, Json
 from services.common.web import api
 from services.common.web.access_rules import people
+from services.orderprocessing.adapters.history_archive import HistorySource
 from services.orderprocessing.application.order_service import OrderService
 
 _MAX_BYTES = 32 * 1024 * 1024
 """Far more than the histories of an order have; the engine stops an instance above 4 MiB."""
-
-
-class HistorySource(Protocol):
-    """The part of the workflow engine that an export needs."""
-
-    def events(self, instances: Sequence[str]) -> list[tuple[str, list[Any]]]:
-        """Return the events of those of the workflow instances that exist. Raises TransientError."""
 
 
 class ExportedInstance(ApiModel):
