@@ -21,8 +21,8 @@ COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 KILLS ?= 510
 SET ?= v1
 REQUESTS ?= 10000
-.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit replay record-histories e2e chromium browser fuzz fuzz-long chaos chaos-short \
-	chaos-mutants engine bench bench-short lock audit clean clean-state
+.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit replay record-histories e2e chromium browser fuzz \
+	fuzz-long chaos chaos-short chaos-mutants engine bench bench-short lock audit clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
