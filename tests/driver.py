@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from dapr.ext.workflow import WorkflowActivityContext
+from dapr.ext.workflow._durabletask.task import ActivityContext
+
 from services.common.dapr.sidecar import TransientError
 from services.orderprocessing.adapters.history_archive import HistoryArchive
 from services.orderprocessing.domain.ids import WAKE_UP, order_workflow_id
@@ -122,3 +125,8 @@ class Driver(WorkflowTester):
         self.points.reach("engine")
         if not self.reachable:
             raise TransientError("the engine is down")
+
+
+def activity_context(instance_id: str = "order-A1", task_id: int = 1) -> WorkflowActivityContext:
+    """Return the context of an activity, as the SDK passes it."""
+    return WorkflowActivityContext(ActivityContext(instance_id, task_id))

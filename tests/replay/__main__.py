@@ -19,8 +19,9 @@ PORT_OFFSET = 9000
 _ENDED_WITHIN = 15.0
 
 
-def main() -> None:
-    """Run every scenario and write the histories of its orders."""
+def main() -> int:
+    """Run every scenario and write the histories of its orders; return 1 if a scenario failed."""
+    failed = []
     parser = argparse.ArgumentParser(prog="python -m tests.replay", description=__doc__)
     parser.add_argument("--set", required=True, dest="recordings", help="the set of recordings to write")
     recordings = parser.parse_args().recordings
@@ -31,7 +32,12 @@ def main() -> None:
     ):
         run_scenario = ScenarioRunner(system)
         for scenario in SCENARIOS:
-            record(scenario, run_scenario(scenario), recordings)
+            try:
+                record(scenario, run_scenario(scenario), recordings)
+            except Exception as error:  # noqa: BLE001 - the others are recorded all the same
+                failed.append(f"{scenario.name}: {error}")
+    sys.stderr.write("".join(f"not recorded: {line}\n" for line in failed))
+    return int(bool(failed))
 
 
 def record(scenario: Scenario, shopper: Shopper, recordings: str) -> None:
@@ -64,4 +70,4 @@ def export(shopper: Shopper, order_id: str) -> list[History]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
