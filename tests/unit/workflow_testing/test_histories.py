@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +93,22 @@ def test_the_command_exits_with_2_where_it_cannot_run(
 def test_the_recorded_example_replays() -> None:
     [path] = Path(trip.__file__).parent.glob("*.json")
     assert [replay(history, trip.WORKFLOWS) for history in read_histories(path)] == [None, None]
+
+
+def test_a_copy_of_the_package_works_in_another_project(tmp_path: Path) -> None:
+    package = Path(trip.__file__).parents[1]
+    shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    recorded = "workflow_testing/examples/trip.json"
+    command = [sys.executable, "-P", "-m", "workflow_testing", "replay", recorded, "--workflows", TRIPS]
+    environ = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ok", "ok"]
+
+
+def test_the_examples_of_the_readme_run() -> None:
+    readme = (Path(trip.__file__).parents[1] / "README.md").read_text()
+    [testing, _recording] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    exec(testing, {})
+    [command] = re.findall(r"python -m workflow_testing (replay \S+ .*)", readme)
+    assert main(command.split()) == 0
