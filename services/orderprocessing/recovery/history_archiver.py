@@ -6,7 +6,7 @@ entry is closed once the histories are archived.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.common.dapr.sidecar import TransientError
@@ -65,13 +65,16 @@ def _has_ended(events: Sequence[Any]) -> bool:
     return any(event.HasField("executionCompleted") for event in events)
 
 
-def run_in_background(archiver: HistoryArchiver, interval: float, stop: threading.Event) -> threading.Thread:
-    """Scan every `interval` seconds until `stop` is set."""
+def run_in_background(
+    archiver: HistoryArchiver, interval: float, stop: threading.Event, leads: Callable[[], bool] = lambda: True
+) -> threading.Thread:
+    """Scan every `interval` seconds until `stop` is set, while this process `leads` the others."""
 
     def loop() -> None:
         while not stop.wait(interval):
             try:
-                archiver.scan()
+                if leads():
+                    archiver.scan()
             except TransientError as error:
                 log.info("the archive of histories will retry", extra={"cause": str(error)})
             except Exception:

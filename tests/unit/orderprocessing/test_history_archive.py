@@ -163,8 +163,8 @@ def test_the_archiver_works_in_the_background_and_outlives_errors(world: World) 
         return scan()
 
     archiver.scan = scanning  # type: ignore[method-assign]
-    stop = threading.Event()
-    thread = run_in_background(archiver, 0.01, stop)
+    stop, following = threading.Event(), iter([False])
+    thread = run_in_background(archiver, 0.01, stop, leads=lambda: next(following, True))
     try:
         eventually(lambda: world.orders.ended.open_count() == 0)
     finally:
