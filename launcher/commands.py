@@ -22,6 +22,7 @@ from launcher.setup.venv import ensure_venv
 from launcher.setup.zipkin import run_zipkin
 from launcher.supervision import reaper
 from launcher.system import control_plane, rolling_restart
+from launcher.system.app_with_workers import AppWithWorkers
 from launcher.system.stack import Stack
 from launcher.system.state_folder import StateFolder
 
@@ -94,6 +95,7 @@ def run(options: argparse.Namespace) -> None:
         print_line(f"\nReady after {elapsed(time.monotonic() - began)}:")
         for app in stack.apps():
             print_line(f"  {app.name:<18} {app.address}")
+        print_line(f"  {'workers':<18} {', '.join(stack.workers)}")
         print_line(f"Open the console in a browser: {stack.address(CONSOLE)}")
         print_line(f"Processes that exit are restarted. Logs are in {_short(stack.logs)}.")
         print_line(f"Press Ctrl-C to stop the system. Orders stay in {_short(stack.state_dir)}.\n")
@@ -104,6 +106,17 @@ def run(options: argparse.Namespace) -> None:
 
 def _short(folder: Path) -> str:
     return f"{folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}/"
+
+
+def app(options: argparse.Namespace) -> None:
+    """Run an app and its workers under a sidecar that another program has started, such as `dapr run`."""
+    processes = AppWithWorkers(options.module, options.worker_module)
+    try:
+        processes.wait()
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        processes.stop()
 
 
 def restart(options: argparse.Namespace) -> None:
@@ -209,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
         "actionlint": actionlint,
         "deps": deps,
         "run": run,
+        "app": app,
         "restart": restart,
         "zipkin": zipkin,
         "browser": browser,
@@ -223,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--port-offset", type=int, default=0, help="shift every port, to run a second system")
     running.add_argument("--state-dir", type=Path, default=DEFAULT_STATE, help="the data folder")
     running.add_argument("--chaos", action="store_true", help="enable fault injection through PUT /chaos")
+    commands.choices["app"].add_argument("module", help="the Python module of the app")
+    commands.choices["app"].add_argument("worker_module", help="the Python module of its workers")
     commands.choices["exec"].add_argument("program", nargs=argparse.REMAINDER)
     commands.choices["restart"].add_argument("--app", default=rolling_restart.ALL, help="an app id")
     return parser

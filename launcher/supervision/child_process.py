@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from launcher.supervision.processes import MARK, descendants, terminate
@@ -23,14 +24,17 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         descriptors: Collection[int] = (),
+        inherit_output: bool = False,
     ) -> None:
         """Start the process, with its output appended to its log file in the state folder.
 
-        The process inherits only the given file `descriptors`.
+        With `inherit_output` it writes to this process's output instead, and there is no log file. The process inherits
+        only the given file `descriptors`.
         """
         self.log = log_file(state_dir, name)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as out:
+        if not inherit_output:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+        with nullcontext() if inherit_output else self.log.open("ab") as out:
             self._popen = subprocess.Popen(
                 command,
                 cwd=cwd or state_dir,
@@ -39,7 +43,7 @@ class Child:
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
-                stderr=subprocess.STDOUT,
+                stderr=None if inherit_output else subprocess.STDOUT,
                 # Not in the launcher's process group: Ctrl-C reaches only the launcher, which stops the processes.
                 process_group=0,
             )

@@ -6,6 +6,7 @@ These are the milestones of orders, warnings and errors. With LOG_LEVEL=DEBUG ev
 import json
 import re
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from launcher.console import print_line
@@ -13,6 +14,7 @@ from launcher.console import print_line
 POLL_S = 0.3
 _MOST_CHARACTERS = 1000
 _TEXT = re.compile(r"\d{4}-\d\d-\d\dT(?P<time>\d\d:\d\d:\d\d)\S* (?P<level>[A-Z]+) +(?P<message>.*)")
+_TIME = re.compile(r'(?:\{.*?"at": *")?(\d{4}-\d\d-\d\dT[\d:.]+)')
 _FIELDS = re.compile(r"(?: \w+=\S+)+$")
 _TRACE = re.compile(r" traceId=\S+")
 _ORDER = re.compile(r" orderId=(\S+)")
@@ -32,6 +34,12 @@ class LogFollower:
         self._thread = threading.Thread(target=self._run, name="log follower", daemon=True)
         self._thread.start()
 
+    def add(self, name: str, log: Path) -> None:
+        """Follow another log file from its current end; its name is at most as long as the longest so far."""
+        self._read.setdefault(name, log.stat().st_size if log.exists() else 0)
+        self._filters.setdefault(name, LineFilter())
+        self._logs = {**self._logs, name: log}
+
     def stop(self) -> None:
         """Show the lines written so far, then stop."""
         self._stopping.set()
@@ -43,11 +51,20 @@ class LogFollower:
         self._show()
 
     def _show(self) -> None:
-        for name, log in self._logs.items():
-            for line in self._new_lines(name, log):
-                shown = line if self._everything else self._filters[name].shown(line)
-                if shown is not None:
-                    print_line(f"{name:<{self._width}} | {shown}")
+        lines = [entry for name, log in self._logs.items() for entry in self._new_entries(name, log)]
+        # The steps of an order come from several processes.
+        for _time, name, line in sorted(lines, key=lambda entry: entry[0]):
+            shown = line if self._everything else self._filters[name].shown(line)
+            if shown is not None:
+                print_line(f"{name:<{self._width}} | {shown}")
+
+    def _new_entries(self, name: str, log: Path) -> Iterator[tuple[str, str, str]]:
+        """Return the new lines of a log, each with its time and its name; a continuation line has the time before."""
+        time = ""
+        for line in self._new_lines(name, log):
+            if stamp := _TIME.match(line):
+                time = stamp[1]
+            yield time, name, line
 
     def _new_lines(self, name: str, log: Path) -> list[str]:
         if not log.exists():

@@ -10,6 +10,7 @@ PROBE_FD = "PROBE_FD"
 TIMEOUT_S = 2.0
 _REQUEST = b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _RESPONSE = re.compile(rb"HTTP/1\.1 ([1-9][0-9]{2}) .*?\r\n\r\n", re.DOTALL)
+_HEADER = re.compile(rb"^([\w-]+): *(.*?)\r$", re.MULTILINE)
 
 
 class Probe:
@@ -19,6 +20,8 @@ class Probe:
         self._socket: socket.socket | None = None
         self._pending = False
         self._received = b""
+        self.headers: dict[str, str] = {}
+        """The headers of the last response, by names in lower case; empty until the first one."""
 
     @contextmanager
     def opened(self) -> Iterator[int]:
@@ -33,7 +36,7 @@ class Probe:
         """Close the launcher's end."""
         if self._socket is not None:
             self._socket.close()
-        self._socket, self._pending, self._received = None, False, b""
+        self._socket, self._pending, self._received, self.headers = None, False, b"", {}
 
     def answers(self) -> bool:
         """Return whether the process answers now, possibly to an earlier probe."""
@@ -51,4 +54,5 @@ class Probe:
         except OSError:
             return False
         self._pending, self._received = False, self._received[response.end() :]
+        self.headers = {key.decode().lower(): value.decode() for key, value in _HEADER.findall(response[0])}
         return int(response[1]) < 500

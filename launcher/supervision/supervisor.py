@@ -37,6 +37,10 @@ class ProcessSpec:
     """Exit code after which the process is not restarted."""
     probe: Probe | None = None
     """The probe behind `answers`, if it has to be renewed at each start."""
+    ready: Callable[[], bool] = lambda: True
+    """Whether the process, which answers, is ready for work, as of its last answer. Until then it is asked often."""
+    inherit_output: bool = False
+    """Whether the process writes to the launcher's output instead of a log file."""
 
 
 class SupervisedProcess:
@@ -72,6 +76,11 @@ class SupervisedProcess:
     def is_up(self) -> bool:
         """Return whether the process is running and has answered since its last start."""
         return self._is_up and not self._child.ended()
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether the process is up and ready for work."""
+        return self.is_up and self._spec.ready()
 
     @property
     def failure(self) -> str:
@@ -118,7 +127,15 @@ class SupervisedProcess:
             inherited, env = (
                 ([], spec.env) if descriptor is None else ([descriptor], {**spec.env, PROBE_FD: str(descriptor)})
             )
-            return Child(spec.name, spec.command, self._state_dir, env=env, cwd=spec.cwd, descriptors=inherited)
+            return Child(
+                spec.name,
+                spec.command,
+                self._state_dir,
+                env=env,
+                cwd=spec.cwd,
+                descriptors=inherited,
+                inherit_output=spec.inherit_output,
+            )
 
     def _supervise(self) -> None:
         failures = 0
@@ -154,7 +171,7 @@ class SupervisedProcess:
                 elif now - last_answer > HANG_TIMEOUT_S:
                     print_line(f"{self.name} has not answered for {HANG_TIMEOUT_S:.0f} s; killing it.")
                     self._child.kill()
-                next_probe = now + (PROBE_INTERVAL_S if self._is_up else POLL_S)
+                next_probe = now + (PROBE_INTERVAL_S if self.is_ready else POLL_S)
             if self._released.wait(POLL_S):
                 return False
         return not self._released.is_set()
@@ -168,7 +185,7 @@ class SupervisedProcess:
         return bool(self._failure)
 
     def _tail(self) -> str:
-        return f"\nThe end of {self.log}:\n{tail(self.log)}"
+        return "" if self._spec.inherit_output else f"\nThe end of {self.log}:\n{tail(self.log)}"
 
 
 def stop_supervised(processes: list[SupervisedProcess], grace_s: float) -> None:

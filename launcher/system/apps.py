@@ -6,7 +6,8 @@ starts the same processes itself.
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from launcher.setup.dapr import Dapr
 from launcher.supervision.probe import Probe
 from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from launcher.system.template import App, Template
+from launcher.system.workers import WorkerPool, wanted_workers, worker_spec
 
 POLL_S = 0.2
 READY_S = 60.0
@@ -46,82 +48,109 @@ class Tokens:
 
 
 class Apps:
-    """The running apps and sidecars."""
+    """The running apps, their sidecars and their workers."""
 
     def __init__(
-        self, dapr: Dapr, template: Template, apps: list[App], state_dir: Path, env: Mapping[str, str]
+        self,
+        dapr: Dapr,
+        template: Template,
+        apps: list[App],
+        state_dir: Path,
+        env: Mapping[str, str],
+        added: Callable[[str], None] = lambda _name: None,
     ) -> None:
-        """Start the apps and their sidecars."""
+        """Start the apps, their sidecars and their workers; `added` is called with the name of each worker."""
+        count = wanted_workers(env)
         self.apps = apps
         self.tokens = {app.name: Tokens() for app in apps}
-        self.processes: dict[str, SupervisedProcess] = {}
         self.failed_restarts: set[str] = set()
+        self._processes: dict[str, SupervisedProcess] = {}
+        employers = {app.name: app for app in apps if app.worker_command}
+
+        def worker(name: str, app: str, probe: Probe) -> ProcessSpec:
+            app_env = {**self.tokens[app].environment(), **env}
+            return _worker_spec(template, employers[app], name, probe, app_env)
+
+        self.workers = WorkerPool(worker, list(employers), state_dir, added)
         for app in apps:
             shared = self.tokens[app.name].environment()
             specs = (_sidecar_spec(dapr, template, app, shared), _app_spec(template, app, {**shared, **env}))
             for spec in specs:
-                self.processes[spec.name] = SupervisedProcess(spec, state_dir)
+                self._processes[spec.name] = SupervisedProcess(spec, state_dir)
+        if employers:
+            self.workers.start(count * len(employers))
+
+    @property
+    def processes(self) -> dict[str, SupervisedProcess]:
+        """Return the processes of the apps, sidecars and workers, by name."""
+        return self._processes | self.workers.processes
 
     def wait_ready(self, timeout_s: float) -> None:
         """Wait until every app answers 200 at /readyz. Raises LaunchError when one fails for good or takes too long."""
         self._wait_ready(self.apps, timeout_s)
 
     def restart(self, app_ids: set[str]) -> None:
-        """Restart these apps and their sidecars, one replica at a time; the next one once the previous one is ready.
+        """Restart these apps with their sidecars and workers, one replica at a time; the next once the last is ready.
 
-        An app drains its requests before it ends, and starts once its sidecar is up. Raises LaunchError when a replica
+        An app drains its requests and a worker its activities before it ends, and both start once their sidecar is up.
+        A worker that has failed is restarted too. Raises LaunchError when a replica
         does not become ready. The other replicas are not restarted then, and `failed_restarts` has its name until a
         later restart succeeds.
         """
         for app in self.apps:
             if app.app_id in app_ids:
                 print_line(f"Restarting {app.name} ...")
-                names = {app.name, SIDECAR.format(app.name)}
+                names = {process.name for process in self._of(app)}
                 self.failed_restarts |= names
                 self._restart_app(app)
                 self.failed_restarts -= names
 
     def _restart_app(self, app: App) -> None:
-        sidecar, process = self.processes[SIDECAR.format(app.name)], self.processes[app.name]
-        with process.stopped():
+        sidecar, *processes = self._of(app)
+        with ExitStack() as stopped:
+            for process in processes:
+                stopped.enter_context(process.stopped())
             with sidecar.stopped():
                 pass
             sidecar.wait_up(READY_S)
-        process.wait_up(READY_S)
+        for process in processes:
+            process.wait_up(READY_S)
         self._wait_ready([app], READY_S)
+
+    def _of(self, app: App) -> list[SupervisedProcess]:
+        """Return the processes of an app: its sidecar, the app itself, and its workers."""
+        own = [self._processes[SIDECAR.format(app.name)], self._processes[app.name]]
+        return [*own, *self.workers.of(app.name)]
 
     def _wait_ready(self, apps: list[App], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while waiting := [app for app in apps if not self._is_ready(app)]:
             for app in waiting:
-                for processes in (self.processes[app.name], self.processes[SIDECAR.format(app.name)]):
-                    if processes.failure:
-                        raise LaunchError(processes.failure)
+                for process in self._of(app):
+                    if process.failure:
+                        raise LaunchError(process.failure)
             if time.monotonic() > deadline:
                 names = ", ".join(app.name for app in waiting)
-                logs = self.processes[waiting[0].name].log.parent
+                logs = self._processes[waiting[0].name].log.parent
                 raise LaunchError(f"Not ready within {timeout_s:.0f} s: {names}. Their logs are in {logs}.")
             time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """Stop the apps, then the sidecars, each with a grace period."""
-        names = [app.name for app in self.apps]
-        stop_supervised([self.processes[name] for name in names], STOP_GRACE_S)
-        stop_supervised([self.processes[SIDECAR.format(name)] for name in names], SIDECAR_STOP_GRACE_S)
+        """Stop the apps and workers, then the sidecars, each with a grace period."""
+        sidecars = [self._processes[SIDECAR.format(app.name)] for app in self.apps]
+        stop_supervised([process for process in self.processes.values() if process not in sidecars], STOP_GRACE_S)
+        stop_supervised(sidecars, SIDECAR_STOP_GRACE_S)
 
     def _is_ready(self, app: App) -> bool:
+        """Return whether the app answers 200 at /readyz, and all its workers are up and one of them really runs."""
+        workers = self.workers.of(app.name)
+        if workers and not (all(worker.is_up for worker in workers) and any(worker.is_ready for worker in workers)):
+            return False
         # Only when the process is up, so that a response of an earlier process does not count.
-        return self.processes[app.name].is_up and http_ok(f"{app.address}/readyz")
+        return self._processes[app.name].is_up and http_ok(f"{app.address}/readyz")
 
 
 def _app_spec(template: Template, app: App, env: Mapping[str, str]) -> ProcessSpec:
-    settings = {
-        "APP_ID": app.app_id,
-        "APP_PORT": str(app.ports["appPort"]),
-        "DAPR_HTTP_PORT": str(app.ports["daprHTTPPort"]),
-        "DAPR_GRPC_PORT": str(app.ports["daprGRPCPort"]),
-        "SIDECAR_SUPERVISED": "true",
-    }
     # Not over the app's port, where probes would queue behind client requests.
     probe = Probe()
     return ProcessSpec(
@@ -129,10 +158,26 @@ def _app_spec(template: Template, app: App, env: Mapping[str, str]) -> ProcessSp
         command=list(app.command),
         answers=probe.answers,
         probe=probe,
-        env=template.env | settings | dict(env),
+        env=template.env | _settings(app) | dict(env),
         cwd=template.path.parent,
         fatal_exit_code=BAD_CONFIGURATION,
     )
+
+
+def _worker_spec(template: Template, app: App, name: str, probe: Probe, env: Mapping[str, str]) -> ProcessSpec:
+    env = template.env | _settings(app) | dict(env)
+    return worker_spec(name, app.worker_command, probe, env, template.path.parent, BAD_CONFIGURATION)
+
+
+def _settings(app: App) -> dict[str, str]:
+    """Return the settings that `dapr run` gives to an app, and that the supervisor adds."""
+    return {
+        "APP_ID": app.app_id,
+        "APP_PORT": str(app.ports["appPort"]),
+        "DAPR_HTTP_PORT": str(app.ports["daprHTTPPort"]),
+        "DAPR_GRPC_PORT": str(app.ports["daprGRPCPort"]),
+        "SIDECAR_SUPERVISED": "true",
+    }
 
 
 def _sidecar_spec(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> ProcessSpec:

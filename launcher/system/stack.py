@@ -21,6 +21,7 @@ from launcher.system import control_plane
 from launcher.system.apps import Apps, Tokens
 from launcher.system.state_folder import StateFolder
 from launcher.system.template import App, read_template, with_replicas, write_shifted
+from launcher.system.worker_control import WorkerControl
 from services.common.encryption import key_file
 from services.common.encryption.key_file import CURRENT, DEFAULT_KEYS_FILE, KEY_ID, KEYS_FILE
 
@@ -52,6 +53,7 @@ class Stack:
         self._template = self.run_template or self.root / "dapr.yaml"
         self._services: list[SupervisedProcess] = []
         self._apps: Apps | None = None
+        self._control: WorkerControl | None = None
         self._follower: LogFollower | None = None
         self._state = StateFolder(self.state_dir)
 
@@ -126,12 +128,15 @@ class Stack:
             yield
 
     def restart(self, app_ids: set[str]) -> None:
-        """Restart these apps and their sidecars one replica at a time (a rolling restart)."""
+        """Restart these apps with their sidecars and workers, one replica at a time (a rolling restart)."""
         if self._apps is not None:
             self._apps.restart(app_ids)
 
     def stop(self) -> None:
         """Stop all processes that this object started, the apps first, within about ten seconds. The data stays."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
         if self._apps is not None:
             self._apps.stop()
             self._apps = None
@@ -159,6 +164,15 @@ class Stack:
     def names(self) -> list[str]:
         """Return the names of all processes, such as `redis`, `billing` and `billing sidecar`."""
         return list(self._processes())
+
+    @property
+    def workers(self) -> list[str]:
+        """Return the names of the workers, such as `worker-1`."""
+        return list(self._apps.workers.processes) if self._apps is not None else []
+
+    def workers_of(self, name: str) -> list[str]:
+        """Return the names of the workers of an app or a replica."""
+        return [process.name for process in self._apps.workers.of(name)] if self._apps is not None else []
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a process, or None while it is down or was not started here."""
@@ -233,4 +247,12 @@ class Stack:
         # The name registry of the sidecars (see components/config.yaml).
         (path.parent / ".dapr").mkdir(exist_ok=True)
         template = read_template(path)
-        self._apps = Apps(dapr, template, with_replicas(template.apps, dict(self.replicas or {})), self.state_dir, env)
+        apps = with_replicas(template.apps, dict(self.replicas or {}))
+        self._apps = Apps(dapr, template, apps, self.state_dir, env, self._follow)
+        if self.workers:
+            self._control = WorkerControl(self._apps.workers, self.state_dir)
+
+    def _follow(self, name: str) -> None:
+        """Show the log lines of a new worker, if log lines are shown."""
+        if self._follower is not None:
+            self._follower.add(name, self.log_of(name))

@@ -19,6 +19,8 @@ APP_PORTS = {
     "daprInternalGRPCPort": "sidecar internal gRPC",
     "metricsPort": "sidecar metrics",
 }
+APP_WITH_WORKERS = ["-m", "launcher", "app"]
+"""Arguments of Python that start an app and its workers. The names of both modules follow."""
 REPLICA_STEP = 10
 """Distance between the ports of two replicas of an app."""
 
@@ -36,6 +38,8 @@ class App:
     name: str
     ports: dict[str, int] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
+    worker_command: list[str] = field(default_factory=list)
+    """The command of each worker of the app; empty for an app without workers."""
 
     @property
     def address(self) -> str:
@@ -97,7 +101,16 @@ def _app(path: Path, entry: dict[str, str]) -> App:
     if missing := [key for key in ("appID", "command", *APP_PORTS) if key not in entry]:
         raise LaunchError(f"{path}: {app_id} has no {' and no '.join(missing)}.")
     ports = {key: int(entry[key]) for key in APP_PORTS}
-    return App(app_id, app_id, ports, json.loads(entry["command"]))
+    return App(app_id, app_id, ports, *_commands(json.loads(entry["command"])))
+
+
+def _commands(command: list[str]) -> tuple[list[str], list[str]]:
+    """Return the commands of an app and of its workers, which `launcher app` starts for `dapr run`."""
+    python, *rest = command
+    if rest[: len(APP_WITH_WORKERS)] != APP_WITH_WORKERS:
+        return command, []
+    app, worker = rest[len(APP_WITH_WORKERS) :]
+    return [python, "-m", app], [python, "-m", worker]
 
 
 def with_replicas(apps: list[App], replicas: dict[str, int]) -> list[App]:

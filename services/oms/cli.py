@@ -1,4 +1,4 @@
-"""The command `oms`: shows orders, exports and replays histories, manages keys, runs the codec server."""
+"""The command `oms`: shows orders, exports and replays histories, manages keys and workers, runs the codec server."""
 
 import argparse
 import json
@@ -13,7 +13,8 @@ import requests
 from services.common.auth.api_keys import ApiKeysError
 from services.common.encryption import key_file
 from services.common.encryption.key_file import CURRENT, NAMES, KeysError
-from services.oms import access, codec_server, histories, show
+from services.oms import access, codec_server, histories, show, worker
+from services.oms.worker_requests import RequestError
 
 _DEFAULT_URL = "http://localhost:3000"
 _TIMEOUT = (2.0, 10.0)
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     code: int | None = 0
     try:
         code = options.run(options)
-    except (CommandError, KeysError, ApiKeysError, histories.HistoryFileError) as error:
+    except (CommandError, KeysError, ApiKeysError, RequestError, histories.HistoryFileError) as error:
         print(f"oms: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
@@ -62,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("list", parents=[key_file_option], help="show the ids of all keys").set_defaults(run=list_keys)
     persons = commands.add_parser("access", help="the API keys of persons")
     access.add_commands(persons.add_subparsers(dest="verb", required=True, metavar="VERB"))
+    workers = commands.add_parser("worker", help="the workers of the running system")
+    worker.add_commands(workers.add_subparsers(dest="verb", required=True, metavar="VERB"))
     serve = commands.add_parser("codec-server", help="serve POST /decode and /encode, guarded by CODEC_TOKEN")
     serve.set_defaults(run=lambda _options: codec_server.main())
     return parser

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -47,7 +48,8 @@ def bare_engine(folder: Path, port_offset: int, workflows: int) -> float:
     # The run template up to its second app, with the bare worker instead of the first app.
     head, first, *_rest = (ROOT / "dapr.yaml").read_text().split("  - appID: ")
     template = folder / "dapr.yaml"
-    template.write_text(f"{head}  - appID: {first.replace('services.orderprocessing.app', 'tests.bench.bare')}")
+    bare = re.sub(r'"launcher".*\]', '"tests.bench.bare"]', first)
+    template.write_text(f"{head}  - appID: {bare}")
     with Stack(state_dir=folder / "state", port_offset=port_offset, run_template=template) as stack:
         url = f"{stack.address('orderprocessing')}/runs"
         requests.post(url, params={"workflows": str(_WARM_UP)}, timeout=_TIMEOUT)

@@ -47,7 +47,7 @@ def test_a_stream_survives_a_reload_and_a_killed_worker_and_no_order_fails(visit
     visitor.page.reload()
     visitor.is_live()
     visitor.marks()
-    kill(system.stack, "orderprocessing")
+    kill(system.stack, *system.stack.workers)
     is_over(visitor)
     expect(count(visitor, "sent")).to_have_text("20")
     assert visitor.was_not_reloaded()
@@ -79,8 +79,8 @@ def test_a_killed_worker_is_reported_until_it_is_back(visitor: Visitor, system: 
     visitor.expect_errors("status of 50")
     visitor.is_role("Operator")
     workers = visitor.page.get_by_role("figure").filter(has_text="Workers").locator(".chart-values")
-    expect(workers).to_have_text("connected 1")
-    with outage(system, "orderprocessing"):
+    expect(workers).to_have_text("connected 2")
+    with system.stack.without(*system.stack.workers):
         expect(workers).to_have_text("connected 0")
         expect(visitor.page.get_by_text("No worker is connected.")).to_be_visible()
     expect(visitor.page.get_by_text(re.compile("A worker is back after about [0-9]+ seconds?"))).to_be_visible()
@@ -90,7 +90,7 @@ def test_the_charts_change_and_describe_their_values(visitor: Visitor) -> None:
     visitor.is_role("Operator")
     visitor.is_live()
     figure = visitor.page.get_by_role("figure").filter(has_text="Workers")
-    expect(figure.locator(".chart-values")).to_contain_text(re.compile("connected 1"))
+    expect(figure.locator(".chart-values")).to_contain_text(re.compile("connected 2"))
     expect(figure.get_by_role("img")).to_have_attribute("aria-label", re.compile("Workers"))
     before = figure.locator("canvas").evaluate("canvas => canvas.toDataURL()")
     eventually(lambda: figure.locator("canvas").evaluate("canvas => canvas.toDataURL()") != before)

@@ -69,7 +69,7 @@ def _partner(name: str) -> str:
     """Return the process that is killed together with another: an app and its sidecar, Redis and its main writer."""
     if name.endswith(_SIDECAR):
         return name.removesuffix(_SIDECAR)
-    known = {"redis": "orderprocessing", "placement": "scheduler", "scheduler": "redis"}
+    known = {"redis": "worker-1", "placement": "scheduler", "scheduler": "redis"}
     return known.get(name, name + _SIDECAR)
 
 

@@ -8,6 +8,7 @@ import pytest
 from launcher.console import print_line
 from launcher.paths import ROOT
 from launcher.system.template import read_template
+from launcher.system.workers import DEFAULT_WORKERS
 from tests.chaos.campaign import SHORT, Campaign, make_stack
 from tests.chaos.plan import POWER_CUT
 from tests.chaos.report import Tally, details, table
@@ -15,7 +16,8 @@ from tests.e2e.launch import log_ends
 
 SERVICES = {app.app_id for app in read_template(ROOT / "dapr.yaml").apps}
 SEED = 1
-NAMES = {"redis", "placement", "scheduler", *SERVICES, *(f"{name} sidecar" for name in SERVICES)}
+WORKERS = {f"worker-{number}" for number in range(1, DEFAULT_WORKERS + 1)}
+NAMES = {"redis", "placement", "scheduler", *SERVICES, *(f"{name} sidecar" for name in SERVICES), *WORKERS}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 

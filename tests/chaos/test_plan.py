@@ -5,7 +5,8 @@ from collections import Counter
 from tests.chaos.plan import POWER_CUT, Kill, make_plan
 
 SERVICES = ["orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud"]
-NAMES = ["redis", "placement", "scheduler", *SERVICES, *(f"{name} sidecar" for name in SERVICES)]
+WORKERS = ["worker-1", "worker-2"]
+NAMES = ["redis", "placement", "scheduler", *SERVICES, *(f"{name} sidecar" for name in SERVICES), *WORKERS]
 
 
 def flat(rounds: list[list[Kill]]) -> list[Kill]:

@@ -17,9 +17,9 @@ def kill(stack: Stack, *names: str) -> None:
     _kill([pid for pid in map(stack.pid, names) if pid is not None])
 
 
-def kill_orderprocessing_as_readme_says(stack: Stack) -> None:
-    """Kill the workflow host with the command of README.md. The stack restarts it."""
-    pid = stack.pid("orderprocessing")
+def kill_worker_as_readme_says(stack: Stack) -> None:
+    """Kill a worker with the command of README.md. The stack restarts it."""
+    pid = stack.pid(stack.workers[0])
     assert pid is not None
     [command] = commands_of("A process dies")
     subprocess.run(["bash", "-c", f"OMS_PID={pid}\n{_ONLY_OURS}\n{command}"], check=True)

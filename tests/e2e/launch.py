@@ -64,6 +64,12 @@ def running(stack: Stack) -> Iterator[System]:
         stack.stop()
 
 
+def worker_logs(stack: Stack) -> str:
+    """Return the contents of the logs of all workers."""
+    logs = map(stack.log_of, stack.workers)
+    return "".join(log.read_text(errors="replace") for log in logs if log.exists())
+
+
 def log_files(folder: Path) -> list[Path]:
     """Return the log files of a system, one per process."""
     return sorted((folder / "logs").glob("*.log"))

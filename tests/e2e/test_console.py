@@ -51,7 +51,7 @@ def test_each_milestone_of_an_order_is_printed_once_with_its_worker(console: Com
     lines = lines_about(console, order_id)
     assert [line.rpartition(": ")[2] for line in lines] == _MILESTONES
     for line in lines:
-        assert re.fullmatch(rf"orderprocessing +\| \d\d:\d\d:\d\d order {order_id}: \w+", line)
+        assert re.fullmatch(rf"(orderprocessing|worker-\d) +\| \d\d:\d\d:\d\d order {order_id}: \w+", line)
 
 
 def test_order_that_does_not_complete_prints_the_reason(console: Command, shopper: Shopper) -> None:

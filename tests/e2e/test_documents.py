@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.app import OrderProcessingConfig
+from services.orderprocessing.config import OrderProcessingConfig
 from tests.e2e.client import Json, Shop
 from tests.e2e.polling import holds
 from tests.e2e.readme import Section, Shell, titles

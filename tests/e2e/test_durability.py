@@ -1,4 +1,4 @@
-"""Accepted orders survive a kill of the workflow host, followed by a power cut of the whole system."""
+"""Accepted orders survive kills of a worker and of the API, followed by a power cut of the whole system."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ import requests
 
 from tests.e2e import consistency
 from tests.e2e.collector import Collector
-from tests.e2e.crashes import kill_orderprocessing_as_readme_says, power_cut
+from tests.e2e.crashes import kill, kill_worker_as_readme_says, power_cut
 from tests.e2e.groups import System
 from tests.e2e.launch import PATIENT, make_stack, running
 from tests.e2e.polling import eventually, holds
@@ -58,9 +58,11 @@ def place_three(shopper: Shopper) -> list[str]:
 
 
 def kill_after_accepting_orders(system: System, survivors: Survivors) -> None:
-    """Kill the workflow host right after orders were accepted. The supervisor restarts it."""
+    """Kill a worker and the API right after orders were accepted. The supervisor restarts them."""
     survivors.before_the_kill = place_three(survivors.shopper)
-    kill_orderprocessing_as_readme_says(system.stack)
+    kill_worker_as_readme_says(system.stack)
+    assert system.shop.order(survivors.booked)["id"] == survivors.booked
+    kill(system.stack, "orderprocessing")
     with pytest.raises(requests.ConnectionError):
         system.shop.order(survivors.booked)
     eventually(lambda: system.shop.is_ready("orderprocessing"))

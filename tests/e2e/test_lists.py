@@ -115,12 +115,12 @@ def test_stats_count_the_orders_in_flight(shop: Shop, shopper: Shopper) -> None:
         stats = shop.get("orderprocessing", "/orders/stats")
         under_way = [line for line in listed(shop, limit=1000) if line["status"] not in FINAL]
         assert stats["backlog"] == len(under_way) >= 3
-        assert stats["workerCount"] == 1
+        assert stats["workerCount"] == 2
 
     holds(look)
     pending = [one for page in shop.pages("orderprocessing", "/shipments/pending", limit=1000) for one in page]
-    assert shop.get("orderprocessing", "/shipments/stats") == {"workerCount": 1, "backlog": len(pending)}
-    assert shop.get("orderprocessing", "/charge/stats") == {"workerCount": 1, "backlog": 0}
+    assert shop.get("orderprocessing", "/shipments/stats") == {"workerCount": 2, "backlog": len(pending)}
+    assert shop.get("orderprocessing", "/charge/stats") == {"workerCount": 2, "backlog": 0}
     before = shop.get("orderprocessing", "/orders/stats")["completeRate"]
     shopper.delivers(shopper.placed[0])
     assert eventually(lambda: shop.get("orderprocessing", "/orders/stats")["completeRate"]) >= before

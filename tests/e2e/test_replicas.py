@@ -45,13 +45,13 @@ def place_at_both(shopper: Shopper, sku: str, count: int) -> list[str]:
     return placed
 
 
-def test_both_replicas_have_a_worker_and_show_the_same_order(two: System) -> None:
+def test_both_replicas_count_the_workers_of_both_and_show_the_same_order(two: System) -> None:
     shopper = Shopper(two.shop)
     [order_id] = place_at_both(shopper, shopper.goods(a=1), 1)
     shopper.sees_shipments(order_id, "booked")
     seen = [two.shop.get(name, f"/orders/{order_id}")["fulfillments"] for name in REPLICAS]
     assert seen[0] == seen[1]
-    assert [two.shop.get(name, "/orders/stats")["workerCount"] for name in REPLICAS] == [1, 1]
+    assert [two.shop.get(name, "/orders/stats")["workerCount"] for name in REPLICAS] == [4, 4]
 
 
 @pytest.mark.parametrize("victim", REPLICAS)
@@ -65,7 +65,7 @@ def test_orders_of_a_killed_replica_continue_at_the_other_within_seconds(two: Sy
     shopper = Shopper(shop)
     sku = shopper.goods(a=40)
     placed = place_at_both(Shopper(two.shop), sku, 12)
-    with two.stack.without(victim, f"{victim} sidecar"):
+    with two.stack.without(victim, f"{victim} sidecar", *two.stack.workers_of(victim)):
         killed = time.monotonic()
         placed += [shopper.orders({sku: 1}) for _ in range(4)]
         for order_id in placed:
@@ -131,11 +131,11 @@ def test_rolling_restart_under_load_fails_no_request(two: System) -> None:
     assert [end.exception() for end in ends] == [None] * 6
     assert load.failed == []
     restarted = [name for name in before if two.stack.pid(name) != before[name]]
-    assert sorted(restarted) == sorted([*REPLICAS, *(f"{name} sidecar" for name in REPLICAS)])
+    assert sorted(restarted) == sorted([*REPLICAS, *(f"{name} sidecar" for name in REPLICAS), *two.stack.workers])
     for order_id in load.accepted:
         shopper.sees_shipments(order_id, "booked")
 
 
 def test_replicas_log_no_error(two: System) -> None:
-    logs = [two.stack.log_of(name) for name in REPLICAS]
+    logs = [two.stack.log_of(name) for name in (*REPLICAS, *two.stack.workers)]
     assert not [line for log in logs for line in log.read_text().splitlines() if " ERROR " in line]

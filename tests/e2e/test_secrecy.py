@@ -15,7 +15,7 @@ from services.common.encryption import key_file
 from tests.e2e.client import Shop
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
-from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.launch import PATIENT, make_stack, running, worker_logs
 from tests.e2e.plaintext_search import dump_uncompressed, where_found
 from tests.e2e.polling import eventually
 from tests.e2e.redis_direct import Redis
@@ -102,8 +102,7 @@ def cause_failed_calls(system: System, patron: Patron) -> None:
     """Process an order while services are down, so that services and sidecars log failures."""
     with system.stack.without("fraud", "billing"):
         order_id = patron.orders({SKU: 1})
-        log = system.stack.log_of("orderprocessing")
-        eventually(lambda: f"could not charge order {order_id}" in log.read_text())
+        eventually(lambda: f"could not charge order {order_id}" in worker_logs(system.stack))
     patron.delivers(order_id)
 
 
@@ -202,14 +201,13 @@ def test_error_names_a_corrupt_record(system: System, patron: Patron) -> None:
 def test_corrupt_history_fails_its_instance_and_the_order_continues(system: System, patron: Patron) -> None:
     order_id = patron.orders({HIGH_VALUE_SKU: 1})
     patron.sees(order_id, "approvalRequired")
-    # The sidecar and the worker cache histories, so both restart.
-    with system.stack.without("orderprocessing", "orderprocessing sidecar"):
+    # The sidecar and the workers cache histories, so all restart.
+    with system.stack.without("orderprocessing sidecar", *system.stack.workers):
         corrupt_history(system.stack, f"order-{order_id}")
     eventually(lambda: system.shop.is_ready("orderprocessing"))
     patron.decides(order_id, True)
     patron.delivers(order_id)
-    log = system.stack.log_of("orderprocessing").read_text()
-    assert f"order-{order_id}: payload of the workflow engine was changed" in log
+    assert f"order-{order_id}: payload of the workflow engine was changed" in worker_logs(system.stack)
 
 
 def corrupt_history(stack: Stack, instance: str) -> None:
@@ -236,7 +234,7 @@ def refusal(shop: Shop, service: str, path: str) -> tuple[int, str | None]:
 def test_reads_fail_with_an_explanation_without_the_keys(system: System, patron: Patron) -> None:
     stack, order_id = system.stack, patron.placed[0]
     right = stack.keys_file.with_suffix(".kept")
-    with stack.without("orderprocessing", "billing"):
+    with stack.without("orderprocessing", "billing", *stack.workers):
         stack.keys_file.rename(right)
         key_file.ensure(stack.keys_file)
     try:
@@ -245,7 +243,7 @@ def test_reads_fail_with_an_explanation_without_the_keys(system: System, patron:
             assert not system.shop.is_ready(service)
             assert "is encrypted with the key" in stack.log_of(service).read_text()
     finally:
-        with stack.without("orderprocessing", "billing"):
+        with stack.without("orderprocessing", "billing", *stack.workers):
             right.replace(stack.keys_file)
     eventually(lambda: system.shop.is_ready("orderprocessing") and system.shop.is_ready("billing"))
     assert system.shop.order(order_id)["customerId"] == CUSTOMER

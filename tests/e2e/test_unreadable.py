@@ -6,7 +6,7 @@ from dapr.ext.workflow import DaprWorkflowClient
 
 from tests.e2e.collector import Collector
 from tests.e2e.groups import System
-from tests.e2e.launch import PATIENT, make_stack, running
+from tests.e2e.launch import PATIENT, make_stack, running, worker_logs
 from tests.e2e.polling import eventually
 from tests.e2e.redis_direct import Redis
 from tests.e2e.shopper import Shopper
@@ -35,7 +35,7 @@ def test_one_unreadable_order_keeps_no_other_from_being_mended(
 ) -> None:
     folder = tmp_path_factory.mktemp("unreadable")
     with running(make_stack(folder, PORT_OFFSET, PATIENT, collector.address)) as system:
-        shopper, shop, log = Shopper(system.shop), system.shop, system.stack.log_of("orderprocessing")
+        shopper, shop, stack = Shopper(system.shop), system.shop, system.stack
         dear = shopper.goods(price=120_000, a=20)
         lost, spoilt = shopper.orders({dear: 1}), shopper.orders({dear: 1})
         for order_id in (lost, spoilt):
@@ -44,7 +44,7 @@ def test_one_unreadable_order_keeps_no_other_from_being_mended(
         with Redis(system.stack.ports.redis, RECORDS) as redis:
             before = redis("HGET", key, "data")
             redis.spoil(key.encode(), at=9)
-            eventually(lambda: PASSED_OVER in log.read_text())
+            eventually(lambda: PASSED_OVER in worker_logs(stack))
             lose_workflow(system, lost)
             shop.approve(lost)
             shopper.delivers(lost)
@@ -59,11 +59,11 @@ def test_one_unreadable_order_keeps_no_other_from_being_mended(
             assert lines == {lost: "completed", spoilt: "approvalRequired"}
             assert shop.call("orderprocessing", "GET", f"/orders?ids={spoilt}").status_code == 503
 
-            told = [line for line in log.read_text().splitlines() if PASSED_OVER in line]
+            told = [line for line in worker_logs(stack).splitlines() if PASSED_OVER in line]
             assert len(told) == 1
             assert f"order/{spoilt} was changed" in told[0]
             assert spoilt in told[0].replace(f"order/{spoilt}", "")
-            assert "the reconciler will retry" not in log.read_text()
+            assert "the reconciler will retry" not in worker_logs(stack)
             redis("HSET", key, "data", before)
         shop.approve(spoilt)
         shopper.delivers(spoilt)

@@ -59,8 +59,8 @@ def assert_explained(lines: list[str]) -> None:
 
 
 def app_logs(folder: Path) -> list[Path]:
-    """Return the log files of the services, all of which must exist."""
-    return [log for log in log_files(folder) if log.stem in SERVICES]
+    """Return the log files of the services and the workers, all of which must exist."""
+    return [log for log in log_files(folder) if log.stem in SERVICES or log.stem.startswith("worker-")]
 
 
 def sidecar_logs(folder: Path) -> list[Path]:
@@ -70,7 +70,7 @@ def sidecar_logs(folder: Path) -> list[Path]:
 
 def test_services_log_no_error(system: System) -> None:
     logs = app_logs(system.stack.state_dir)
-    assert len(logs) == len(system.stack.apps())
+    assert {log.stem for log in logs} >= SERVICES | set(system.stack.workers)
     assert_explained(unexplained(logs, APP_ERRORS, KNOWN_IN_APPS))
 
 

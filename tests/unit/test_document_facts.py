@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from launcher.paths import ROOT
 from launcher.ports import ControlPorts
 from launcher.supervision import supervisor
+from launcher.system.workers import DEFAULT_WORKERS, WORKERS
 from services.billing.app import BillingConfig
 from services.common.faults.injector import ChaosSettings
 from services.common.server.http_server import MAX_HEADERS
@@ -23,7 +24,7 @@ from services.common.web.paging import LIMIT, MAX_LIMIT
 from services.fraud.app import FraudConfig
 from services.inventory.app import InventoryConfig
 from services.notifications.app import NotificationsConfig
-from services.orderprocessing.app import OrderProcessingConfig
+from services.orderprocessing.config import OrderProcessingConfig
 from services.shipping.app import ShippingConfig
 from services.web.app import WebConfig
 from tests.chaos import mutants
@@ -79,7 +80,9 @@ def test_a_default_in_the_readme_is_that_of_the_code(variable: str, value: str, 
     field = variable.lower()
     configurations = [kind for name, kind in CONFIGURATIONS.items() if "all" in readers or name in readers]
     kinds = [kind for kind in configurations if field in kind.model_fields]
-    if variable not in {"OMS_URL", "XDG_CACHE_HOME"}:
+    if variable == WORKERS:
+        assert value == f"`{DEFAULT_WORKERS}`"
+    elif variable not in {"OMS_URL", "XDG_CACHE_HOME"}:
         assert kinds, variable
     for kind in kinds:
         assert as_written(kind.model_fields[field].default, value) == value.strip("`")

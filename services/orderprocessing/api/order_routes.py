@@ -60,7 +60,7 @@ class Observer(Protocol):
         """Return the histories of those of the workflow instances that exist. Raises TransientError."""
 
     def workers(self) -> int:
-        """Return how many workers are connected."""
+        """Return how many workers live."""
 
 
 class OrderRoutes:

@@ -24,9 +24,10 @@ LIVENESS_WORKFLOW = "liveness_workflow"
 _DEAD_AFTER = 30.0
 _INTERVAL = 10.0
 _RETRY_INTERVAL = 1.0
-_PROBE_TIMEOUT = 2.0
+_PROBE_TIMEOUT = 1.0
 _INSTANCE_IDS = 16
 _MAX_TRIES = 8
+_NOT_IN_INSTANCE_ID = r"[^A-Za-z0-9-]"
 
 
 class LivenessProbe:
@@ -38,12 +39,12 @@ class LivenessProbe:
     def __init__(
         self,
         start: Callable[[str], None],
-        replica: str,
+        worker: str,
         interval: float = _INTERVAL,
         timeout: float = _PROBE_TIMEOUT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._start, self._replica, self._clock = start, replica, clock
+        self._start, self._worker, self._clock = start, worker, clock
         self._interval, self._timeout = interval, timeout
         self._changed = threading.Condition()
         self._last_activity: float | None = None
@@ -92,15 +93,16 @@ class LivenessProbe:
     def probe(self) -> bool:
         """Start the liveness workflow unless something ran here lately; return whether the worker is alive now.
 
-        The engine chooses a replica by the instance's id. The probe tries ids until one runs on this replica, and then
-        uses that one again. It has few ids, so that finished instances do not accumulate.
+        The engine chooses a sidecar by the instance's id, and the sidecar chooses one of its workers. The probe tries
+        ids until one runs here, and then uses that one again. It has few ids, so that finished instances do not
+        accumulate.
         """
         if self._last_activity is not None and self.idle_seconds() < self._interval:
             return True
         for _ in range(_MAX_TRIES):
             since = self._clock()
             try:
-                self._start(f"liveness-{self._replica}-{self._number}")
+                self._start(f"liveness-{self._worker}-{self._number}")
             except TransientError as error:
                 log.debug("could not start the liveness workflow", extra={"cause": str(error)})
                 return False
@@ -123,10 +125,15 @@ class LivenessProbe:
                 log.exception("the liveness probe failed")
 
 
-def replica_name(port: int | str) -> str:
-    """Return a name for this process that is unique among the replicas and survives a restart.
+def sidecar_name(port: int | str) -> str:
+    """Return a name for the sidecar of this process that is unique among the replicas and survives a restart.
 
     It has only characters that are allowed in an instance id; `port` is the sidecar's.
     """
-    host = re.sub(r"[^A-Za-z0-9-]", "-", os.environ.get("HOSTNAME") or socket.gethostname())
-    return f"{host[-40:]}-{port}"
+    host = re.sub(_NOT_IN_INSTANCE_ID, "-", os.environ.get("HOSTNAME") or socket.gethostname())
+    return f"{host[-24:]}-{port}"
+
+
+def liveness_name(port: int | str, worker: str) -> str:
+    """Return a name for the liveness probes of a worker that is unique among the workers and survives a restart."""
+    return f"{sidecar_name(port)}-{re.sub(_NOT_IN_INSTANCE_ID, '-', worker)[-20:]}"

@@ -13,7 +13,7 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
-from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, replica_name
+from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from services.orderprocessing.engine.payload_codec import Codec
 from services.orderprocessing.engine.workflow_client import Client, WorkflowSidecar, connected_workers, sdk_logging
 
@@ -59,6 +59,10 @@ class Worker:
     def alive(self) -> bool:
         """Return whether workflows and activities really run here."""
         return self._liveness.alive()
+
+    def connected(self) -> bool:
+        """Return whether this worker is connected to its sidecar, which may still give it no work."""
+        return self._connected
 
     def stop(self, seconds: float) -> None:
         """Disconnect, delivering results for at most `seconds`. Activities still in flight are run again later."""
@@ -139,15 +143,16 @@ def run_worker(
     codec: Codec,
     prove: Callable[[], None],
     supervised: bool,
+    name: str,
 ) -> Worker:
     """Start the worker of these workflows and activities in the background.
 
-    Its payloads pass through the codec. It connects once `prove` raises no TransientError. A `supervised` sidecar is
-    restarted by its supervisor when it ends.
+    `name` is unique among the workers. Its payloads pass through the codec. It connects once `prove` raises no
+    TransientError. A `supervised` sidecar is restarted by its supervisor when it ends.
     """
     client = Client(sidecar, codec)
     liveness = LivenessProbe(
-        lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), replica_name(settings.DAPR_GRPC_PORT)
+        lambda instance: client.start(LIVENESS_WORKFLOW, instance, None), liveness_name(settings.DAPR_GRPC_PORT, name)
     )
     make = worker_maker(workflows, activities, liveness, [codec])
 

@@ -68,9 +68,12 @@ class Engine:
         sidecar: WorkflowSidecar,
         timeouts: Timeouts,
         codec: Codec | None = None,
+        workers_elsewhere: Callable[[], int] = lambda: 0,
         archive: HistoryArchive | None = None,
     ) -> None:
-        self._sidecar, self._timeouts, self._archive = sidecar, timeouts, archive
+        """`workers_elsewhere` returns how many workers live at the sidecars of other replicas."""
+        self._sidecar, self._timeouts, self._workers_elsewhere = sidecar, timeouts, workers_elsewhere
+        self._archive = archive
         self._client = Client(sidecar, codec)
         self._result_timeout = ResultTimeout(timeouts.longest_try)
         self._readers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="engine-read")
@@ -154,15 +157,11 @@ class Engine:
             return self._client.full_history(instance)
 
     def workers(self) -> int:
-        """Return how many workers are connected to this sidecar; 0 when the sidecar does not answer."""
+        """Return how many workers live, at this sidecar and at those of other replicas; 0 without a sidecar."""
         try:
-            return connected_workers(self._sidecar)
+            return connected_workers(self._sidecar) + self._workers_elsewhere()
         except TransientError:
             return 0
-
-    def ready(self) -> bool:
-        """Return whether the sidecar is up and a worker is connected to it."""
-        return self._sidecar.healthy() and self.workers() > 0
 
     def stop(self) -> None:
         """Stop repeating starts and signals; the reconciler of the next process repeats them."""

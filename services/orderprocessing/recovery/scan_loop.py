@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from logging import DEBUG, WARNING
 from typing import Protocol
@@ -13,6 +14,8 @@ from services.common.logs import get_logger
 log = get_logger(__name__)
 
 _RETRY = 1.0
+_LEADER_CHECK = 2.0
+"""Seconds between two checks of a process that does not lead."""
 _PAUSE_FACTOR = 10
 """A pause is at least ten times as long as the scan before it, so that reading a long backlog takes a tenth of the
 time at most."""
@@ -31,10 +34,13 @@ class Scanner(Protocol):
         """Return in how many seconds the follow-up is due, None without one."""
 
 
-def run_in_background(reconciler: Scanner, interval: float, stop: threading.Event) -> threading.Thread:
+def run_in_background(
+    reconciler: Scanner, interval: float, stop: threading.Event, leads: Callable[[], bool] = lambda: True
+) -> threading.Thread:
     """Scan at once and then every `interval` seconds until `stop` is set, and sooner after a transient error.
 
-    A scan that takes long is followed by a longer pause unless it repaired something, and so is a follow-up.
+    A scan that takes long is followed by a longer pause unless it repaired something, and so is a follow-up. A process
+    scans only while it `leads` the others, which may raise TransientError.
     """
 
     def loop() -> None:
@@ -42,7 +48,9 @@ def run_in_background(reconciler: Scanner, interval: float, stop: threading.Even
         while not stop.is_set():
             began, follow_up_pause = time.monotonic(), 0.0
             try:
-                if began >= due:
+                if not leads():
+                    due = time.monotonic() + _LEADER_CHECK
+                elif began >= due:
                     repairs = reconciler.scan(utc_now())
                     duration = time.monotonic() - began
                     due = time.monotonic() + (interval if repairs else max(interval, _PAUSE_FACTOR * duration))

@@ -8,7 +8,7 @@ from services.fraud.app import FraudConfig
 from services.inventory.app import InventoryConfig
 from services.notifications.app import NotificationsConfig
 from services.oms.codec_server import CodecServerConfig
-from services.orderprocessing.app import OrderProcessingConfig
+from services.orderprocessing.config import OrderProcessingConfig
 from services.shipping.app import ShippingConfig
 from services.web.app import WebConfig
 
@@ -22,7 +22,7 @@ CONFIGURATIONS = (
     ShippingConfig,
     WebConfig,
 )
-NOT_SERVICES = {"OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
+NOT_SERVICES = {"WORKERS", "OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
 
 
 def test_the_table_of_settings_is_complete() -> None:

@@ -18,7 +18,9 @@ def test_template_of_this_project_is_parsed() -> None:
     template = read_template(OURS)
     assert [app.app_id for app in template.apps][:2] == ["orderprocessing", "notifications"]
     first = template.apps[0]
-    assert first.command == [".venv/bin/python", "-m", "services.orderprocessing.app"]
+    assert first.command == [".venv/bin/python", "-m", "services.orderprocessing.api"]
+    assert first.worker_command == [".venv/bin/python", "-m", "services.orderprocessing.worker"]
+    assert not any(app.worker_command for app in template.apps[1:])
     assert (first.address, first.sidecar_address) == ("http://127.0.0.1:3000", "http://127.0.0.1:3500")
     assert template.common["schedulerHostAddress"] == "127.0.0.1:50006"
     assert template.env == {"PYTHONUNBUFFERED": "1", "ENCRYPTION_DEFAULT_KEYS_FILE": ".state/keys.json"}

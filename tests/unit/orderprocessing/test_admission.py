@@ -6,7 +6,7 @@ import pytest
 
 from services.common.dapr.sidecar import TransientError
 from services.common.errors import OverloadedError
-from services.orderprocessing.app import create_app
+from services.orderprocessing.api.app import create_app
 from services.orderprocessing.application.admission import Backlog
 from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.domain.states import OrderStatus

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.app import OrderProcessingConfig
+from services.orderprocessing.config import OrderProcessingConfig
 from services.orderprocessing.domain.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.test_order_queries import problem

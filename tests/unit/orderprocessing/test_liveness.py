@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, replica_name
+from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from tests.unit.orderprocessing.polling import eventually
 
 
@@ -152,7 +152,7 @@ def test_the_probe_runs_until_it_is_stopped() -> None:
 
 def test_instance_ids_and_workflow_name_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOSTNAME", "a.very-long-name-" * 6)
-    name = f"liveness-{replica_name(3600)}-15"
+    name = f"liveness-{liveness_name(3600, 'a.worker_of-this-name-' * 6)}-15"
     assert len(name) <= 64
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert FakePlacement().liveness.workflow().__name__ == LIVENESS_WORKFLOW

@@ -203,10 +203,12 @@ def test_the_installed_sdk_has_what_histories_are_read_with_and_interceptors_are
     assert [method.rpartition("/")[2] for method in asked] == ["TerminateInstance"]
 
 
-@pytest.mark.parametrize(("workers", "count", "ready"), [(2, 2, True), (0, 0, False), (None, 0, False)])
-def test_ready_is_a_sidecar_with_a_worker(workers: int | None, count: int, ready: bool) -> None:
-    engine = Engine(FakeWorkflowSidecar(workers), Timeouts(charge=1, booking=1, longest_try=1))
-    assert (engine.workers(), engine.ready()) == (count, ready)
+@pytest.mark.parametrize(
+    ("connected", "elsewhere", "count"), [(2, 0, 2), (0, 0, 0), (2, 3, 5), (0, 3, 3), (None, 3, 0)]
+)
+def test_workers_of_all_sidecars_are_counted(connected: int | None, elsewhere: int, count: int) -> None:
+    timeouts = Timeouts(charge=1, booking=1, longest_try=1)
+    assert Engine(FakeWorkflowSidecar(connected), timeouts, None, lambda: elsewhere).workers() == count
 
 
 def test_without_a_sidecar_nothing_starts() -> None:

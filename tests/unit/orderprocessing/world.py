@@ -13,10 +13,13 @@ from services.common.encryption.encryptor import Encryptor
 from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.orderprocessing.adapters.order_repository import OrderRepository
-from services.orderprocessing.app import OrderProcessingConfig, create_app, create_dependencies, create_service
+from services.orderprocessing.api.app import create_app
+from services.orderprocessing.composition import create_service
+from services.orderprocessing.config import OrderProcessingConfig
 from services.orderprocessing.domain.order import Order
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.registry import bound_activities
+from services.orderprocessing.worker import create_dependencies
 from services.shipping import app as shipping
 from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments

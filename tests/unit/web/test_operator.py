@@ -128,7 +128,7 @@ def test_the_metrics_history_is_json(dashboard: Dashboard) -> None:
 def test_without_fault_injection_the_page_shows_a_command_that_kills_the_worker(dashboard: Dashboard) -> None:
     text = dashboard.text()
     assert "make run CHAOS=1" in text
-    assert "kill -9 $(pgrep -of 'python -m services.orderprocessing.app')" in text
+    assert "kill -9 $(pgrep -of 'python -m services.orderprocessing.worker')" in text
     assert "Kill billing" not in text
 
 
