@@ -1,7 +1,7 @@
 # Thin wrappers around launcher/ and the tools that pyproject.toml configures.
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := launcher services tests
+CODE := launcher services tests workflow_testing
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-annotate --quiet \
 	--custom-compile-command 'make lock'
 
@@ -19,9 +19,10 @@ REPLICAS ?= 1
 # `make test` runs without: tracing slows the unit tests down.
 COVERAGE ?= --cov --cov-report=term-missing:skip-covered
 KILLS ?= 510
+SET ?= v1
 REQUESTS ?= 10000
-.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit e2e chromium browser fuzz fuzz-long chaos chaos-short \
-	chaos-mutants engine bench bench-short lock audit clean clean-state
+.PHONY: help setup venv oldest-pip run restart deps zipkin test lint format unit replay record-histories e2e chromium browser fuzz \
+	fuzz-long chaos chaos-short chaos-mutants engine bench bench-short lock audit clean clean-state
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -64,8 +65,14 @@ format: venv ## Format the code and apply automatic fixes
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-unit: oldest-pip ## Run the unit tests, with coverage
-	$(BIN)/pytest tests/unit --numprocesses auto --dist worksteal $(COVERAGE)
+unit: oldest-pip ## Run the unit tests with coverage, and replay the recorded histories
+	$(BIN)/pytest tests/unit tests/replay --numprocesses auto --dist worksteal $(COVERAGE)
+
+replay: venv ## Replay the recorded histories of every scenario with the workflows of this checkout
+	$(BIN)/pytest tests/replay
+
+record-histories: setup ## Record the histories of every scenario from the real runtime, as another set (SET=v2)
+	$(BIN)/python -m tests.replay --set $(SET)
 
 e2e: setup ## Run the end-to-end tests on a separate system, on other ports
 	$(BIN)/pytest tests/e2e

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.common.service import ServiceContext, configure, prepare
+from services.orderprocessing.adapters.history_archive import HistoryArchive
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Inventory, Invoker
 from services.orderprocessing.adapters.worker_registry import WorkerRegistry
@@ -23,6 +24,7 @@ class Components:
     codec: Codec
     orders: OrderRepository
     engine: Engine
+    archive: HistoryArchive
     service: OrderService
     workers: WorkerRegistry
     sidecar_name: str
@@ -35,9 +37,10 @@ def create_components() -> Components:
     context, name = prepare(config), sidecar_name(config.dapr_grpc_port)
     codec, orders = Codec(context.encryptor), OrderRepository(context.documents)
     workers = WorkerRegistry(context.documents)
-    engine = Engine(context.sidecar, config.timeouts(), codec, lambda: workers.count_elsewhere(name))
+    archive = HistoryArchive(context.documents, config.history_archive_time, config.history_archive_limit)
+    engine = Engine(context.sidecar, config.timeouts(), codec, lambda: workers.count_elsewhere(name), archive)
     service = create_service(orders, context.sidecar, engine)
-    return Components(config, context, codec, orders, engine, service, workers, name)
+    return Components(config, context, codec, orders, engine, archive, service, workers, name)
 
 
 def create_service(orders: OrderRepository, invoker: Invoker, engine: Workflows) -> OrderService:

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from services.common.config import Money, Seconds
+from services.orderprocessing.adapters.history_archive import DEFAULT_LIMIT, DEFAULT_SECONDS
 from services.orderprocessing.domain.order_rules import Policy
 from services.orderprocessing.engine.worker_identity import WorkerIdentityConfig
 from services.orderprocessing.workflows.policies import Timeouts, longest_try
@@ -20,6 +21,9 @@ class OrderProcessingConfig(WorkerIdentityConfig):
     booking_timeout: Seconds = 30.0
     reconcile_interval: Seconds = 10.0
     backlog_limit: int = Field(default=400, ge=1, le=1_000_000)
+    history_archive_time: Seconds = DEFAULT_SECONDS
+    history_archive_limit: int = Field(default=DEFAULT_LIMIT, ge=1024, le=64 * 1024 * 1024)
+    history_archive_interval: Seconds = 30.0
     sidecar_supervised: bool = False
 
     def timeouts(self) -> Timeouts:

@@ -24,7 +24,9 @@ from services.orderprocessing.engine.in_flight import InFlightActivities
 from services.orderprocessing.engine.probe_responder import respond_to_probes
 from services.orderprocessing.engine.worker import Worker, run_worker
 from services.orderprocessing.engine.worker_identity import worker_identity
+from services.orderprocessing.recovery import history_archiver
 from services.orderprocessing.recovery.completed_steps import CompletedSteps
+from services.orderprocessing.recovery.history_archiver import HistoryArchiver
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.recovery.scan_loop import run_in_background
 from services.orderprocessing.registry import WORKFLOWS, Around, bound_activities
@@ -72,6 +74,8 @@ def main() -> None:
     heartbeat.start(stopping)
     reconciler = Reconciler(components.orders, components.service, CompletedSteps(components.workers.all))
     run_in_background(reconciler, config.reconcile_interval, stopping, heartbeat.leads)
+    archiver = HistoryArchiver(components.orders, components.service, components.engine, components.archive)
+    history_archiver.run_in_background(archiver, config.history_archive_interval, stopping, heartbeat.leads)
 
     def state() -> str:
         if stopping.is_set():

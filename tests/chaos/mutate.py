@@ -18,7 +18,7 @@ from launcher.paths import ROOT
 from tests.chaos.mutants import MUTANTS, Mutant
 from tests.tables import aligned
 
-_COPIED = ("components", "launcher", "services", "tests", "dapr.yaml", "pyproject.toml")
+_COPIED = ("components", "launcher", "services", "tests", "workflow_testing", "dapr.yaml", "pyproject.toml")
 _LONGEST_S = 900.0
 _SHORT = ["--short"]
 _MORE_FAULTS = ["--kills", "16", "--rate", "4", "--mostly-cancel", "--retry-timeout", "300"]

@@ -12,10 +12,28 @@ from tests.e2e.test_documents import FIRST
 pytestmark = pytest.mark.usefixtures("ends_open_orders")
 
 
+def test_what_it_says_of_workers_is_left_to_the_tests_of_workers(shell: Shell) -> None:
+    with Section("Workers come and go", shell) as text:
+        text.leaves_commands(*commands_of("Workers come and go"), why="test_workers.py runs them on its own system")
+        for comment in ("name, version, process id, start, state", "two more"):
+            text.says(comment)
+        text.says("delivers the results of its activities first")
+        text.leaves(
+            "Workers can be added and removed under load, up to two for each processor. `make run WORKERS=3` starts "
+            "with three.",
+            why="test_workers.py and tests/unit/launcher/test_workers.py",
+        )
+
+
 def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -> None:
     with Section("A process dies", shell) as text:
         text.leaves_commands(
             *commands_of("A process dies"), why="test_durability.py runs it, on a system whose logs may say so"
+        )
+        text.leaves(
+            "This kills one of the two workers, which run the workflows. The other one continues the work. With both "
+            "dead, the API still accepts orders and decisions.",
+            why="test_workers.py kills each of them, and all of them",
         )
         text.leaves(
             "You can also kill any other process, including Redis and the sidecars.",

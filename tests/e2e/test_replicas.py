@@ -51,7 +51,7 @@ def test_both_replicas_count_the_workers_of_both_and_show_the_same_order(two: Sy
     shopper.sees_shipments(order_id, "booked")
     seen = [two.shop.get(name, f"/orders/{order_id}")["fulfillments"] for name in REPLICAS]
     assert seen[0] == seen[1]
-    assert [two.shop.get(name, "/orders/stats")["workerCount"] for name in REPLICAS] == [4, 4]
+    eventually(lambda: [two.shop.get(name, "/orders/stats")["workerCount"] for name in REPLICAS] == [4, 4])
 
 
 @pytest.mark.parametrize("victim", REPLICAS)

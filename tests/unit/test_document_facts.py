@@ -96,7 +96,7 @@ def as_written(default: Any, value: str) -> str:
         return ",".join(sorted(default, key=value.index))
     if isinstance(default, int) and "." in value:
         return f"{default / 100:.2f}"
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{default:.10g}" if isinstance(default, float) else str(default)
 
 
 def test_the_number_of_threads_is_that_of_the_code() -> None:

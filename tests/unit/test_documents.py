@@ -10,7 +10,7 @@ from launcher.paths import ROOT
 from tests.unit.markdown import DOCS, PAGES, README, Page, anchor
 
 WIDTH = 100
-FOLDERS = ("services", "launcher", "tests", "docs", "components", "alternatives", ".github")
+FOLDERS = ("services", "launcher", "workflow_testing", "tests", "docs", "components", "alternatives", ".github")
 SUFFIXES = ("py", "md", "yaml", "http", "toml", "in", "js", "html")
 CHANGED_NAMES = "CHANGELOG.md"
 """The changelog may name what no longer exists."""

@@ -13,8 +13,9 @@ log = get_logger(__name__)
 
 _PUBLIC_KINDS = frozenset(
     {
-        *("booking", "catalogue", "chaos", "check", "dead-feed", "dead-letter", "feed", "idempotency", "invoice"),
-        *("ledger", "order", "order-feed", "orders", "reservation", "sealing", "settings", "shipments"),
+        *("booking", "catalogue", "chaos", "check", "dead-feed", "dead-letter", "ended", "feed", "history"),
+        *("idempotency", "invoice", "ledger", "order", "order-feed", "orders", "reservation", "sealing"),
+        *("settings", "shipments"),
     }
 )
 """Kinds whose keys are not confidential: made of order ids, digests or constants. All other keys are digests."""

@@ -27,7 +27,9 @@ class OrderRepository:
         self._keys = Records(documents, "idempotency", IdempotencyRecord)
         self._order_index = Index(documents, "orders", clock)
         self._shipment_index = Index(documents, "shipments", clock)
+        self._ended_index = Index(documents, "ended", clock)
         self.orders = IndexReader(documents, "orders")
+        self.ended = IndexReader(documents, "ended")
         self.shipments = IndexReader(documents, "shipments")
         self._customers = LruCache[Index]()
         self._indexed = LruCache[str]()
@@ -118,12 +120,23 @@ class OrderRepository:
         """Remove an entry without a record from the index of orders or of shipments."""
         (self._shipment_index if of_shipments else self._order_index).drop(entry)
 
+    def close_ended(self, entry: Entry) -> None:
+        """Close an entry of the index of ended orders, once the histories of the order are archived."""
+        self._ended_index.put(entry.model_copy(update={"open": False, "rev": 1}), entry.entry_location)
+
+    def _enter_ended(self, order: Order) -> None:
+        """Enter the order in the index of ended orders, until its histories are archived."""
+        at = order.completed_at or order.updated_at
+        self._ended_index.put(Entry(id=order.id, at=at, open=True), since=at)
+
     def _cache_summary(self, order: Order) -> None:
         self._summaries.put(order.id, summary(order))
 
     def _update_indexes(self, order: Order) -> None:
         """Update the indexes. A repetition costs nothing, and repairs them after a crash."""
         if self._indexed.get(order.id) != order.status.value:
+            if is_final(order.status):
+                self._enter_ended(order)
             self._order_index.put(_order_entry(order), order.entry_location)
             self._indexed.put(order.id, order.status.value)
         for fulfillment in order.fulfillments or []:

@@ -13,7 +13,9 @@ from services.common.dapr.sidecar import TransientError
 from services.common.faults import wiring
 from services.common.server.http_server import serve
 from services.common.web.base_app import create_base_app
+from services.orderprocessing.adapters.history_archive import HistorySource
 from services.orderprocessing.adapters.order_repository import OrderRepository
+from services.orderprocessing.api.export_routes import ExportRoutes
 from services.orderprocessing.api.order_routes import DecisionRoutes, FigureRoutes, Observer, OrderRoutes
 from services.orderprocessing.api.routes import API
 from services.orderprocessing.api.shipment_routes import ShipmentRoutes
@@ -24,7 +26,7 @@ from services.orderprocessing.composition import Components, create_components
 from services.orderprocessing.engine import outage
 
 
-class WorkflowEngine(Workflows, Observer, Protocol):
+class WorkflowEngine(Workflows, Observer, HistorySource, Protocol):
     """The workflow engine, as the API uses it."""
 
 
@@ -44,6 +46,7 @@ def create_app(
     API.register(
         app,
         OrderRoutes(service, queries, engine, clock, admit),
+        ExportRoutes(service, engine),
         DecisionRoutes(service),
         FigureRoutes(queries, engine),
         ShipmentRoutes(service, queries),

@@ -18,6 +18,7 @@ from services.common.clock import rfc3339, utc_now
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
+from services.orderprocessing.adapters.history_archive import HistoryArchive
 from services.orderprocessing.domain.ids import WAKE_UP, order_workflow_id
 from services.orderprocessing.domain.order import JsonObject
 from services.orderprocessing.engine.dispatcher import Dispatcher, EngineUnavailableError, Kind, Message
@@ -68,9 +69,11 @@ class Engine:
         timeouts: Timeouts,
         codec: Codec | None = None,
         workers_elsewhere: Callable[[], int] = lambda: 0,
+        archive: HistoryArchive | None = None,
     ) -> None:
         """`workers_elsewhere` returns how many workers live at the sidecars of other replicas."""
         self._sidecar, self._timeouts, self._workers_elsewhere = sidecar, timeouts, workers_elsewhere
+        self._archive = archive
         self._client = Client(sidecar, codec)
         self._result_timeout = ResultTimeout(timeouts.longest_try)
         self._readers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="engine-read")
@@ -128,6 +131,13 @@ class Engine:
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
         """Return the histories of those workflow instances that exist. Raises TransientError."""
+        return [instance_view(instance, events) for instance, events in self.events(instances)]
+
+    def events(self, instances: Sequence[str]) -> list[tuple[str, list[Any]]]:
+        """Return the events of those workflow instances that exist or are archived, as the engine sends them.
+
+        Raises TransientError.
+        """
         # The context carries the trace.
         calls = [self._readers.submit(copy_context().run, self._full_history, instance) for instance in instances]
         late = wait(calls, timeout=_HISTORY_TIMEOUT).not_done
@@ -136,7 +146,8 @@ class Engine:
         if late:
             raise EngineUnavailableError("the engine did not return a history in time")
         histories = [(instance, call.result()) for instance, call in zip(instances, calls, strict=True)]
-        return [instance_view(instance, events) for instance, events in histories if events is not None]
+        known = [(instance, events) for instance, events in histories if events is not None]
+        return self._archive.complete(instances, known) if self._archive else known
 
     def _full_history(self, instance: str) -> list[Any] | None:
         try:

@@ -18,8 +18,9 @@ from services.common.identity import Role
 from services.fraud import app as fraud
 from services.inventory import app as inventory
 from services.notifications import app as notifications
-from services.orderprocessing import app as orderprocessing
 from services.orderprocessing.adapters.order_repository import OrderRepository
+from services.orderprocessing.api.app import create_app
+from services.orderprocessing.composition import create_service
 from services.shipping import app as shipping
 from tests.driver import Driver
 from tests.fakes import FakeClock, FakeDocuments, FakeSidecar
@@ -60,8 +61,8 @@ def _orderprocessing(authenticator: Authenticator) -> Flask:
     clock = FakeClock()
     orders, engine, sidecar = OrderRepository(FakeDocuments()), Driver(clock, Points()), FakeSidecar()
     sidecar.answers["inventory"] = lambda *_call: {"items": [{"sku": "milk", "unitPrice": 400}]}
-    service = orderprocessing.create_service(orders, sidecar, engine)
-    return orderprocessing.create_app(orders, service, engine, clock, authenticator=authenticator)
+    service = create_service(orders, sidecar, engine)
+    return create_app(orders, service, engine, clock, authenticator=authenticator)
 
 
 def bearer(key: str) -> dict[str, str]:

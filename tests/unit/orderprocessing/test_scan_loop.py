@@ -82,3 +82,14 @@ def test_the_scan_loop_retries_soon_after_a_transient_error(monkeypatch: pytest.
     eventually(lambda: one.runs == 2)
     stop.set()
     thread.join(5)
+
+
+def test_a_process_scans_only_while_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_loop, "_LEADER_CHECK", 0.001)
+    stop, one, leads = threading.Event(), Reconciling(faults=0), threading.Event()
+    thread = scan_loop.run_in_background(one, 0.001, stop, leads.is_set)
+    throughout(0.02, lambda: one.runs == 0)
+    leads.set()
+    eventually(lambda: one.runs > 2)
+    stop.set()
+    thread.join(5)

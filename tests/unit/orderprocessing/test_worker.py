@@ -186,3 +186,13 @@ def test_a_stopped_worker_is_closed_and_not_renewed(worker: Worker, workers: Wor
 def test_workflows_and_activities_may_be_registered_with_one_worker_after_another(world: World) -> None:
     make = worker_maker(WORKFLOWS, bound_activities(world.deps), LivenessProbe(lambda _instance: None, "test"))
     assert make() is not make()
+
+
+def test_a_worker_that_is_idle_because_another_one_gets_the_work_keeps_its_sidecar(
+    worker: Worker, sidecar: FakeWorkflowSidecar, workers: Workers
+) -> None:
+    sidecar.workers = 2
+    worker.start()
+    eventually(worker.connected)
+    throughout(0.3, lambda: sidecar.shut_downs == 0 and len(workers.made) == 1)
+    assert not worker.alive()
