@@ -1,5 +1,6 @@
 """Run by `test_dapr_run.py` on a separate machine, in this order: each test continues where the previous one ended."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import pytest
 from launcher.ports import ControlPorts, is_free
 from launcher.setup.dapr import Dapr
 from launcher.supervision.child_process import Child
+from launcher.supervision.processes import wait_ended
 from launcher.supervision.supervisor import SupervisedProcess
 from launcher.system import control_plane
 from launcher.system.apps import Tokens
@@ -123,9 +125,36 @@ def test_commands_of_the_readme_start_the_system(
         check_cli(machine.checkout, shopper)
         shopper.delivers(shopper.orders({shopper.goods(a=2): 1}))
         place_high_value_order(shopper)
+        killed_worker_is_restarted_and_another_one_added(machine)
+        processes = list(worker_processes(machine).values())
+    holds(lambda: not wait_ended([process for process in processes if process], 0))
     keys = machine.checkout / ".state" / "keys.json"
     assert keys.stat().st_mode & 0o777 == 0o600
     holds(lambda: assert_free(stack))
+
+
+def oms_worker(machine: Machine, *arguments: str) -> str:
+    """Run `oms worker` in the checkout and return its output."""
+    command = [machine.checkout / ".venv" / "bin" / "python", "-m", "services.oms.cli", "worker", *arguments]
+    return subprocess.run(command, cwd=machine.checkout, check=True, capture_output=True, text=True).stdout
+
+
+def worker_processes(machine: Machine) -> dict[str, int | None]:
+    """Return the process id of each worker, by name."""
+    workers = json.loads(oms_worker(machine, "list", "--json"))
+    return {worker["name"]: worker["processId"] for worker in workers}
+
+
+def killed_worker_is_restarted_and_another_one_added(machine: Machine) -> None:
+    before = worker_processes(machine)
+    assert set(before) == {"worker-1", "worker-2"}
+    killed = before["worker-1"]
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: worker_processes(machine)["worker-1"] not in {None, killed})
+    assert worker_processes(machine)["worker-2"] == before["worker-2"]
+    assert "Started worker-3." in oms_worker(machine, "start")
+    assert worker_processes(machine)["worker-3"]
 
 
 def assert_free(stack: Stack) -> None:

@@ -87,6 +87,7 @@ def test_api_and_console_continue_while_every_worker_is_dead(system: System) -> 
             shop.act(unwanted, "cancel")
             shop.report(shipment, "dispatched")
             before = len(placing.accepted)
+            eventually(lambda: len(placing.accepted) > before + 1)
             while time.monotonic() < ends:
                 newest = shop.order(placing.accepted[-1])
                 assert newest["status"] == "pending"
