@@ -1,6 +1,7 @@
 """Exported histories: complete, sealed on demand, and replayed with the code that is there."""
 
 import gzip
+import inspect
 import json
 import stat
 import subprocess
@@ -147,7 +148,8 @@ def test_a_history_that_is_too_long_is_refused(world: World, monkeypatch: pytest
 def test_a_breakpoint_in_a_workflow_stops_a_replay_in_the_debugger(api: Api, tmp_path: Path) -> None:
     path = tmp_path / "a1.json"
     export(api, path)
-    body = order_workflow.__code__.co_firstlineno + 2
+    source, first = inspect.getsourcelines(order_workflow)
+    body = first + next(number for number, line in enumerate(source) if "model_validate" in line)
     command = [sys.executable, "-m", "pdb", "-m", "services.oms.cli", "replay", str(path)]
     commands = f"break services/orderprocessing/workflows/order.py:{body}\ncontinue\np payload\nquit\n"
     done = subprocess.run(command, cwd=ROOT, input=commands, capture_output=True, text=True, timeout=60, check=False)
