@@ -13,6 +13,7 @@ from services.orderprocessing.domain.ids import WAKE_UP, order_workflow_id
 from services.orderprocessing.engine.history import instance_view
 from services.orderprocessing.registry import WORKFLOWS
 from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW, OrderRun
+from services.orderprocessing.workflows.versions import by_workflow
 from tests.fakes import FakeClock
 from tests.points import Points
 from workflow_testing import Call, Instance, WorkflowTester
@@ -24,7 +25,7 @@ class Driver(WorkflowTester):
     def __init__(
         self, clock: FakeClock, points: Points, charge_timeout: float = 30, booking_timeout: float = 30
     ) -> None:
-        super().__init__(WORKFLOWS, clock=clock, failures=(TransientError,), raise_failures=True)
+        super().__init__(by_workflow(WORKFLOWS), clock=clock, failures=(TransientError,), raise_failures=True)
         self.points = points
         self.timeouts = {"charge_timeout": charge_timeout, "booking_timeout": booking_timeout}
         self.reachable = True

@@ -9,7 +9,9 @@ from services.common.dapr.sidecar import TransientError
 from services.common.encryption.encryptor import Encryptor
 from services.common.encryption.keys import FileKeys
 from services.oms.histories import ABOUT, HistoryFileError
+from services.orderprocessing.engine.external_events import translate_event
 from services.orderprocessing.registry import WORKFLOWS
+from services.orderprocessing.workflows.versions import by_workflow
 from workflow_testing.cli import report
 from workflow_testing.histories import History, HistoryFormatError, parse_histories
 
@@ -34,4 +36,7 @@ def read(path: Path, keys: Path) -> list[History]:
 def replay(options: argparse.Namespace) -> int:
     """Replay histories with the workflow code of this checkout; the exit code is 1 where they differ."""
     histories = [history for path in options.files for history in read(path, options.keys)]
-    return report(histories, WORKFLOWS, options.compare_inputs)
+    for history in histories:
+        for event in history.events:
+            translate_event(event)
+    return report(histories, by_workflow(WORKFLOWS), options.compare_inputs)

@@ -27,6 +27,7 @@ Around = Callable[[Callable[[], Any]], Any]
 """Runs an activity and returns its result."""
 
 WORKFLOWS = (order_workflow, charge_workflow, shipment_workflow)
+"""All versions of all workflows."""
 
 _ACTIVITIES: tuple[tuple[contracts.ActivityCall[Any, Any], Callable[[Dependencies, Any], Any]], ...] = (
     (contracts.RESERVE, order.reserve),

@@ -145,12 +145,15 @@ def test_orders_end_by_the_path_with_which_they_began_while_the_workflow_changes
     old += stream.next_orders()
     deployment.approves(after)
 
+    stopped_at = len(shopper.placed)
     for name in deployment.system.stack.workers:
         deployment.oms("stop", name)
     deployment.patch(SWITCH)
     deployment.patch(REMOVE)
     while_stopped = shopper.orders({high_value: 1})
     deployment.oms("start", "-n", "2")
+    eventually(lambda: deployment.connected() == 2)
+    begun_without_workers = shopper.placed[stopped_at:]
     deployment.approves(patched)
     shopper.sees(while_stopped, "approvalRequired")
     deployment.approves(while_stopped)
@@ -160,7 +163,7 @@ def test_orders_end_by_the_path_with_which_they_began_while_the_workflow_changes
     steps = {order_id: deployment.took_the_step(order_id) for order_id in (*old, *new, *removed, before, after)}
     assert steps == dict.fromkeys([*old, before, *removed], False) | dict.fromkeys([*new, after], True)
     assert_all_complete(shopper)
-    assert_no_version_was_missed(deployment)
+    assert_no_version_was_missed(deployment, begun_without_workers)
 
 
 def assert_all_complete(shopper: Shopper) -> None:
@@ -170,10 +173,14 @@ def assert_all_complete(shopper: Shopper) -> None:
     assert {end["status"] for end in ends} == {"completed"}
 
 
-def assert_no_version_was_missed(deployment: Deployment) -> None:
-    """Check that no workflow failed or stalled and was then repaired."""
+def assert_no_version_was_missed(deployment: Deployment, begun_without_workers: list[str]) -> None:
+    """Check that no workflow failed or stalled and was then repaired.
+
+    The engine starts no workflow without a worker, so the reconciler may start those of orders placed meanwhile.
+    """
     logs = [log for log in log_files(deployment.system.stack.state_dir) if log.name.startswith("worker-")]
     lines = [line for log in logs for line in log.read_text().splitlines()]
     problems = ("is stalled", "restarting the missing workflow", "terminating a stuck workflow", " ERROR ")
-    assert [line for line in lines if any(problem in line for problem in problems)] == []
+    found = [line for line in lines if any(problem in line for problem in problems)]
+    assert [line for line in found if not any(order_id in line for order_id in begun_without_workers)] == []
     assert len(lines) > len(deployment.shopper.placed)

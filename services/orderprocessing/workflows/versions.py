@@ -3,7 +3,7 @@
 docs/upgrades.md describes how to add a version while orders are in progress.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,3 +35,13 @@ def version_of(function: Callable[..., Any]) -> Version | None:
     """Return the declared version of a workflow function, None for a workflow without versions."""
     declared = getattr(function, _ATTRIBUTE, None)
     return declared if isinstance(declared, Version) else None
+
+
+def by_workflow(functions: Iterable[Callable[..., Any]]) -> dict[str, dict[str, Callable[..., Any]]]:
+    """Return the functions of each version of each workflow, by their names; the latest version is the last."""
+    declared = [(found, function) for function in functions if (found := version_of(function))]
+    declared.sort(key=lambda each: each[0].is_latest)
+    versions: dict[str, dict[str, Callable[..., Any]]] = {}
+    for found, function in declared:
+        versions.setdefault(found.workflow, {})[found.name] = function
+    return versions
