@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from services.common.encryption.encrypted_events import Publisher
+from services.common.states import ShipmentStatus
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Shipping
 from services.orderprocessing.domain.ids import event_id
 from services.orderprocessing.domain.order import Order, Step
 from services.orderprocessing.domain.order_rules import Policy
-from services.orderprocessing.domain.states import ShipmentStatus
 from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, EVENT_REFUSED, last_step, steps_to_announce
 
 PUBSUB = "orders"

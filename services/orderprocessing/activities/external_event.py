@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from services.common.errors import NotAllowedError
 from services.common.json_models import reason
 from services.common.logs import get_logger
+from services.common.states import ShipmentStatus
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.domain import ids
 from services.orderprocessing.domain.order import ActionRequest, ApprovalRequest, ShipmentRequest
-from services.orderprocessing.domain.states import ShipmentStatus
 from services.orderprocessing.domain.timeline import event_refused
 from services.orderprocessing.workflows.contracts import Empty, ExternalEvent
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from services.common import tracing
 from services.common.dapr.sidecar import TransientError
+from services.common.states import FulfillmentStatus, is_final
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.domain import order_rules
 from services.orderprocessing.domain.ids import order_workflow_id
 from services.orderprocessing.domain.order import ORDER_SCOPE, Order
-from services.orderprocessing.domain.states import FulfillmentStatus, is_final
 from services.orderprocessing.domain.timeline import acknowledge, traced
 from services.orderprocessing.workflows.contracts import Empty, OrderProgress, OrderStep
 

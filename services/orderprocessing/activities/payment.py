@@ -1,13 +1,13 @@
 """Activities of a fulfillment's payment."""
 
 from services.common.dapr.sidecar import TransientError
+from services.common.states import PaymentStatus, Reason
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import log_retried_soon
 from services.orderprocessing.domain import fulfillment_rules
 from services.orderprocessing.domain.fulfillment_rules import Invoice, Outcome
 from services.orderprocessing.domain.ids import charge_workflow_id
 from services.orderprocessing.domain.order import Order
-from services.orderprocessing.domain.states import PaymentStatus, Reason
 from services.orderprocessing.workflows.contracts import Empty, FulfillmentProgress, FulfillmentStep
 
 

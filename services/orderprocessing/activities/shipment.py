@@ -1,13 +1,13 @@
 """Activities of a fulfillment's shipment and of its undo."""
 
 from services.common.dapr.sidecar import TransientError
+from services.common.states import ShipmentStatus, is_final
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import log_retried_soon
 from services.orderprocessing.domain import fulfillment_rules, order_rules
 from services.orderprocessing.domain.fulfillment_rules import Outcome, undo_scope
 from services.orderprocessing.domain.ids import charge_workflow_id, shipment_workflow_id
 from services.orderprocessing.domain.order import Fulfillment, Order
-from services.orderprocessing.domain.states import ShipmentStatus, is_final
 from services.orderprocessing.workflows.contracts import Empty, FulfillmentProgress, FulfillmentStep
 
 

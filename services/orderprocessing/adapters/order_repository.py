@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from services.common.clock import Clock, rfc3339, utc_now
 from services.common.records import Entry, EntryLocation, Slice
+from services.common.states import ShipmentStatus, is_final
 from services.common.storage.documents import Documents, Records
 from services.common.storage.index import Index
 from services.common.storage.index_reader import IndexReader
@@ -12,7 +13,6 @@ from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.adapters.milestones import log_new_steps
 from services.orderprocessing.domain.order import Fulfillment, IdempotencyRecord, JsonObject, Order
 from services.orderprocessing.domain.order_rules import summary
-from services.orderprocessing.domain.states import ShipmentStatus, is_final
 
 _IDEMPOTENCY_TTL = 24 * 3600
 _MAX_CACHED_SUMMARIES = 5_000

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from services.common.states import OrderStatus
 from services.common.web.paging import PageQuery
-from services.orderprocessing.domain.states import OrderStatus
 
 _MAX_IDS = 1000
 

@@ -6,10 +6,10 @@ from pydantic import ConfigDict
 
 from services.common.json_models import ApiModel
 from services.common.money import CURRENCY
+from services.common.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus, is_final
 from services.orderprocessing.domain.ids import order_workflow_id
 from services.orderprocessing.domain.order import Fulfillment, JsonObject, Order, Payment, Shipment
 from services.orderprocessing.domain.order_rules import actions
-from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, ShipmentStatus, is_final
 from services.orderprocessing.engine.activity_run import ActivityRun
 
 UNREADABLE = "Oms-Unreadable"

@@ -2,6 +2,7 @@
 
 from services.common.identity import Role
 from services.common.logs import about_order
+from services.common.states import ShipmentStatus
 from services.common.web import api
 from services.common.web.access_rules import CONSOLE, people
 from services.common.web.api import Reply
@@ -12,7 +13,6 @@ from services.orderprocessing.application.order_queries import OrderQueries
 from services.orderprocessing.application.order_service import OrderService
 from services.orderprocessing.domain.fulfillment_rules import find
 from services.orderprocessing.domain.order import ShipmentRequest
-from services.orderprocessing.domain.states import ShipmentStatus
 
 _COURIERS = people(Role.COURIER, apps=(CONSOLE,))
 

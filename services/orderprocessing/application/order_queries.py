@@ -7,12 +7,12 @@ from itertools import chain, islice
 from services.common.clock import Clock, utc_now
 from services.common.money import CURRENCY
 from services.common.records import Entry, Slice
+from services.common.states import OrderStatus, PaymentStatus, ShipmentStatus, is_final
 from services.common.storage.index_reader import IndexReader
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.unreadable_orders import ReadResult, read_each
 from services.orderprocessing.domain.order import JsonObject, Order
 from services.orderprocessing.domain.order_rules import summary
-from services.orderprocessing.domain.states import OrderStatus, PaymentStatus, ShipmentStatus, is_final
 
 _RATE_SECONDS = 30
 _BACKLOG_SAMPLE = 1000

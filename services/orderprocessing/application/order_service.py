@@ -13,6 +13,7 @@ from services.common.errors import InvalidError, NotAllowedError, NotFoundError,
 from services.common.ids import split_fulfillment_id
 from services.common.logs import get_logger
 from services.common.money import CURRENCY
+from services.common.states import OrderStatus, ShipmentStatus, is_final
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.application.idempotency import IdempotencyKeys, belongs_to
 from services.orderprocessing.application.price_list import PriceList
@@ -25,7 +26,6 @@ from services.orderprocessing.domain.ids import (
     shipment_workflow_id,
 )
 from services.orderprocessing.domain.order import Fulfillment, Line, Order, Shipment
-from services.orderprocessing.domain.states import OrderStatus, ShipmentStatus, is_final
 from services.orderprocessing.domain.timeline import CUSTOMER, add_signals, note
 
 log = get_logger(__name__)

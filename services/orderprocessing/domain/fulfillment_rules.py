@@ -8,9 +8,7 @@ from enum import StrEnum
 
 from services.common.errors import NotAllowedError
 from services.common.records import EntryLocation
-from services.orderprocessing.domain.ids import charge_workflow_id, shipment_workflow_id
-from services.orderprocessing.domain.order import Fulfillment, Order, Payment, Shipment
-from services.orderprocessing.domain.states import (
+from services.common.states import (
     FulfillmentStatus,
     IllegalMoveError,
     PaymentStatus,
@@ -19,6 +17,8 @@ from services.orderprocessing.domain.states import (
     check_move,
     is_final,
 )
+from services.orderprocessing.domain.ids import charge_workflow_id, shipment_workflow_id
+from services.orderprocessing.domain.order import Fulfillment, Order, Payment, Shipment
 from services.orderprocessing.domain.timeline import COURIER, SYSTEM, acknowledge, note
 
 

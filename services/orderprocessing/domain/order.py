@@ -8,7 +8,7 @@ from services.common.ids import OrderId
 from services.common.json_models import ApiModel, Name, Quantity, Request
 from services.common.money import CURRENCY
 from services.common.records import EntryLocation
-from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
+from services.common.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
 
 ORDER_SCOPE = "order"
 """The scope of the steps that the order workflow publishes; the steps of a child workflow have its instance id."""

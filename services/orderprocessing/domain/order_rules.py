@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from services.common.clock import moment, rfc3339
 from services.common.errors import NotAllowedError
+from services.common.states import FulfillmentStatus, OrderStatus, Reason, check_move, is_final
 from services.orderprocessing.domain.fulfillment_rules import closed, replace
 from services.orderprocessing.domain.order import (
     Approval,
@@ -20,7 +21,6 @@ from services.orderprocessing.domain.order import (
     Payment,
     Shipment,
 )
-from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, Reason, check_move, is_final
 from services.orderprocessing.domain.timeline import CANCEL_REQUESTED, CUSTOMER, note
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from services.common.states import is_final
 from services.orderprocessing.domain.order import ORDER_SCOPE, Order, Step
-from services.orderprocessing.domain.states import is_final
 
 SYSTEM, CUSTOMER, COURIER = "system", "customer", "courier"
 """The actors of steps; approvers are recorded by name."""

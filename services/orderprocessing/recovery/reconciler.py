@@ -11,11 +11,11 @@ from services.common.clock import rfc3339
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
 from services.common.records import Entry
+from services.common.states import is_final
 from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.unreadable_orders import TolerantOrderReader
 from services.orderprocessing.application.order_service import OrderService
 from services.orderprocessing.domain.order import Order
-from services.orderprocessing.domain.states import is_final
 from services.orderprocessing.engine.dispatcher import EngineUnavailableError
 from services.orderprocessing.recovery.queue_delay import QueueDelayEstimate
 from services.orderprocessing.recovery.stuck_workflows import StuckWorkflowRecovery

@@ -1,13 +1,13 @@
 """What must be true of every order that is over, whatever happened to it."""
 
-from services.orderprocessing.domain.order import Order
-from services.orderprocessing.domain.states import (
+from services.common.states import (
     FulfillmentStatus,
     OrderStatus,
     PaymentStatus,
     ShipmentStatus,
     is_final,
 )
+from services.orderprocessing.domain.order import Order
 from tests.unit.orderprocessing.world import World
 
 _ORPHAN_AGE = 301

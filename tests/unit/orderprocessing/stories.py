@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.orderprocessing.domain.states import OrderStatus
+from services.common.states import OrderStatus
 from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, OUT_OF_STOCK, World
 
 

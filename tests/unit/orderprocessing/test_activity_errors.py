@@ -3,7 +3,7 @@
 import pytest
 
 from services.common.dapr.sidecar import RefusedError
-from services.orderprocessing.domain.states import OrderStatus, PaymentStatus
+from services.common.states import OrderStatus, PaymentStatus
 from tests.unit.orderprocessing.world import AT_A, World
 
 

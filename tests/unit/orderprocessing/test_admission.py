@@ -6,10 +6,10 @@ import pytest
 
 from services.common.dapr.sidecar import TransientError
 from services.common.errors import OverloadedError
+from services.common.states import OrderStatus
 from services.orderprocessing.api.app import create_app
 from services.orderprocessing.application.admission import Backlog
 from services.orderprocessing.application.order_queries import OrderQueries
-from services.orderprocessing.domain.states import OrderStatus
 from tests.e2e.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, HIGH_VALUE, OUT_OF_STOCK, World
 

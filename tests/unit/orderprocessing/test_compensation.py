@@ -8,8 +8,8 @@ from dapr.ext.workflow import RetryPolicy
 
 from services.common.dapr.sidecar import TransientError
 from services.common.records import EntryLocation
+from services.common.states import OrderStatus, Reason, ShipmentStatus
 from services.orderprocessing.domain import fulfillment_rules
-from services.orderprocessing.domain.states import OrderStatus, Reason, ShipmentStatus
 from services.orderprocessing.workflows import contracts
 from services.orderprocessing.workflows.policies import UNTIL_DONE
 from tests.driver import activity_context

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from services.common.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
 from services.orderprocessing.config import OrderProcessingConfig
-from services.orderprocessing.domain.states import MOVES, IllegalMoveError, OrderStatus, check_move, is_final
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.test_order_queries import problem
 from tests.unit.orderprocessing.world import AT_A, HIGH_VALUE, OUT_OF_STOCK, World

@@ -7,8 +7,8 @@ import dapr.ext.workflow._durabletask.internal.helpers as events
 import dapr.ext.workflow._durabletask.internal.protos as pb
 import pytest
 
+from services.common.states import OrderStatus, Reason
 from services.orderprocessing.domain.ids import WAKE_UP
-from services.orderprocessing.domain.states import OrderStatus, Reason
 from services.orderprocessing.engine.external_events import ExternalEvents, translate_event, translate_events
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, HIGH_VALUE, OUT_OF_STOCK, World

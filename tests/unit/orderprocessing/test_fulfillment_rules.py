@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.orderprocessing.domain.states import OrderStatus, Reason, ShipmentStatus
+from services.common.states import OrderStatus, Reason, ShipmentStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, World

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from services.common.encryption.encryptor import UnreadableError
+from services.common.states import OrderStatus
 from services.orderprocessing.adapters.history_archive import HistoryArchive
-from services.orderprocessing.domain.states import OrderStatus
 from services.orderprocessing.recovery.history_archiver import HistoryArchiver, run_in_background
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, World

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.domain.states import OrderStatus
+from services.common.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.test_order_requests import FULL, SHORT, refused

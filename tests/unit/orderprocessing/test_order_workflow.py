@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.orderprocessing.domain.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
+from services.common.states import FulfillmentStatus, OrderStatus, PaymentStatus, Reason, ShipmentStatus
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, AT_BOTH, CUSTOMER, HIGH_VALUE, OUT_OF_STOCK, World
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.common.clock import moment
 from services.common.dapr.sidecar import TransientError
 from services.common.records import Entry
-from services.orderprocessing.domain.states import OrderStatus
+from services.common.states import OrderStatus
 from tests.points import crash
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, OUT_OF_STOCK, World

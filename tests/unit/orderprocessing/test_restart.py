@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.orderprocessing.domain.states import OrderStatus, Reason
+from services.common.states import OrderStatus, Reason
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, OUT_OF_STOCK, World
 

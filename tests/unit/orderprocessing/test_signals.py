@@ -2,8 +2,8 @@
 
 import pytest
 
+from services.common.states import OrderStatus, Reason
 from services.orderprocessing.domain.order import Order
-from services.orderprocessing.domain.states import OrderStatus, Reason
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, AT_B, OUT_OF_STOCK, World
 

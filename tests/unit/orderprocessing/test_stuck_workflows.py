@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.orderprocessing.domain.states import OrderStatus
+from services.common.states import OrderStatus
 from services.orderprocessing.recovery import stuck_workflows
 from services.orderprocessing.recovery.stuck_workflows import StuckWorkflowRecovery
 from tests.unit.orderprocessing.balance import check_over

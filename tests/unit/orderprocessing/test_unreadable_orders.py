@@ -3,10 +3,10 @@
 import pytest
 
 from services.common.encryption.encryptor import UnreadableError
+from services.common.states import OrderStatus
 from services.common.storage.encrypted_documents import EncryptedDocuments
 from services.orderprocessing.adapters.unreadable_orders import read_each
 from services.orderprocessing.domain.order import Order
-from services.orderprocessing.domain.states import OrderStatus
 from tests.unit.common.keyring import FakeKeys, make_encryptor
 from tests.unit.orderprocessing.balance import check_over
 from tests.unit.orderprocessing.world import AT_A, CUSTOMER, HIGH_VALUE, World

@@ -13,10 +13,10 @@ from dapr.ext.workflow import DaprWorkflowClient, WorkflowHistoryEventType, Work
 
 from services.common.config import ServiceConfig
 from services.common.dapr.sidecar import RefusedError, TransientError
+from services.common.states import FulfillmentStatus
 from services.orderprocessing.adapters.service_clients import Shipping
 from services.orderprocessing.domain.ids import new_order_id
 from services.orderprocessing.domain.order import Fulfillment
-from services.orderprocessing.domain.states import FulfillmentStatus
 from services.orderprocessing.engine import workflow_client
 from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.workflow_client import Engine
