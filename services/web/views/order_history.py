@@ -19,6 +19,7 @@ _STEPS = {
     "order.rejected": "Your order was not approved.",
     "order.processing": "We started processing your order.",
     "order.cancelRequested": "You asked us to cancel the order.",
+    "order.eventRefused": "A change to your order was not possible.",
     "order.completed": "Everything that we could send has been delivered.",
     "order.failed": "No part of your order could be delivered.",
     "order.cancelled": "Your order was cancelled.",

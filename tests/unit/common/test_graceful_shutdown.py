@@ -200,8 +200,10 @@ def test_without_a_kernel_filter_the_shutdown_is_graceful_too(local: Local, monk
     assert b"200 OK" in read_all(connection)
 
 
-@pytest.mark.parametrize("name", ["orderprocessing", "notifications", "inventory", "billing", "shipping", "fraud"])
-def test_every_service_stops_gracefully_without_its_sidecar(tmp_path: Path, name: str) -> None:
-    with running(tmp_path, f"services.{name}.app") as service:
+@pytest.mark.parametrize(
+    "program", ["orderprocessing.api", "notifications.app", "inventory.app", "billing.app", "shipping.app", "fraud.app"]
+)
+def test_every_service_stops_gracefully_without_its_sidecar(tmp_path: Path, program: str) -> None:
+    with running(tmp_path, f"services.{program}") as service:
         assert stop(service) < 5
     assert "Traceback" not in service.log.read_text()
