@@ -30,7 +30,7 @@ def unanswered(shop: Shop, ends_open_orders: None) -> dict[str, str]:
 
 def test_no_section_is_without_a_test() -> None:
     tested = {"", FIRST, "The shorter form, and an approval", "An item is out of stock", "Encryption", "Traces"}
-    tested |= {"Two warehouses and a cancellation", "A service is unavailable", "A process dies"}
+    tested |= {"Two warehouses and a cancellation", "A service is unavailable", "A process dies", "Workers come and go"}
     assert set(titles()) == tested
 
 

@@ -1,6 +1,7 @@
 """The walk-through of the README, continued: crashes, encryption and traces."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_what_it_says_of_crashes_is_left_to_the_tests_of_crashes(shell: Shell) -
         )
 
 
-def test_section_about_encryption(system: System, shell: Shell) -> None:
+def test_section_about_encryption(system: System, shell: Shell, tmp_path: Path) -> None:
     shell.run(Section(FIRST, shell).commands()[0])
     with Section("Encryption", shell) as text:
         text.leaves(
@@ -79,6 +80,9 @@ def test_section_about_encryption(system: System, shell: Shell) -> None:
         text.says("its workflow history, decoded; --json for scripts")
         assert "order_workflow" in shell.run(history).text
         assert "order-A1" in {one["instanceId"] for one in json.loads(shell.run(f"{history} --json").text)}
+        text.says(", --export FILE for a replay")
+        shell.run(f"{history} --export {tmp_path}/a1.json")
+        assert "ok" in shell.run(f"{history.partition(' history ')[0]} replay {tmp_path}/a1.json").text
         text.says("a new current key; the old keys stay, to decrypt older data")
         before = key_file.read(system.stack.keys_file)
         shell.run(rotate)
