@@ -19,7 +19,7 @@ from tests.e2e.launch import PATIENT, log_files, make_stack, running
 from tests.e2e.polling import eventually
 from tests.e2e.shopper import Shopper
 
-PORT_OFFSET = 7000
+PORT_OFFSET = 6000
 DOCUMENT = ROOT / "docs" / "upgrades.md"
 HIGH_VALUE = 120_000
 SECONDS_BETWEEN = 0.3
