@@ -76,7 +76,7 @@ def run_in_background(
                 if leads():
                     archiver.scan()
             except TransientError as error:
-                log.info("the archive of histories will retry", extra={"cause": str(error)})
+                log.info("the history archiver will retry", extra={"cause": str(error)})
             except Exception:
                 log.exception("archiving histories failed")
 
