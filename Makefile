@@ -37,7 +37,7 @@ venv:
 oldest-pip: venv
 	@$(BIN)/python -m tests.unit.launcher.oldest_pip
 
-run: ## Start the system under supervision; Ctrl-C stops it (REPLICAS=2 and CHAOS=1: see docs/operations.md)
+run: ## Start the system under supervision; Ctrl-C stops it (REPLICAS=2, WORKERS=3, CHAOS=1: see docs/operations.md)
 	@$(PYTHON) -m launcher run --replicas $(REPLICAS) $(if $(filter 1 true yes,$(CHAOS)),--chaos) $(OPTIONS)
 
 restart: ## Restart the apps of the running system one by one, for example after a code change

@@ -97,4 +97,5 @@ def _lines(text: str) -> list[Line]:
 
 README = Page(ROOT / "README.md")
 DOCS = {path.relative_to(ROOT / "docs").as_posix(): Page(path) for path in sorted((ROOT / "docs").rglob("*.md"))}
-PAGES = [README, Page(ROOT / "CONTRIBUTING.md"), Page(ROOT / "CHANGELOG.md"), *DOCS.values()]
+OTHERS = ("CONTRIBUTING.md", "CHANGELOG.md", "workflow_testing/README.md")
+PAGES = [README, *(Page(ROOT / name) for name in OTHERS), *DOCS.values()]

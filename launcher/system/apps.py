@@ -1,7 +1,7 @@
-"""The apps of a run template with their sidecars, as `dapr run -f` starts them, but supervised.
+"""The apps of a run template with sidecars and workers, as `dapr run -f` starts them, but supervised.
 
-`dapr run` restarts nothing, and its processes depend on its pipes. `make run` therefore reads the same template and
-starts the same processes itself.
+`dapr run` itself restarts nothing, and its processes depend on its pipes. `make run` therefore reads the same template
+and starts the same processes itself.
 """
 
 import secrets
@@ -65,20 +65,20 @@ class Apps:
         self.tokens = {app.name: Tokens() for app in apps}
         self.failed_restarts: set[str] = set()
         self._processes: dict[str, SupervisedProcess] = {}
-        employers = {app.name: app for app in apps if app.worker_command}
+        with_workers = {app.name: app for app in apps if app.worker_command}
 
         def worker(name: str, app: str, probe: Probe) -> ProcessSpec:
             app_env = {**self.tokens[app].environment(), **env}
-            return _worker_spec(template, employers[app], name, probe, app_env)
+            return _worker_spec(template, with_workers[app], name, probe, app_env)
 
-        self.workers = WorkerPool(worker, list(employers), state_dir, added)
+        self.workers = WorkerPool(worker, list(with_workers), state_dir, added)
         for app in apps:
             shared = self.tokens[app.name].environment()
             specs = (_sidecar_spec(dapr, template, app, shared), _app_spec(template, app, {**shared, **env}))
             for spec in specs:
                 self._processes[spec.name] = SupervisedProcess(spec, state_dir)
-        if employers:
-            self.workers.start(count * len(employers))
+        if with_workers:
+            self.workers.start(count * len(with_workers))
 
     @property
     def processes(self) -> dict[str, SupervisedProcess]:
@@ -93,9 +93,9 @@ class Apps:
         """Restart these apps with their sidecars and workers, one replica at a time; the next once the last is ready.
 
         An app drains its requests and a worker its activities before it ends, and both start once their sidecar is up.
-        A worker that has failed is restarted too. Raises LaunchError when a replica
-        does not become ready. The other replicas are not restarted then, and `failed_restarts` has its name until a
-        later restart succeeds.
+        A worker that has failed is restarted too. Raises LaunchError when a replica does not become ready. The other
+        replicas are not restarted then, and `failed_restarts` has the names of its processes until a later restart
+        succeeds.
         """
         for app in self.apps:
             if app.app_id in app_ids:

@@ -81,7 +81,7 @@ class WorkerPool:
         return name
 
     def stop(self, name: str) -> None:
-        """Stop a worker in order: it delivers the results of its activities first. Raises LaunchError."""
+        """Stop a worker gracefully: it delivers the results of its activities first. Raises LaunchError."""
         with self._guard:
             worker = self._workers.pop(name, None)
             if worker is None:

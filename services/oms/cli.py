@@ -100,7 +100,7 @@ def replay(options: argparse.Namespace) -> int:
 def rotate(options: argparse.Namespace) -> None:
     """Create a new current key."""
     print(f"{key_file.rotate(options.file)} is the current key now; services with ENCRYPTION_KEY_ID=current write")
-    print("with it within some seconds, without a restart. Keep the others: they open what they have sealed.")
+    print("with it within some seconds, without a restart. Keep the other keys: they decrypt older data.")
 
 
 def list_keys(options: argparse.Namespace) -> None:

@@ -78,6 +78,8 @@ class RequestFolder:
                 return file, json.loads(file.read_text())
             except OSError:  # the caller has given up
                 continue
+            except ValueError:  # not a request of `oms worker`, which writes whole files
+                file.unlink(missing_ok=True)
         return None
 
     def answer(self, file: Path, result: Any = None, error: str = "") -> None:

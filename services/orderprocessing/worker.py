@@ -102,14 +102,13 @@ def _start_worker(components: Components, identity: WorkerIdentity, in_flight: I
     config, context, recorder = components.config, components.context, ActivityRecorder(identity)
     deps = create_dependencies(config, components.orders, context.sidecar, context.encryptor, components.service)
     activities = bound_activities(deps, recorder, _around(in_flight, context.fault_injector))
-    prove = context.encrypted_documents.verify_keys
     return run_worker(
         context.sidecar,
         WORKFLOWS,
         activities,
         recorder,
         components.codec,
-        prove,
+        context.encrypted_documents.verify_keys,
         config.sidecar_supervised,
         identity.name,
     )

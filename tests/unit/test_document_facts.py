@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from launcher.paths import ROOT
 from launcher.ports import ControlPorts
 from launcher.supervision import supervisor
+from launcher.system import workers
 from launcher.system.workers import DEFAULT_WORKERS, WORKERS
 from services.billing.app import BillingConfig
 from services.common.config import ServiceConfig
@@ -23,7 +24,10 @@ from services.common.storage.index import PAGE_SIZE
 from services.common.web.base_app import MAX_BODY
 from services.common.web.paging import LIMIT, MAX_LIMIT
 from services.notifications.app import NotificationsConfig
+from services.orderprocessing.adapters import worker_registry
+from services.orderprocessing.api import export_routes
 from services.orderprocessing.config import OrderProcessingConfig
+from services.orderprocessing.engine import heartbeat, history
 from services.web.app import WebConfig
 from tests.chaos import mutants
 from tests.markdown import DOCS, README
@@ -127,6 +131,10 @@ FACTS = [
     ("api.md", f"`limit` (1 to {MAX_LIMIT:,}, default {LIMIT.default})"),
     ("api.md", f"body above {MAX_BODY // 1024} KiB"),
     ("api.md", f"above {MAX_HEADERS // 1024} KiB"),
+    ("api.md", f"409 above {export_routes._MAX_BYTES // 1024**2} MiB"),
+    ("api.md", f"first {history._MAX_TEXT:,} characters"),
+    ("operations.md", f"is a 409 above {export_routes._MAX_BYTES // 1024**2} MiB"),
+    ("operations.md", f"({workers._MEMORY_EACH // 1024**2} MB for each)"),
     ("operations.md", f"| `failures` | 0 to {bound('failures'):g} |"),
     ("operations.md", f"| `lostWrites` | 0 to {bound('lost_writes'):g} |"),
     ("operations.md", f"| `crashesPerMinute` | 0 to {bound('crashes_per_minute'):g} |"),
@@ -137,6 +145,17 @@ FACTS = [
 @pytest.mark.parametrize(("document", "fact"), FACTS)
 def test_a_fact_in_a_page_is_that_of_the_code(document: str, fact: str) -> None:
     assert fact in DOCS[document].text
+
+
+def test_a_worker_reports_as_often_and_is_lost_as_soon_as_the_page_says() -> None:
+    times = (heartbeat._INTERVAL, worker_registry._LIVES_FOR.seconds, worker_registry._FORGOTTEN_AFTER.seconds)
+    assert times == (2, 10, 300)
+    text = DOCS["api.md"].text
+    assert "A worker reports every two seconds while it is connected" in text
+    assert "is lost ten seconds after its last report" in text
+    assert "The list forgets it after five minutes" in text
+    assert workers._PER_PROCESSOR == 2
+    assert "up to two for each processor" in DOCS["operations.md"].text
 
 
 def test_a_process_is_restarted_as_often_and_as_late_as_the_page_says() -> None:
@@ -168,7 +187,13 @@ def test_the_retention_of_workflows_is_that_of_the_configuration() -> None:
         ("operations.md", "; trying again"),
         ("operations.md", "stored data cannot be decrypted"),
         ("operations.md", "skipping an unreadable order"),
+        ("operations.md", "a workflow history is too large for the archive"),
+        ("operations.md", "an order has ended without a workflow history"),
         ("security.md", "skipping an unreadable order"),
+        ("security.md", "an external event was applied"),
+        ("security.md", "an external event was refused"),
+        ("upgrades.md", "a workflow is stalled"),
+        ("workflows.md", "an external event was refused"),
     ],
 )
 def test_a_log_message_that_a_page_quotes_is_logged(document: str, message: str) -> None:

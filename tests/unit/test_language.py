@@ -22,7 +22,7 @@ STANDARD = {
     r"sleepers?": "waiting instances",
     r"told|tells?|telling": "says, notifies, logs, announced",
     r"underway": "in flight",
-    r"whoever": "name the subject",
+    r"[Ww]hoever": "name the subject",
     r"waits? for ?ever": "is stuck",
     r"Ground": "service context",
     r"Door": "authenticator",

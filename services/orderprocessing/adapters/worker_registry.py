@@ -1,4 +1,4 @@
-"""The registry of workers: one record in the state store, to which every worker reports every two seconds."""
+"""The registry of workers: one record in the state store, to which every connected worker reports."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ class WorkerReports(BaseModel):
 
 
 class WorkerRegistry:
-    """Knows the workers of all replicas. Methods raise TransientError."""
+    """The workers of all replicas, by their last reports. Methods raise TransientError."""
 
     def __init__(self, documents: Documents, clock: Clock = utc_now) -> None:
         self._records, self._clock = Records(documents, "workers", WorkerReports), clock

@@ -15,7 +15,7 @@ def visible_order(service: OrderService, order_id: str) -> Order:
 
 
 def is_visible(customer_id: str) -> bool:
-    """Tell whether the caller may see the orders of this customer."""
+    """Return whether the caller may see the orders of this customer."""
     return only_customer() in {None, customer_id}
 
 

@@ -10,7 +10,7 @@ from services.orderprocessing.adapters.worker_registry import WorkerRegistry
 
 
 class WorkerStatus(StrEnum):
-    """`starting`: nothing has run on the worker yet, or not lately. `lost`: it stopped reporting, as after a crash."""
+    """`starting`: nothing has run on the worker yet, or not lately. `lost`: it stopped reporting, as in a crash."""
 
     RUNNING = "running"
     STARTING = "starting"

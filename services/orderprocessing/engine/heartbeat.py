@@ -73,7 +73,7 @@ class Heartbeat:
     def leads(self) -> bool:
         """Return whether this worker is the one that reconciles: the oldest of those that live.
 
-        So does every worker while no worker reports: two reconcilers at once do no harm. Raises TransientError.
+        While no worker reports, every worker reconciles: two reconcilers at once do no harm. Raises TransientError.
         """
         live = self._registry.live(_LEADS_FOR)
         return not live or min(live, key=lambda name: (live[name].started_at, name)) == self._identity.name

@@ -122,8 +122,13 @@ def is_stuck(
     if state is None or state.runtime_status not in ACTIVE:
         return False
     if state.runtime_status is WorkflowStatus.STALLED:
-        # The engine neither terminates nor restarts such an instance; it continues with a worker that has its version.
-        log.warning("a workflow is stalled: a worker without its version took it", extra={"instance": instance})
+        # The engine neither terminates nor restarts such an instance. It continues once all workers of its sidecar were
+        # disconnected at the same moment (docs/upstream/stalled-until-all-disconnect.md).
+        log.warning(
+            "a workflow is stalled: a worker without its version or patch took it; update all workers, "
+            "then restart the sidecar",
+            extra={"instance": instance},
+        )
         return False
     history = instances.history(instance)
     timeout = result_timeout.observe(history, now)

@@ -145,15 +145,15 @@ def run_worker(
     activities: Sequence[Callable[..., Any]],
     recorder: ActivityRecorder,
     codec: Codec,
-    prove: Callable[[], None],
+    verify_keys: Callable[[], None],
     supervised: bool,
     name: str,
 ) -> Worker:
     """Start the worker of these workflows and activities in the background.
 
     `name` is unique among the workers. Its messages pass through the recorder, and then their payloads through the
-    codec. It connects once `prove` raises no TransientError. A `supervised` sidecar is restarted by its supervisor when
-    it ends.
+    codec. It connects once `verify_keys` raises no TransientError. A `supervised` sidecar is restarted by its
+    supervisor when it ends.
     """
     client = Client(sidecar, codec)
     liveness = LivenessProbe(
@@ -161,11 +161,11 @@ def run_worker(
     )
     make = worker_maker(workflows, activities, liveness, [recorder, ExternalEvents(), codec])
 
-    def make_when_proved() -> WorkflowRuntime:
-        prove()
+    def make_with_keys() -> WorkflowRuntime:
+        verify_keys()
         return make()
 
-    worker = Worker(sidecar, make_when_proved, liveness, supervised)
+    worker = Worker(sidecar, make_with_keys, liveness, supervised)
     worker.start()
     return worker
 

@@ -76,9 +76,9 @@ def run_in_background(
                 if leads():
                     archiver.scan()
             except TransientError as error:
-                log.info("the archive of histories will retry", extra={"cause": str(error)})
+                log.info("the history archiver will retry", extra={"cause": str(error)})
             except Exception:
-                log.exception("archiving histories failed")
+                log.exception("could not archive workflow histories")
 
     thread = threading.Thread(target=loop, name="history-archiver", daemon=True)
     thread.start()

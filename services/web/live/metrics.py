@@ -21,10 +21,6 @@ _MAX_POINTS = 600
 _STALE_AFTER = 3.0
 """Seconds after a poll was due until the last answer no longer counts."""
 _MAX_PAUSE = 10.0
-_NO_PROCESS = "ERR_DIRECT_INVOKE"
-"""Dapr's error code for a service whose process cannot be reached."""
-_PROBES = 3
-"""More than there are replicas; Dapr asks them in turn."""
 _KINDS = ("orders", "charge", "shipments")
 _COUNTED = ("received", *FINAL)
 _IN_STATE = ("name", "since", "status")
@@ -34,8 +30,8 @@ _NO_TOTALS = Totals(0, 0, 0, {}, {})
 class Metrics:
     """Measures once a second, keeps the points, and publishes them to the pages that show them.
 
-    An unknown value is None: the counts while the event feed is disconnected, backlogs and workers while
-    orderprocessing does not answer.
+    An unknown value is None: the counts while the event feed is disconnected, backlogs and workers while the API of
+    orderprocessing does not answer. Its workers are other processes, which may run all the same.
     """
 
     def __init__(
@@ -100,7 +96,6 @@ class Metrics:
             stats = {kind: self._backend.stats(kind) for kind in _KINDS}
         except (TransientError, RefusedError) as error:
             log.debug("could not read the backlogs", extra={"cause": str(error)})
-            answer = {"workers": 0} if self._has_no_worker(error) else {}
         else:
             backlog = {kind: values.get("backlog") for kind, values in stats.items()}
             answer = {"backlog": backlog, "workers": stats["orders"].get("workerCount")}
@@ -123,19 +118,6 @@ class Metrics:
         except (TransientError, RefusedError) as error:
             log.debug("could not read the workers", extra={"cause": str(error)})
             return None
-
-    def _has_no_worker(self, error: Exception) -> bool:
-        """Return whether certainly no worker is connected: Dapr finds no process of orderprocessing on any attempt."""
-        for _ in range(_PROBES):
-            if not isinstance(error, TransientError) or error.body.get("errorCode") != _NO_PROCESS:
-                return False
-            try:
-                self._backend.stats(_KINDS[0])
-            except (TransientError, RefusedError) as next_error:
-                error = next_error
-            else:
-                return False
-        return True
 
     def _run_metrics(self, elapsed: float) -> Json:
         run = self._run()

@@ -19,7 +19,7 @@ const CHARTS = [
       { name: "shipments", color: "info", of: (point) => point.backlog?.shipments },
     ],
   },
-  { title: "Workers", unit: "", missing: "unknown, because orderprocessing is not responding", stepped: true, most: 2, lines: [{ name: "connected", color: "success", of: (point) => point.workers }] },
+  { title: "Workers", unit: "", missing: "unknown, because the API of orderprocessing is not responding", stepped: true, most: 2, lines: [{ name: "connected", color: "success", of: (point) => point.workers }] },
   {
     title: "Time until processing", unit: " s", missing: "none in the last 10 seconds",
     lines: [

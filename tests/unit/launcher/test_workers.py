@@ -99,6 +99,14 @@ def test_requests_that_cannot_be_met_say_why(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.usefixtures("control")
+def test_a_malformed_request_is_dropped_and_the_next_one_is_answered(tmp_path: Path) -> None:
+    malformed = tmp_path / "worker-request-0"
+    malformed.write_text("{")
+    eventually(lambda: not malformed.exists())
+    assert oms(tmp_path, "list") == 0
+
+
+@pytest.mark.usefixtures("control")
 def test_workers_beyond_the_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,26 +141,21 @@ def test_backlogs_and_workers_are_unknown_after_a_failed_poll(refusal: Exception
     assert not {"workers", "backlog"} & set(point)
 
 
-def no_process() -> TransientError:
-    return TransientError("orderprocessing answered 500", 500, {"errorCode": "ERR_DIRECT_INVOKE"})
-
-
-def test_without_a_process_the_number_of_workers_is_zero() -> None:
+def test_while_the_api_is_down_the_number_of_workers_is_unknown_and_not_zero() -> None:
     shop = services()
     metrics = metrics_of(shop)
-    shop.on("orderprocessing", "GET", "orders/stats", no_process())
+    no_process = TransientError("orderprocessing answered 500", 500, {"errorCode": "ERR_DIRECT_INVOKE"})
+    for path in ("orders/stats", "charge/stats", "shipments/stats", "workers"):
+        shop.on("orderprocessing", "GET", path, no_process)
     metrics.poll()
-    point = metrics.sample()
-    assert point["workers"] == 0
-    assert "backlog" not in point
+    assert not {"workers", "backlog"} & set(metrics.sample())
+    assert metrics.live_state()["workerStates"] is None
 
 
-def test_while_another_replica_answers_the_number_of_workers_is_unknown() -> None:
-    shop = services()
-    shop.on("orderprocessing", "GET", "charge/stats", no_process())
-    metrics = metrics_of(shop)
+def test_while_the_api_answers_without_workers_their_number_is_zero() -> None:
+    metrics = metrics_of(services(workerCount=0))
     metrics.poll()
-    assert "workers" not in metrics.sample()
+    assert metrics.sample()["workers"] == 0
 
 
 @pytest.mark.parametrize(("takes", "pause"), [(0.01, 1.0), (0.1, 1.5), (0.5, 7.5), (3.0, 10.0)])

@@ -125,10 +125,13 @@ def test_the_metrics_history_is_json(dashboard: Dashboard) -> None:
     assert len(dashboard.client.get("/operator/figures").get_json()) == 1
 
 
-def test_without_fault_injection_the_page_shows_a_command_that_kills_the_worker(dashboard: Dashboard) -> None:
+KILL_WORKER = "kill -9 $(pgrep -of 'python -m services.orderprocessing.worker')"
+
+
+def test_without_fault_injection_the_page_shows_a_command_that_kills_a_worker(dashboard: Dashboard) -> None:
     text = dashboard.text()
     assert "make run CHAOS=1" in text
-    assert "kill -9 $(pgrep -of 'python -m services.orderprocessing.worker')" in text
+    assert KILL_WORKER in text
     assert "Kill billing" not in text
 
 
@@ -136,6 +139,8 @@ def test_every_service_can_be_killed_with_fault_injection(shop: FakeShop, dashbo
     enable_chaos(shop)
     text = dashboard.text()
     assert all(f"Kill {service}" in text for service in SERVICES)
+    assert "The button of orderprocessing kills its API" in text
+    assert text.count(KILL_WORKER) == 1
     answer = dashboard.client.post("/operator/kill/billing", headers=JSON)
     assert answer.get_json()["message"].startswith("A process of billing is being killed")
     assert shop.calls("POST") == [("billing", "chaos/crash", {})]
@@ -275,6 +280,6 @@ def test_a_live_page_shows_the_workers_of_the_last_poll(shop: FakeShop, dashboar
     assert "The list of workers cannot be shown right now: orderprocessing is away (503)" in dashboard.text()
 
 
-def test_before_the_first_report_there_are_no_workers(shop: FakeShop, dashboard: Dashboard) -> None:
+def test_without_workers_the_page_says_that_orders_wait(shop: FakeShop, dashboard: Dashboard) -> None:
     shop.on("orderprocessing", "GET", "workers", [])
-    assert "No worker has reported yet" in dashboard.text()
+    assert "No worker is running. Orders are accepted and wait" in dashboard.text()
