@@ -79,6 +79,14 @@ def test_an_exported_file_belongs_to_its_owner_only(api: Api, tmp_path: Path) ->
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_an_export_over_a_file_that_others_can_read_belongs_to_its_owner_only(api: Api, tmp_path: Path) -> None:
+    path = tmp_path / "a1.json"
+    path.write_text("")
+    path.chmod(0o644)
+    export(api, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_a_compressed_export_replays(api: Api, tmp_path: Path) -> None:
     path = tmp_path / "a1.json.gz"
     assert export(api, path) == 0
