@@ -60,12 +60,12 @@ class Apps:
         added: Callable[[str], None] = lambda _name: None,
     ) -> None:
         """Start the apps, their sidecars and their workers; `added` is called with the name of each worker."""
-        count = wanted_workers(env)
         self.apps = apps
         self.tokens = {app.name: Tokens() for app in apps}
         self.failed_restarts: set[str] = set()
         self._processes: dict[str, SupervisedProcess] = {}
         employers = {app.name: app for app in apps if app.worker_command}
+        count = wanted_workers(env, len(employers))
 
         def worker(name: str, app: str, probe: Probe) -> ProcessSpec:
             app_env = {**self.tokens[app].environment(), **env}
