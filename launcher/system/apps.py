@@ -108,7 +108,8 @@ class Apps:
     def _restart_app(self, app: App) -> None:
         sidecar, *processes = self._of(app)
         with ExitStack() as stopped:
-            for process in processes:
+            # The app last: it accepts requests while its workers finish their activities.
+            for process in reversed(processes):
                 stopped.enter_context(process.stopped())
             with sidecar.stopped():
                 pass
