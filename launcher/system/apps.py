@@ -60,12 +60,12 @@ class Apps:
         added: Callable[[str], None] = lambda _name: None,
     ) -> None:
         """Start the apps, their sidecars and their workers; `added` is called with the name of each worker."""
-        count = wanted_workers(env)
         self.apps = apps
         self.tokens = {app.name: Tokens() for app in apps}
         self.failed_restarts: set[str] = set()
         self._processes: dict[str, SupervisedProcess] = {}
         with_workers = {app.name: app for app in apps if app.worker_command}
+        count = wanted_workers(env, len(with_workers))
 
         def worker(name: str, app: str, probe: Probe) -> ProcessSpec:
             app_env = {**self.tokens[app].environment(), **env}
@@ -108,7 +108,8 @@ class Apps:
     def _restart_app(self, app: App) -> None:
         sidecar, *processes = self._of(app)
         with ExitStack() as stopped:
-            for process in processes:
+            # The app last: it accepts requests while its workers finish their activities.
+            for process in reversed(processes):
                 stopped.enter_context(process.stopped())
             with sidecar.stopped():
                 pass

@@ -40,12 +40,12 @@ class WorkerControl:
                 result = self._execute(request)
             except LaunchError as error:
                 self._requests.answer(file, error=str(error))
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
                 self._requests.answer(file, error=f"the request failed: {error!r}")
             else:
                 self._requests.answer(file, result)
 
-    def _execute(self, request: dict[str, Any]) -> Any:
+    def _execute(self, request: Any) -> Any:
         command = request["command"]
         if command == "start":
             names = self._pool.start(int(request["count"]))

@@ -30,9 +30,14 @@ class _Worker:
     probe: Probe
 
 
-def wanted_workers(env: Mapping[str, str]) -> int:
-    """Return how many workers each replica gets at the start. Raises LaunchError for an invalid number."""
-    value = env.get(WORKERS) or os.environ.get(WORKERS) or str(DEFAULT_WORKERS)
+def wanted_workers(env: Mapping[str, str], replicas: int = 1) -> int:
+    """Return how many workers each replica gets at the start. Raises LaunchError for an invalid number.
+
+    By default these are fewer where the machine has no processors for so many.
+    """
+    value = env.get(WORKERS) or os.environ.get(WORKERS)
+    if not value:
+        return max(1, min(DEFAULT_WORKERS, _most() // max(1, replicas)))
     if not value.isdecimal() or not 1 <= int(value) <= _most():
         raise LaunchError(f"{WORKERS} is {value!r}: it must be a number from 1 to {_most()} on this machine.")
     return int(value)
@@ -70,7 +75,7 @@ class WorkerPool:
         with self._guard:
             if not self._apps:
                 raise LaunchError("No app has workers.")
-            _require_room(len(self._workers), count)
+            _require_room(len(self._workers), count, len(self._apps))
             return [self._start(name) for name in _free_names(self._workers, count)]
 
     def _start(self, name: str) -> str:
@@ -147,13 +152,17 @@ def _most() -> int:
     return _PER_PROCESSOR * processors
 
 
-def _require_room(running: int, count: int) -> None:
-    """Raise LaunchError when this machine has too few processors or too little memory for more workers."""
+def _require_room(running: int, count: int, apps: int) -> None:
+    """Raise LaunchError when this machine has too few processors or too little memory for more workers.
+
+    Each app may have a worker on every machine.
+    """
+    most = max(_most(), apps)
     if count < 1:
         raise LaunchError("The number of workers to start must be at least 1.")
-    if running + count > _most():
+    if running + count > most:
         raise LaunchError(
-            f"{running} workers run, and this machine has processors for at most {_most()}: "
+            f"{running} workers run, and this machine has processors for at most {most}: "
             f"{_PER_PROCESSOR} workers for each processor."
         )
     free = _free_memory()

@@ -4,6 +4,7 @@ import argparse
 import gzip
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def write(path: Path, export: Any, sealed: bool, keys: Path) -> None:
         if sealed:
             data = Encryptor(FileKeys(keys), USE_CURRENT).encrypt(data, ABOUT)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fchmod(file.fileno(), 0o600)  # the file may have existed
             file.write(data)
     except OSError as error:
         raise HistoryFileError(f"{path} cannot be written: {error.strerror}") from error

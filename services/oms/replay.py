@@ -9,6 +9,7 @@ from services.common.dapr.sidecar import TransientError
 from services.common.encryption.encryptor import Encryptor
 from services.common.encryption.keys import FileKeys
 from services.oms.histories import ABOUT, HistoryFileError
+from services.orderprocessing.engine.activity_run import without_engine_tries
 from services.orderprocessing.engine.external_events import translate_event
 from services.orderprocessing.registry import WORKFLOWS
 from services.orderprocessing.workflows.versions import by_workflow
@@ -39,4 +40,7 @@ def replay(options: argparse.Namespace) -> int:
     for history in histories:
         for event in history.events:
             translate_event(event)
+            if event.HasField("taskScheduled"):
+                given = event.taskScheduled.input
+                given.value = without_engine_tries(given.value)
     return report(histories, by_workflow(WORKFLOWS), options.compare_inputs)

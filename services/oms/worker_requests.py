@@ -16,6 +16,8 @@ _LOCK = "workers.lock"
 _REQUEST, _ANSWER = "worker-request-", "worker-answer-"
 _POLL_S = 0.1
 _TIMEOUT_S = 60.0
+_LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.02
+"""A client that looks whether a supervisor holds the lock holds it too for a moment."""
 
 
 class RequestError(Exception):
@@ -55,9 +57,7 @@ class RequestFolder:
         """Begin to serve requests; return False when another program serves them."""
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = (self._folder / _LOCK).open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _acquire(lock):
             lock.close()
             return False
         for file in (*self._folder.glob(f"{_REQUEST}*"), *self._folder.glob(f"{_ANSWER}*")):
@@ -71,15 +71,15 @@ class RequestFolder:
             self._lock.close()
             self._lock = None
 
-    def next(self) -> tuple[Path, dict[str, Any]] | None:
-        """Return the next request and its file, or None."""
+    def next(self) -> tuple[Path, Any] | None:
+        """Return the next request and its file, or None; the request is None if it is not JSON."""
         for file in sorted(self._folder.glob(f"{_REQUEST}*[0-9a-f]")):
             try:
                 return file, json.loads(file.read_text())
             except OSError:  # the caller has given up
                 continue
-            except ValueError:  # not a request of `oms worker`, which writes whole files
-                file.unlink(missing_ok=True)
+            except (ValueError, RecursionError):
+                return file, None
         return None
 
     def answer(self, file: Path, result: Any = None, error: str = "") -> None:
@@ -88,6 +88,17 @@ class RequestFolder:
         if file.exists():
             _write(answer, {"error": error} if error else {"result": result})
         file.unlink(missing_ok=True)
+
+
+def _acquire(lock: IO[str]) -> bool:
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 def _is_served(state_dir: Path) -> bool:

@@ -64,6 +64,15 @@ def add_tries(payload: str, failed: int) -> str:
     return json.dumps({**given, TRY: try_number(given) + failed, _ENGINE_TRY: failed + 1})
 
 
+def without_engine_tries(payload: str) -> str:
+    """Return the input of an activity, as JSON, as the workflow gave it, without what `add_tries` has added."""
+    given = _loaded(payload)
+    if not isinstance(given, dict) or _ENGINE_TRY not in given:
+        return payload
+    number = try_number(given) - engine_try_number(given) + 1
+    return json.dumps({**without_try(given), **({TRY: number} if number > 1 else {})})
+
+
 def try_number(given: JsonObject) -> int:
     """Return the number of the try that an activity's input belongs to."""
     return _number(given, TRY)

@@ -14,6 +14,10 @@ import grpc
 from services.orderprocessing.domain.ids import WAKE_UP
 from services.orderprocessing.engine.payload_codec import MessageStream
 
+_LONGEST_NAME, _LONGEST_PAYLOAD = 100, 10_000
+"""In characters, many times as long as those of a decision. The rest is cut off, because the history, which may have
+4 MiB, gets both once more as the input of an activity."""
+
 
 class ExternalEvents(grpc.UnaryStreamClientInterceptor):
     """Translates the events in each work item, after the codec has decrypted them."""
@@ -36,5 +40,6 @@ def translate_event(event: Any) -> None:
         return
     raised = event.eventRaised
     if raised.name.casefold() != WAKE_UP or raised.input.value:
-        raised.input.value = json.dumps({"event": raised.name, "payload": raised.input.value})
+        event, payload = raised.name[:_LONGEST_NAME], raised.input.value[:_LONGEST_PAYLOAD]
+        raised.input.value = json.dumps({"event": event, "payload": payload})
         raised.name = WAKE_UP

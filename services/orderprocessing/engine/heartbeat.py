@@ -71,12 +71,16 @@ class Heartbeat:
                 log.info("could not remove the worker from the registry", extra={"cause": str(error)})
 
     def leads(self) -> bool:
-        """Return whether this worker is the one that reconciles: the oldest of those that live.
+        """Return whether this worker is the one that reconciles: the oldest of those that run workflows.
 
+        If none does, it is the oldest of those that live: the sidecar of a worker that runs nothing may be broken.
         While no worker reports, every worker reconciles: two reconcilers at once do no harm. Raises TransientError.
         """
         live = self._registry.live(_LEADS_FOR)
-        return not live or min(live, key=lambda name: (live[name].started_at, name)) == self._identity.name
+        return (
+            not live
+            or min(live, key=lambda name: (not live[name].alive, live[name].started_at, name)) == self._identity.name
+        )
 
     def _run(self, stopping: threading.Event) -> None:
         while not stopping.is_set():

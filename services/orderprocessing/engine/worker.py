@@ -179,7 +179,10 @@ def worker_maker(
     """Return a factory of workers that run these workflows and activities and record them for the liveness probe."""
 
     def make() -> WorkflowRuntime:
-        runtime = WorkflowRuntime(logger_options=sdk_logging(), interceptors=interceptors)
+        # The interceptors count tries in whole histories, and do not translate those that the SDK itself requests.
+        runtime = WorkflowRuntime(
+            logger_options=sdk_logging(), interceptors=interceptors, disable_stateful_history=True
+        )
         for workflow in (*workflows, liveness.workflow()):
             _register(runtime, workflow)
         for activity in activities:

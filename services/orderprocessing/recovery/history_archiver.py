@@ -20,6 +20,8 @@ from services.orderprocessing.engine.dispatcher import EngineUnavailableError
 log = get_logger(__name__)
 
 _PAGE = 50
+_MAX_FAILURES = 3
+"""In a row; after that the engine is assumed to be unavailable."""
 
 
 class HistoryArchiver:
@@ -29,20 +31,47 @@ class HistoryArchiver:
         self, orders: OrderRepository, service: OrderService, source: HistorySource, archive: HistoryArchive
     ) -> None:
         self._orders, self._service, self._source, self._archive = orders, service, source, archive
+        self._unanswered: set[str] = set()
+        self._failures = 0
 
     def scan(self) -> int:
         """Archive what has ended since the last scan; return the number of orders.
 
+        Orders for which the engine gave no answer come last, so that they do not hold up the others.
         Raises TransientError while the store or the engine does not answer.
         """
-        archived = 0
+        archived, last = 0, []
         for entries in self._orders.ended.open_pages(_PAGE):
             for entry in entries:
-                with about_order(entry.id):
+                if entry.id in self._unanswered:
+                    last.append(entry)
+                else:
                     archived += self._archive_order(entry)
-        return archived
+        self._unanswered.intersection_update(entry.id for entry in last)
+        return archived + sum(self._archive_order(entry) for entry in last)
 
     def _archive_order(self, entry: Entry) -> bool:
+        """Archive the histories of an order; return False if that is not possible now."""
+        with about_order(entry.id):
+            try:
+                archived = self._try_to_archive(entry)
+            except EngineUnavailableError as error:
+                # The engine may fail to read the histories of this order alone.
+                self._unanswered.add(entry.id)
+                self._failures += 1
+                if self._failures >= _MAX_FAILURES:
+                    self._failures = 0
+                    raise
+                log.info("could not archive the history of an order yet", extra={"cause": str(error)})
+                return False
+            except Exception:
+                log.exception("archiving the history of an order failed")
+                return False
+            self._unanswered.discard(entry.id)
+            self._failures = 0
+            return archived
+
+    def _try_to_archive(self, entry: Entry) -> bool:
         try:
             histories = self._source.events(self._service.instances(entry.id))
             if not all(_has_ended(events) for _, events in histories):

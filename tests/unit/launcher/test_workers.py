@@ -1,9 +1,11 @@
 """Workers are started, listed and stopped on request while the system runs. The processes are real."""
 
+import fcntl
 import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from launcher.system import workers as workers_module
 from launcher.system.worker_control import WorkerControl
 from launcher.system.workers import WorkerPool, wanted_workers, worker_spec
 from services.oms.cli import main
+from services.oms.worker_requests import RequestFolder
 from tests.e2e.polling import eventually
 
 RESPONDER = """
@@ -99,11 +102,21 @@ def test_requests_that_cannot_be_met_say_why(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.usefixtures("control")
-def test_a_malformed_request_is_dropped_and_the_next_one_is_answered(tmp_path: Path) -> None:
-    malformed = tmp_path / "worker-request-0"
-    malformed.write_text("{")
-    eventually(lambda: not malformed.exists())
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"command": "start", "count": Infinity}', '{"command": "stop", "name": []}']
+)
+def test_an_invalid_request_is_refused_and_the_next_one_is_served(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = tmp_path / "worker-request-0a"
+    draft = tmp_path / "draft"
+    draft.write_text(content)
+    draft.replace(request)
+    eventually((tmp_path / "worker-answer-0a").exists)
+    assert json.loads((tmp_path / "worker-answer-0a").read_text())["error"]
+    assert not request.exists()
     assert oms(tmp_path, "list") == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("control")
@@ -132,6 +145,15 @@ def test_commands_fail_without_a_running_system(tmp_path: Path, capsys: pytest.C
     assert f"no system is running on {tmp_path}" in capsys.readouterr().err
 
 
+def test_a_client_that_looks_for_the_supervisor_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    with (tmp_path / "workers.lock").open("a") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.05, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        folder = RequestFolder(tmp_path)
+        assert folder.open()
+    folder.close()
+
+
 def test_second_supervisor_leaves_the_requests_to_the_first(
     control: WorkerControl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,3 +168,8 @@ def test_invalid_number_of_workers_is_rejected(value: str) -> None:
     with pytest.raises(LaunchError, match=f"WORKERS is '{value}': it must be a number from 1 to 4"):
         wanted_workers({"WORKERS": value})
     assert wanted_workers({"WORKERS": "3"}) == 3
+
+
+@pytest.mark.parametrize(("replicas", "count"), [(1, 2), (2, 2), (3, 1)])
+def test_more_replicas_get_fewer_workers_where_the_machine_has_no_room(replicas: int, count: int) -> None:
+    assert wanted_workers({}, replicas) == count

@@ -49,6 +49,7 @@ class GrpcEngine(stubs.TaskHubSidecarServiceServicer):
         return Empty()
 
     def GetWorkItems(self, request: Any, context: Any) -> Iterator[pb.WorkItem]:
+        self.received.append(request)
         while (item := self._work.get()) is not None:
             yield item
 

@@ -181,6 +181,13 @@ def test_the_tries_of_an_activity_are_counted_whichever_worker_schedules_them(
     assert {json.loads(one)["orderId"] for one in inputs} == {"A1"}
 
 
+def test_a_worker_asks_for_whole_histories_because_tries_are_counted_in_them(engine: GrpcEngine) -> None:
+    with worker(engine):
+        eventually(lambda: bool(engine.answers(pb.GetWorkItemsRequest)))
+    [request] = engine.answers(pb.GetWorkItemsRequest)
+    assert pb.WORKER_CAPABILITY_STATEFUL_HISTORY not in request.capabilities
+
+
 class Context:
     """The context that the SDK gives an activity, as far as the recorder reads it."""
 

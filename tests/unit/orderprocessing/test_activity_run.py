@@ -17,6 +17,7 @@ from services.orderprocessing.engine.activity_run import (
     run_of_failure,
     split_run,
     try_number,
+    without_engine_tries,
     without_try,
 )
 from services.orderprocessing.engine.history import instance_view
@@ -83,6 +84,11 @@ def test_the_tries_of_the_engine_and_of_the_workflow_add_up() -> None:
     given = json.loads(add_tries('{"orderId": "A1", "_try": 3}', 2))
     assert (try_number(given), engine_try_number(given)) == (5, 3)
     assert without_try(given) == {"orderId": "A1"}
+
+
+@pytest.mark.parametrize("given", ['{"orderId": "A1"}', '{"orderId": "A1", "_try": 3}', "null", "no JSON"])
+def test_the_input_that_the_workflow_gave_can_be_restored(given: str) -> None:
+    assert without_engine_tries(add_tries(given, 2)) == without_engine_tries(given) == given
 
 
 def test_the_logged_pause_depends_on_the_tries_of_the_engine_only(

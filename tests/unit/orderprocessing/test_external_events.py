@@ -155,6 +155,17 @@ def test_an_event_that_runs_twice_is_refused_once(waiting: World) -> None:
     end(waiting)
 
 
+def test_a_long_payload_or_name_is_refused_and_not_copied_into_the_history(waiting: World) -> None:
+    raise_event(waiting, ORDER, "approval", APPROVED | {"note": "x" * 2_000_000})
+    raise_event(waiting, ORDER, "y" * 2_000_000, APPROVED)
+    assert refusals(waiting)[0] == "Event 'approval' refused: the payload is not JSON"
+    assert len(refusals(waiting)) == 2
+    scheduled = [event for event in waiting.driver.instances[ORDER].history if event.HasField("taskScheduled")]
+    assert max(event.ByteSize() for event in scheduled) < 20_000
+    assert waiting.approve() == 202
+    end(waiting)
+
+
 def test_a_wake_up_signal_without_content_stays_as_it_is() -> None:
     signal = events.new_event_raised_event(WAKE_UP)
     before = signal.SerializeToString()

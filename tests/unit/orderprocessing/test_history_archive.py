@@ -1,12 +1,14 @@
 """Histories of ended orders are archived before the engine purges them, also after a crash."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 
 from services.common.encryption.encryptor import UnreadableError
 from services.common.states import OrderStatus
 from services.orderprocessing.adapters.history_archive import HistoryArchive
+from services.orderprocessing.engine.dispatcher import EngineUnavailableError
 from services.orderprocessing.recovery.history_archiver import HistoryArchiver, run_in_background
 from tests.unit.orderprocessing.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, AT_B, HIGH_VALUE, World
@@ -136,6 +138,44 @@ def test_an_order_that_cannot_be_read_now_is_archived_later(world: World) -> Non
     assert archiver.scan() == 1
     world.driver.events = events  # type: ignore[method-assign]
     assert archiver.scan() == 1
+
+
+@pytest.mark.parametrize("error", [EngineUnavailableError("no history in time"), ValueError("a bug")])
+def test_orders_whose_histories_cannot_be_read_do_not_hold_up_the_others(world: World, error: Exception) -> None:
+    archiver = archiver_of(world)
+    for number in range(1, 7):
+        world.place(AT_A, order_id=f"A{number}")
+        world.finish(f"A{number}")
+    events = world.driver.events
+
+    def unreadable(instances: list[str]) -> list[tuple[str, list[object]]]:
+        if instances[0] not in ("order-A2", "order-A5"):
+            raise error
+        return events(instances)
+
+    world.driver.events = unreadable  # type: ignore[method-assign]
+    for _ in range(4):
+        with suppress(EngineUnavailableError):
+            archiver.scan()
+    assert world.orders.ended.open_count() == 4
+    world.driver.events = events  # type: ignore[method-assign]
+    assert archiver.scan() == 4
+
+
+def test_a_scan_ends_when_the_engine_gives_no_answer_several_times_in_a_row(world: World) -> None:
+    archiver, asked = archiver_of(world), []
+    for number in range(1, 7):
+        world.place(AT_A, order_id=f"A{number}")
+        world.finish(f"A{number}")
+
+    def unavailable(instances: list[str]) -> list[tuple[str, list[object]]]:
+        asked.append(instances[0])
+        raise EngineUnavailableError("the sidecar is not up yet")
+
+    world.driver.events = unavailable  # type: ignore[method-assign]
+    with pytest.raises(EngineUnavailableError):
+        archiver.scan()
+    assert len(asked) == 3
 
 
 def test_the_archive_keeps_histories_for_its_time(world: World) -> None:

@@ -21,13 +21,14 @@ from tests.unit.orderprocessing.polling import eventually
 @dataclass
 class FakeWorker:
     is_connected: bool = True
+    is_alive: bool = True
     steps: int = 0
 
     def connected(self) -> bool:
         return self.is_connected
 
     def alive(self) -> bool:
-        return self.is_connected
+        return self.is_connected and self.is_alive
 
     def completed(self) -> int:
         return self.steps
@@ -102,6 +103,17 @@ def test_the_oldest_live_worker_reconciles_and_the_next_one_takes_over(replicas:
     assert (restarted.leads(), two.leads()) == (False, True)
     two.stop()
     assert restarted.leads()
+
+
+def test_a_worker_that_runs_nothing_leaves_the_reconciling_to_one_that_does(replicas: Replicas) -> None:
+    one, idle = replicas.worker("one")
+    two, other = replicas.worker("two", "other-3600")
+    idle.is_alive = False
+    one.beat()
+    assert (one.leads(), two.leads()) == (False, True)
+    other.is_alive = False
+    two.beat()
+    assert (one.leads(), two.leads()) == (True, False)
 
 
 def test_every_worker_reconciles_while_none_reports(replicas: Replicas) -> None:
