@@ -79,9 +79,10 @@ class Driver(WorkflowTester):
             self.terminate_workflow(instance.id)
 
     def workflow_state(self, order_id: str) -> dict[str, Any] | None:
-        """Return the state of an order's workflow."""
+        """Return the state of an order's workflow, None if it does not exist."""
+        self._check_reachable()
         instance = self.instances.get(order_workflow_id(order_id))
-        if instance is None or not self.reachable:
+        if instance is None:
             return None
         status = instance.runtime_status
         return {"instanceId": instance.id, "status": status, "createdAt": "", "updatedAt": "", "failure": None}

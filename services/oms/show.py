@@ -21,7 +21,8 @@ def order(details: Json, steps: Sequence[Json]) -> Iterator[str]:
             yield f"    payment  {payment['status']}, {_money(payment['total'])}"
         if shipment := one["shipment"]:
             yield f"    shipment {shipment['status']}, {shipment['courierReference'] or 'no courier yet'}"
-    yield f"  workflow   {details['workflow']['instanceId']}  {details['workflow']['status']}"
+    workflow = details["workflow"]
+    yield f"  workflow   {workflow['instanceId']}  {workflow['status']}" if workflow else "  workflow   no answer"
     yield ""
     for step in steps:
         yield f"  {step['at']}  {step['type']:<28} {step['actor']:<10} {step['message']}"

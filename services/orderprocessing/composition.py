@@ -10,9 +10,10 @@ from services.orderprocessing.adapters.worker_registry import WorkerRegistry
 from services.orderprocessing.application.order_service import OrderService, Workflows
 from services.orderprocessing.application.price_list import PriceList
 from services.orderprocessing.config import OrderProcessingConfig
+from services.orderprocessing.engine.engine import Engine
 from services.orderprocessing.engine.liveness import sidecar_name
 from services.orderprocessing.engine.payload_codec import Codec
-from services.orderprocessing.engine.workflow_client import Engine, configure_sdk
+from services.orderprocessing.engine.workflow_client import configure_sdk
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ KEYS = (
     mutant(
         "key-workflow",
         "an order's workflow has the order's id",
-        ORDERPROCESSING / "engine" / "workflow_client.py",
+        ORDERPROCESSING / "engine" / "engine.py",
         "ORDER_WORKFLOW, order_workflow_id(message.target), run",
         f"ORDER_WORKFLOW, order_workflow_id(message.target) + {_RANDOM}, run",
     ),

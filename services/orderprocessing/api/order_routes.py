@@ -7,6 +7,7 @@ from flask import request
 
 from services.common.auth.access import only_customer
 from services.common.clock import Clock
+from services.common.dapr.sidecar import TransientError
 from services.common.identity import Role
 from services.common.logs import about_order
 from services.common.web import api
@@ -28,6 +29,7 @@ from services.orderprocessing.api.schemas import (
     OrderFigures,
     OrderLine,
     TimelineStep,
+    last_known_workflow,
     order_answer,
     timeline_answer,
 )
@@ -54,7 +56,10 @@ class Observer(Protocol):
     """The part of the workflow engine that the API needs."""
 
     def workflow_state(self, order_id: str) -> JsonObject | None:
-        """Return the state of an order's workflow, or None when the engine does not answer in time."""
+        """Return the state of an order's workflow, None if it does not exist.
+
+        Raises TransientError when the engine does not answer in time.
+        """
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:
         """Return the histories of those of the workflow instances that exist. Raises TransientError."""
@@ -89,7 +94,10 @@ class OrderRoutes:
         draft = read_draft(body)
         require_own(draft.customer_id)
         order = self._service.accept(draft, self._clock(), _idempotency_key())
-        return Reply(order_answer(order), headers={"Location": f"{request.host_url}orders/{order.id}"})
+        return Reply(
+            order_answer(order, last_known_workflow(order)),
+            headers={"Location": f"{request.host_url}orders/{order.id}"},
+        )
 
     @api.get(
         "/orders",
@@ -111,8 +119,12 @@ class OrderRoutes:
 
     @api.get("/orders/<order_id>", "An order", allow=_READERS, errors=[404], links=_LINKS)
     def show_order(self, order_id: str) -> OrderAnswer:
-        """Return an order."""
-        return order_answer(visible_order(self._service, order_id), self._engine.workflow_state(order_id))
+        """Return an order; its workflow is null while the engine does not answer, for example without a worker."""
+        order = visible_order(self._service, order_id)
+        try:
+            return order_answer(order, self._engine.workflow_state(order_id) or last_known_workflow(order))
+        except TransientError:
+            return order_answer(order, None)
 
     @api.get("/orders/<order_id>/timeline", "Every step of an order, oldest first", allow=_READERS, errors=[404])
     def show_timeline(self, order_id: str) -> list[TimelineStep]:
@@ -149,7 +161,8 @@ class DecisionRoutes:
         """Record the customer's decision."""
         visible_order(self._service, order_id)
         with about_order(order_id):
-            return order_answer(self._service.act(order_id, body.action))
+            order = self._service.act(order_id, body.action)
+        return order_answer(order, last_known_workflow(order))
 
     @api.post(
         "/orders/<order_id>/approve",
@@ -165,7 +178,8 @@ class DecisionRoutes:
         self._service.order(order_id)
         decision = parse(ApprovalRequest, body | authenticated_approver())
         with about_order(order_id):
-            return order_answer(self._service.approve(order_id, decision.approver, decision.approved))
+            order = self._service.approve(order_id, decision.approver, decision.approved)
+        return order_answer(order, last_known_workflow(order))
 
 
 class FigureRoutes:

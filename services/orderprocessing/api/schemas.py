@@ -98,7 +98,7 @@ class OrderAnswer(RecordAnswer):
     actions: list[Literal["amend", "cancel"]]
     deadline: str | None
     trace_id: str | None
-    workflow: WorkflowState
+    workflow: WorkflowState | None
 
 
 class OrderLine(ApiModel):
@@ -165,10 +165,19 @@ class OrderFigures(Figures):
     complete_rate: float
 
 
-def order_answer(order: Order, workflow: JsonObject | None = None) -> OrderAnswer:
-    """Return the whole order; without a `workflow` from the engine it shows the last known state."""
-    return OrderAnswer.of(
-        order, currency=CURRENCY, actions=actions(order), workflow=workflow or _last_known_workflow(order)
+def order_answer(order: Order, workflow: JsonObject | WorkflowState | None) -> OrderAnswer:
+    """Return the whole order with the state of its workflow, None while the engine does not answer."""
+    return OrderAnswer.of(order, currency=CURRENCY, actions=actions(order), workflow=workflow)
+
+
+def last_known_workflow(order: Order) -> WorkflowState:
+    """Return the state of a workflow that is about to start, or that the engine has deleted, by the order's record."""
+    return WorkflowState(
+        instance_id=order_workflow_id(order.id),
+        status="COMPLETED" if is_final(order.status) else "RUNNING",
+        created_at=order.received_at,
+        updated_at=order.updated_at,
+        failure=None,
     )
 
 
@@ -180,13 +189,3 @@ def shipment_answer(fulfillment: Fulfillment, shipment: Shipment) -> ShipmentAns
 def timeline_answer(order: Order) -> list[TimelineStep]:
     """Return every step of an order so far, oldest first."""
     return [TimelineStep.of(step, fulfillment_id=step.fulfillment_id or "") for step in order.timeline]
-
-
-def _last_known_workflow(order: Order) -> WorkflowState:
-    return WorkflowState(
-        instance_id=order_workflow_id(order.id),
-        status="COMPLETED" if is_final(order.status) else "RUNNING",
-        created_at=order.received_at,
-        updated_at=order.updated_at,
-        failure=None,
-    )

@@ -157,11 +157,17 @@ def test_an_order_is_shown_with_its_parcels(world: World) -> None:
 
 def test_an_order_is_shown_as_last_known_while_the_engine_is_down(world: World) -> None:
     world.place(AT_A)
+    world.run()
+    known = world.shown()
     world.driver.reachable = False
-    assert world.shown()["workflow"]["status"] == "RUNNING"
-    world.driver.reachable = True
+    assert known["workflow"]["status"] == "RUNNING"
+    assert world.shown() == known | {"workflow": None}
+
+
+def test_a_workflow_that_the_engine_has_deleted_is_shown_as_the_order_knows_it(world: World) -> None:
+    world.place(AT_A)
     world.finish()
-    world.driver.reachable = False
+    world.driver.instances.clear()
     assert world.shown()["workflow"]["status"] == "COMPLETED"
 
 
