@@ -23,7 +23,7 @@ class OrderProcessingConfig(WorkerIdentityConfig):
     backlog_limit: int = Field(default=400, ge=1, le=1_000_000)
     history_archive_time: Seconds = DEFAULT_SECONDS
     history_archive_limit: int = Field(default=DEFAULT_LIMIT, ge=1024, le=2 * 1024 * 1024)  # a sidecar takes 4 MiB
-    history_archive_interval: Seconds = 30.0
+    history_archive_interval: Seconds = 10.0
     sidecar_supervised: bool = False
 
     def timeouts(self) -> Timeouts:

@@ -3,6 +3,9 @@
 Every order that ends is entered in the index of ended orders, before its entry in the index of orders is closed. So a
 crash in between leaves an open order, which the reconciler repairs, and never an ended order that is not entered. The
 entry is closed once the histories are archived.
+
+An order may also end while its workflow does not, because the engine lost the last of its steps. Such a workflow has no
+open order that makes the reconciler look at it, so the archiver recovers it.
 """
 
 import threading
@@ -25,7 +28,7 @@ _MAX_FAILURES = 3
 
 
 class HistoryArchiver:
-    """Archives the histories of orders whose workflows have all ended."""
+    """Archives the histories of orders whose workflows have all ended, and recovers stuck workflows of ended orders."""
 
     def __init__(
         self, orders: OrderRepository, service: OrderService, source: HistorySource, archive: HistoryArchive
@@ -75,6 +78,7 @@ class HistoryArchiver:
         try:
             histories = self._source.events(self._service.instances(entry.id))
             if not all(_has_ended(events) for _, events in histories):
+                self._service.recover(self._service.order(entry.id))
                 return False
             if not histories:
                 log.warning("an order has ended without a workflow history")

@@ -67,6 +67,19 @@ def test_an_order_that_has_not_ended_is_not_archived(world: World) -> None:
     assert world.driver.archive.load(FIRST) is None
 
 
+def test_a_stuck_workflow_of_an_ended_order_is_terminated_and_archived(world: World) -> None:
+    archiver = archiver_of(world)
+    world.place(AT_A)
+    world.finish()
+    instance = world.driver.instances[FIRST]
+    instance.status = None
+    instance.history.pop()
+    world.driver.stuck.add(FIRST)
+    assert archiver.scan() == 0
+    assert instance.status is not None
+    assert archiver.scan() == 1
+
+
 def test_an_order_whose_workflow_still_runs_its_last_step_is_archived_later(world: World) -> None:
     archiver = archiver_of(world)
     deliver_but_for_the_last_report(world)
