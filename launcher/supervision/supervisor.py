@@ -39,6 +39,8 @@ class ProcessSpec:
     """The probe behind `answers`, if it has to be renewed at each start."""
     ready: Callable[[], bool] = lambda: True
     """Whether the process, which answers, is ready for work, as of its last answer. Until then it is asked often."""
+    niceness: int = 0
+    """How much lower its priority for the processor is than that of the launcher: 0 to 19."""
     inherit_output: bool = False
     """Whether the process writes to the launcher's output instead of a log file."""
 
@@ -129,7 +131,7 @@ class SupervisedProcess:
             )
             return Child(
                 spec.name,
-                spec.command,
+                [*(("nice", "-n", str(spec.niceness)) if spec.niceness else ()), *spec.command],
                 self._state_dir,
                 env=env,
                 cwd=spec.cwd,

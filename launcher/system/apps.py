@@ -18,7 +18,7 @@ from launcher.setup.dapr import Dapr
 from launcher.supervision.probe import Probe
 from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from launcher.system.template import App, Template
-from launcher.system.workers import WorkerPool, wanted_workers, worker_spec
+from launcher.system.workers import BACKGROUND_NICENESS, WorkerPool, wanted_workers, worker_spec
 
 POLL_S = 0.2
 READY_S = 60.0
@@ -27,6 +27,8 @@ SIDECAR_STOP_GRACE_S = 2.0
 BAD_CONFIGURATION = 2
 """Exit code of the services for an invalid configuration. A Go panic exits with the same code."""
 SIDECAR = "{} sidecar"
+_INTERACTIVE = {"orderprocessing", "web"}
+"""The apps that people wait for. They and their sidecars have the normal priority for the processor."""
 
 
 def _new_token() -> str:
@@ -162,12 +164,17 @@ def _app_spec(template: Template, app: App, env: Mapping[str, str]) -> ProcessSp
         env=template.env | _settings(app) | dict(env),
         cwd=template.path.parent,
         fatal_exit_code=BAD_CONFIGURATION,
+        niceness=_niceness(app),
     )
 
 
 def _worker_spec(template: Template, app: App, name: str, probe: Probe, env: Mapping[str, str]) -> ProcessSpec:
     env = template.env | _settings(app) | dict(env)
     return worker_spec(name, app.worker_command, probe, env, template.path.parent, BAD_CONFIGURATION)
+
+
+def _niceness(app: App) -> int:
+    return 0 if app.app_id in _INTERACTIVE else BACKGROUND_NICENESS
 
 
 def _settings(app: App) -> dict[str, str]:
@@ -200,4 +207,5 @@ def _sidecar_spec(dapr: Dapr, template: Template, app: App, tokens: Mapping[str,
         # The address that sidecars register. The machine's external address may change at any time.
         env={"DAPR_HOST_IP": "127.0.0.1", **tokens},
         cwd=template.path.parent,
+        niceness=_niceness(app),
     )

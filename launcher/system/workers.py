@@ -18,6 +18,9 @@ WORKERS = "WORKERS"
 DEFAULT_WORKERS = 2
 _PER_PROCESSOR = 2
 """A worker uses one processor at most, and seldom all of it."""
+BACKGROUND_NICENESS = 10
+"""Of workers and of the services behind them. Under full load orders are then still accepted quickly, and wait for
+their workflows instead."""
 _MEMORY_EACH = 150 * 1024 * 1024
 _STOP_GRACE_S = 12.0
 _MEMINFO = Path("/proc/meminfo")
@@ -119,6 +122,7 @@ def worker_spec(
         env={**env, "WORKER_NAME": name},
         cwd=cwd,
         fatal_exit_code=fatal_exit_code,
+        niceness=BACKGROUND_NICENESS,
         inherit_output=inherit_output,
     )
 

@@ -54,6 +54,15 @@ def test_killed_process_is_restarted_and_the_console_reports_it(
     assert "thing was killed by SIGKILL; restarting it in 0.02 s." in capsys.readouterr().out
 
 
+def test_process_with_a_niceness_is_started_with_it(tmp_path: Path) -> None:
+    process = SupervisedProcess(ProcessSpec("thing", ["sleep", "60"], lambda: True, niceness=3), tmp_path)
+    try:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        eventually(lambda: os.getpriority(os.PRIO_PROCESS, process.pid or 0) == min(own + 3, 19))
+    finally:
+        stop_supervised([process], 5)
+
+
 def test_process_that_exits_after_it_was_up_is_always_restarted(supervise: Supervise, tmp_path: Path) -> None:
     process = supervise(f"echo x >> {tmp_path}/starts; sleep 0.05")
     starts = tmp_path / "starts"

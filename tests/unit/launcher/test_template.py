@@ -32,6 +32,12 @@ def test_only_the_launcher_declares_supervised_sidecars() -> None:
     assert _app_spec(template, template.apps[0], {}).env["SIDECAR_SUPERVISED"] == "true"
 
 
+def test_apps_that_people_wait_for_have_priority_over_the_others() -> None:
+    template = read_template(OURS)
+    niceness = {app.app_id: _app_spec(template, app, {}).niceness for app in template.apps}
+    assert {name for name, value in niceness.items() if value == 0} == {"orderprocessing", "web"}
+
+
 def test_ports_are_unique_with_nine_replicas() -> None:
     apps = with_replicas(read_template(OURS).apps, {"orderprocessing": 9})
     ports = [port for app in apps for port in app.ports.values()]
