@@ -30,6 +30,7 @@ KNOWN_IN_SIDECARS = {
     r"DaprBuiltInActorNotFoundRetries": "a wake-up signal while the workflow's actor was being created",
     r"Error processing operation endpoint\[(billing, billing|inventory, inventory):": "tests stop these services",
     r"error executing workflow: operation aborted|aborting workflow execution": "a test kills workers",
+    r"in-flight lock claims to be released for rebalanced types": "the same: workflows had no worker for a moment",
     r"(recoverable error and will be retried later|failed to invoke .*): '?execution aborted": "the same",
     r"Error getting job none": "an idle worker checks whether the scheduler answers",
     r"DROP status returned from app while processing pub/sub event": "a test publishes an invalid message",
