@@ -18,7 +18,7 @@ from launcher.setup.dapr import Dapr
 from launcher.supervision.probe import Probe
 from launcher.supervision.supervisor import ProcessSpec, SupervisedProcess, stop_supervised
 from launcher.system.template import App, Template
-from launcher.system.workers import BACKGROUND_NICENESS, WorkerPool, wanted_workers, worker_spec
+from launcher.system.workers import WorkerPool, background_niceness, wanted_workers, worker_spec
 
 POLL_S = 0.2
 READY_S = 60.0
@@ -76,7 +76,7 @@ class Apps:
         self.workers = WorkerPool(worker, list(with_workers), state_dir, added)
         for app in apps:
             shared = self.tokens[app.name].environment()
-            specs = (_sidecar_spec(dapr, template, app, shared), _app_spec(template, app, {**shared, **env}))
+            specs = (_sidecar_spec(dapr, template, app, shared, env), _app_spec(template, app, {**shared, **env}))
             for spec in specs:
                 self._processes[spec.name] = SupervisedProcess(spec, state_dir)
         if with_workers:
@@ -164,7 +164,7 @@ def _app_spec(template: Template, app: App, env: Mapping[str, str]) -> ProcessSp
         env=template.env | _settings(app) | dict(env),
         cwd=template.path.parent,
         fatal_exit_code=BAD_CONFIGURATION,
-        niceness=_niceness(app),
+        niceness=_niceness(app, env),
     )
 
 
@@ -173,8 +173,8 @@ def _worker_spec(template: Template, app: App, name: str, probe: Probe, env: Map
     return worker_spec(name, app.worker_command, probe, env, template.path.parent, BAD_CONFIGURATION)
 
 
-def _niceness(app: App) -> int:
-    return 0 if app.app_id in _INTERACTIVE else BACKGROUND_NICENESS
+def _niceness(app: App, env: Mapping[str, str]) -> int:
+    return 0 if app.app_id in _INTERACTIVE else background_niceness(env)
 
 
 def _settings(app: App) -> dict[str, str]:
@@ -188,7 +188,9 @@ def _settings(app: App) -> dict[str, str]:
     }
 
 
-def _sidecar_spec(dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str]) -> ProcessSpec:
+def _sidecar_spec(
+    dapr: Dapr, template: Template, app: App, tokens: Mapping[str, str], env: Mapping[str, str]
+) -> ProcessSpec:
     common, ports = template.common, app.ports
     return ProcessSpec(
         name=SIDECAR.format(app.name),
@@ -207,5 +209,5 @@ def _sidecar_spec(dapr: Dapr, template: Template, app: App, tokens: Mapping[str,
         # The address that sidecars register. The machine's external address may change at any time.
         env={"DAPR_HOST_IP": "127.0.0.1", **tokens},
         cwd=template.path.parent,
-        niceness=_niceness(app),
+        niceness=_niceness(app, env),
     )

@@ -18,9 +18,10 @@ WORKERS = "WORKERS"
 DEFAULT_WORKERS = 2
 _PER_PROCESSOR = 2
 """A worker uses one processor at most, and seldom all of it."""
-BACKGROUND_NICENESS = 10
-"""Of workers and of the services behind them. Under full load orders are then still accepted quickly, and wait for
-their workflows instead."""
+NICENESS = "NICENESS"
+"""Environment variable: the niceness of workers and of the services behind them. Under full load orders are then still
+accepted quickly, and wait for their workflows instead."""
+DEFAULT_NICENESS = 10
 _MEMORY_EACH = 150 * 1024 * 1024
 _STOP_GRACE_S = 12.0
 _MEMINFO = Path("/proc/meminfo")
@@ -43,6 +44,14 @@ def wanted_workers(env: Mapping[str, str], replicas: int = 1) -> int:
         return max(1, min(DEFAULT_WORKERS, _most() // max(1, replicas)))
     if not value.isdecimal() or not 1 <= int(value) <= _most():
         raise LaunchError(f"{WORKERS} is {value!r}: it must be a number from 1 to {_most()} on this machine.")
+    return int(value)
+
+
+def background_niceness(env: Mapping[str, str]) -> int:
+    """Return the niceness of workers and of the services behind them. Raises LaunchError for an invalid number."""
+    value = env.get(NICENESS) or os.environ.get(NICENESS) or str(DEFAULT_NICENESS)
+    if not value.isdecimal() or int(value) > 19:
+        raise LaunchError(f"{NICENESS} is {value!r}: it must be a number from 0 to 19.")
     return int(value)
 
 
@@ -122,7 +131,7 @@ def worker_spec(
         env={**env, "WORKER_NAME": name},
         cwd=cwd,
         fatal_exit_code=fatal_exit_code,
-        niceness=BACKGROUND_NICENESS,
+        niceness=background_niceness(env),
         inherit_output=inherit_output,
     )
 

@@ -60,7 +60,8 @@ def test_one_unreadable_order_keeps_no_other_from_being_mended(
             assert shop.call("orderprocessing", "GET", f"/orders?ids={spoilt}").status_code == 503
 
             told = [line for line in worker_logs(stack).splitlines() if PASSED_OVER in line]
-            assert len(told) == 1
+            # Each worker that has reconciled logs it once.
+            assert 1 <= len(told) <= len(stack.workers)
             assert f"order/{spoilt} was changed" in told[0]
             assert spoilt in told[0].replace(f"order/{spoilt}", "")
             assert "the reconciler will retry" not in worker_logs(stack)

@@ -15,7 +15,7 @@ from launcher.paths import ROOT
 from launcher.ports import ControlPorts
 from launcher.supervision import supervisor
 from launcher.system import workers
-from launcher.system.workers import DEFAULT_WORKERS, WORKERS
+from launcher.system.workers import DEFAULT_NICENESS, DEFAULT_WORKERS, NICENESS, WORKERS
 from services.billing.app import BillingConfig
 from services.common.config import ServiceConfig
 from services.common.faults.injector import ChaosSettings
@@ -82,8 +82,8 @@ def test_a_default_in_the_readme_is_that_of_the_code(variable: str, value: str, 
     field = variable.lower()
     configurations = [kind for name, kind in CONFIGURATIONS.items() if "all" in readers or name in readers]
     kinds = [kind for kind in configurations if field in kind.model_fields]
-    if variable == WORKERS:
-        assert value == f"`{DEFAULT_WORKERS}`"
+    if variable in (WORKERS, NICENESS):
+        assert value == f"`{DEFAULT_WORKERS if variable == WORKERS else DEFAULT_NICENESS}`"
     elif variable not in {"OMS_URL", "XDG_CACHE_HOME"}:
         assert kinds, variable
     for kind in kinds:

@@ -58,7 +58,7 @@ class Observer(Protocol):
     def workflow_state(self, order_id: str) -> JsonObject | None:
         """Return the state of an order's workflow, None if it does not exist.
 
-        Raises TransientError when the engine does not answer in time.
+        Raises TransientError when the engine does not answer in time, and while no worker lives.
         """
 
     def history(self, instances: Sequence[str]) -> list[JsonObject]:

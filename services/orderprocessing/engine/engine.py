@@ -1,5 +1,6 @@
 """Dapr Workflow as this service uses it: starts, signals, inspects and terminates the workflows of orders."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -22,6 +23,7 @@ from services.orderprocessing.engine.workflow_client import Client, WorkflowSide
 from services.orderprocessing.workflows.contracts import ORDER_WORKFLOW, OrderRun
 from services.orderprocessing.workflows.policies import Timeouts
 
+_WORKERS_COUNTED_FOR = 1.0
 _STATE_TIMEOUT = 1.0
 _HISTORY_TIMEOUT = 3.0
 
@@ -48,6 +50,7 @@ class Engine:
         self._result_timeout = ResultTimeout(timeouts.longest_try)
         self._readers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="engine-read")
         self._dispatcher = Dispatcher(self._deliver)
+        self._worker_count, self._count_expires_at = 0, 0.0
 
     def start_later(self, order_id: str) -> None:
         """Start the order's workflow in the background, unless it is running."""
@@ -83,8 +86,10 @@ class Engine:
     def workflow_state(self, order_id: str) -> JsonObject | None:
         """Return the state of an order's workflow, None if it does not exist.
 
-        Raises TransientError when the engine does not answer within a second.
+        Raises TransientError when the engine does not answer within a second, and while no worker lives.
         """
+        if not self._any_worker():
+            raise EngineUnavailableError("no worker lives")
         call: Future[WorkflowState | None] = self._readers.submit(self._client.state, order_workflow_id(order_id))
         try:
             state = call.result(timeout=_STATE_TIMEOUT)
@@ -134,6 +139,12 @@ class Engine:
             return connected_workers(self._sidecar) + self._workers_elsewhere()
         except TransientError:
             return 0
+
+    def _any_worker(self) -> bool:
+        """Return whether a worker lived within the last second, so that reads of orders seldom ask the sidecar."""
+        if time.monotonic() >= self._count_expires_at:
+            self._worker_count, self._count_expires_at = self.workers(), time.monotonic() + _WORKERS_COUNTED_FOR
+        return self._worker_count > 0
 
     def stop(self) -> None:
         """Stop repeating starts and signals; the reconciler of the next process repeats them."""

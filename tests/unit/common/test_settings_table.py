@@ -18,7 +18,7 @@ CONFIGURATIONS = (
     OrderProcessingConfig,
     WebConfig,
 )
-NOT_SERVICES = {"WORKERS", "OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
+NOT_SERVICES = {"WORKERS", "NICENESS", "OMS_URL", "OMS_API_KEY", "XDG_CACHE_HOME", "DAPR_RUNTIME_PATH"}
 
 
 def test_the_table_of_settings_is_complete() -> None:

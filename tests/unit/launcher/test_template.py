@@ -36,6 +36,9 @@ def test_apps_that_people_wait_for_have_priority_over_the_others() -> None:
     template = read_template(OURS)
     niceness = {app.app_id: _app_spec(template, app, {}).niceness for app in template.apps}
     assert {name for name, value in niceness.items() if value == 0} == {"orderprocessing", "web"}
+    assert _app_spec(template, template.apps[1], {"NICENESS": "4"}).niceness == 4
+    with pytest.raises(LaunchError, match="NICENESS is '20'"):
+        _app_spec(template, template.apps[1], {"NICENESS": "20"})
 
 
 def test_ports_are_unique_with_nine_replicas() -> None:
