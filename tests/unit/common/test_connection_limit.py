@@ -138,7 +138,7 @@ def test_a_connection_with_a_request_in_flight_is_not_closed(full: Local, stack:
 
 
 def test_busy_connections_are_closed_after_a_response_only_while_clients_wait(full: Local, stack: ExitStack) -> None:
-    ends = fill_connections(full, stack, lambda end: end.sendall(SLOW % 0.2))
+    ends = fill_connections(full, stack, lambda end: end.sendall(SLOW % 1.0))
     waiting = stack.enter_context(full.connect())
     waiting.sendall(HEALTHZ)
     assert b"Connection: close" in read_all(ends[0]) + read_all(ends[1])
