@@ -11,8 +11,8 @@ from services.orderprocessing.application.order_service import OrderService, Wor
 from services.orderprocessing.application.price_list import PriceList
 from services.orderprocessing.config import OrderProcessingConfig
 from services.orderprocessing.engine.engine import Engine
-from services.orderprocessing.engine.liveness import sidecar_name
 from services.orderprocessing.engine.payload_codec import Codec
+from services.orderprocessing.engine.worker.liveness import sidecar_name
 from services.orderprocessing.engine.workflow_client import configure_sdk
 
 

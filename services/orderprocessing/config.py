@@ -5,7 +5,7 @@ from pydantic import Field
 from services.common.config import Money, Seconds
 from services.orderprocessing.adapters.history_archive import DEFAULT_LIMIT, DEFAULT_SECONDS
 from services.orderprocessing.domain.order_rules import Policy
-from services.orderprocessing.engine.worker_identity import WorkerIdentityConfig
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentityConfig
 from services.orderprocessing.workflows.policies import Timeouts, longest_try
 
 

@@ -11,8 +11,8 @@ from services.common.logs import about_order, get_logger
 from services.orderprocessing.activities import external_event, order, payment, shipment
 from services.orderprocessing.activities.dependencies import Dependencies
 from services.orderprocessing.adapters.milestones import log_retry
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.activity_run import engine_try_number
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
 from services.orderprocessing.workflows import contracts
 from services.orderprocessing.workflows.charge import charge_workflow
 from services.orderprocessing.workflows.order import order_workflow

@@ -19,12 +19,12 @@ from services.orderprocessing.adapters.order_repository import OrderRepository
 from services.orderprocessing.adapters.service_clients import Billing, Fraud, Inventory, Invoker, Shipping
 from services.orderprocessing.composition import Components, create_components
 from services.orderprocessing.config import OrderProcessingConfig
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
-from services.orderprocessing.engine.heartbeat import Heartbeat
-from services.orderprocessing.engine.in_flight import InFlightActivities
-from services.orderprocessing.engine.probe_responder import respond_to_probes
-from services.orderprocessing.engine.worker import Worker, run_worker
-from services.orderprocessing.engine.worker_identity import WorkerIdentity, worker_identity
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker.heartbeat import Heartbeat
+from services.orderprocessing.engine.worker.in_flight import InFlightActivities
+from services.orderprocessing.engine.worker.probe_responder import respond_to_probes
+from services.orderprocessing.engine.worker.worker import Worker, run_worker
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentity, worker_identity
 from services.orderprocessing.recovery import history_archiver
 from services.orderprocessing.recovery.completed_steps import CompletedSteps
 from services.orderprocessing.recovery.history_archiver import HistoryArchiver

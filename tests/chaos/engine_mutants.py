@@ -24,7 +24,7 @@ ENGINE_FAULTS = (
         "a sidecar that gives the worker no work is restarted",
         (
             Edit(
-                ORDERPROCESSING / "engine" / "worker.py",
+                ORDERPROCESSING / "engine" / "worker" / "worker.py",
                 "            self._sidecar.shut_down()\n",
                 "            pass\n",
             ),
@@ -34,14 +34,14 @@ ENGINE_FAULTS = (
     mutant(
         "engine-idle-sidecar",
         "a sidecar that reports its worker and accepts no workflow is restarted too",
-        ORDERPROCESSING / "engine" / "worker.py",
+        ORDERPROCESSING / "engine" / "worker" / "worker.py",
         "            connected_workers(self._sidecar) == 0 or self._accepts_no_workflow(connected_for)\n",
         "            connected_workers(self._sidecar) == 0\n",
     ),
     mutant(
         "engine-liveness",
         "a worker is not ready while nothing runs on it",
-        ORDERPROCESSING / "engine" / "liveness.py",
+        ORDERPROCESSING / "engine" / "worker" / "liveness.py",
         "        return self._last_activity is not None and self.idle_seconds() < _DEAD_AFTER\n",
         "        return True\n",
     ),

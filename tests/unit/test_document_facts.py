@@ -27,7 +27,8 @@ from services.notifications.app import NotificationsConfig
 from services.orderprocessing.adapters import worker_registry
 from services.orderprocessing.api import export_routes
 from services.orderprocessing.config import OrderProcessingConfig
-from services.orderprocessing.engine import heartbeat, history
+from services.orderprocessing.engine import history
+from services.orderprocessing.engine.worker import heartbeat
 from services.web.app import WebConfig
 from tests.chaos import mutants
 from tests.markdown import DOCS, README

@@ -26,7 +26,7 @@ from tests.e2e.polling import eventually
 
 RESPONDER = """
 import os, signal, threading
-from services.orderprocessing.engine.probe_responder import respond_to_probes
+from services.orderprocessing.engine.worker.probe_responder import respond_to_probes
 state = {"Worker-State": "running", "Worker-Version": "v7"}
 respond_to_probes(int(os.environ["PROBE_FD"]), lambda: state)
 threading.Event().wait()

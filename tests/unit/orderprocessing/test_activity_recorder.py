@@ -16,12 +16,12 @@ from dapr.ext.workflow import RetryPolicy
 from services.common import logs
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.encryptor import PAYLOAD, Encryptor
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.activity_run import run_of_failure, split_run
-from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.payload_codec import Codec
-from services.orderprocessing.engine.worker import worker_maker
-from services.orderprocessing.engine.worker_identity import WorkerIdentity
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker.liveness import LivenessProbe
+from services.orderprocessing.engine.worker.worker import worker_maker
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentity
 from tests.fakes import FakeClock
 from tests.unit.common.keyring import make_encryptor
 from tests.unit.orderprocessing.grpc_engine import GrpcEngine

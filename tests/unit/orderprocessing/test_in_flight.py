@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
-from services.orderprocessing.engine.in_flight import InFlightActivities
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker.in_flight import InFlightActivities
 from services.orderprocessing.registry import bound_activities
 from tests.e2e.polling import eventually
 from tests.unit.orderprocessing.world import AT_A, WORKER, World

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
+from services.orderprocessing.engine.worker.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from tests.unit.orderprocessing.polling import eventually
 
 

@@ -14,9 +14,9 @@ from dapr.ext.workflow import DaprWorkflowClient, WorkflowRuntime
 
 from services.common.encryption.encryptor import PAYLOAD, Encryptor
 from services.orderprocessing.engine.history import instance_view
-from services.orderprocessing.engine.liveness import LivenessProbe
 from services.orderprocessing.engine.payload_codec import UNREADABLE, Codec
-from services.orderprocessing.engine.worker import worker_maker
+from services.orderprocessing.engine.worker.liveness import LivenessProbe
+from services.orderprocessing.engine.worker.worker import worker_maker
 from services.orderprocessing.engine.workflow_client import Client
 from tests.unit.common.keyring import FakeKeys, make_encryptor
 from tests.unit.orderprocessing.grpc_engine import GrpcEngine

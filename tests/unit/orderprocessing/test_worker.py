@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from services.common.dapr.sidecar import TransientError
-from services.orderprocessing.engine import liveness as liveness_module
-from services.orderprocessing.engine import worker as worker_module
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
-from services.orderprocessing.engine.liveness import LivenessProbe
-from services.orderprocessing.engine.worker import Worker, worker_maker
+from services.orderprocessing.engine.worker import liveness as liveness_module
+from services.orderprocessing.engine.worker import worker as worker_module
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker.liveness import LivenessProbe
+from services.orderprocessing.engine.worker.worker import Worker, worker_maker
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from tests.unit.orderprocessing.polling import eventually, throughout
 from tests.unit.orderprocessing.workflow_sidecar import FakeWorkflowSidecar

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.common.config import ConfigurationError, read
-from services.orderprocessing.engine.worker_identity import (
+from services.orderprocessing.engine.worker.worker_identity import (
     MAX_LENGTH,
     WorkerIdentity,
     WorkerIdentityConfig,

@@ -10,9 +10,9 @@ import pytest
 
 from launcher.supervision.probe import PROBE_FD, Probe
 from services.orderprocessing.adapters.worker_registry import WorkerRegistry, WorkerReport
-from services.orderprocessing.engine.heartbeat import Heartbeat
-from services.orderprocessing.engine.probe_responder import respond_to_probes
-from services.orderprocessing.engine.worker_identity import WorkerIdentity
+from services.orderprocessing.engine.worker.heartbeat import Heartbeat
+from services.orderprocessing.engine.worker.probe_responder import respond_to_probes
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentity
 from services.orderprocessing.recovery.completed_steps import CompletedSteps
 from tests.fakes import FakeClock, FakeDocuments
 from tests.unit.orderprocessing.polling import eventually

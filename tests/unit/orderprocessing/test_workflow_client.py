@@ -19,8 +19,8 @@ from services.orderprocessing.domain.ids import new_order_id
 from services.orderprocessing.domain.order import Fulfillment
 from services.orderprocessing.engine import engine as engine_module
 from services.orderprocessing.engine import workflow_client
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.engine import Engine
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
 from services.orderprocessing.registry import WORKFLOWS, bound_activities
 from services.orderprocessing.workflows.policies import Timeouts
 from services.orderprocessing.workflows.versions import version_of

@@ -18,8 +18,8 @@ from services.orderprocessing.api.app import create_app
 from services.orderprocessing.composition import create_service
 from services.orderprocessing.config import OrderProcessingConfig
 from services.orderprocessing.domain.order import Order
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
-from services.orderprocessing.engine.worker_identity import WorkerIdentity
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentity
 from services.orderprocessing.recovery.reconciler import Reconciler
 from services.orderprocessing.registry import bound_activities
 from services.orderprocessing.worker import create_dependencies

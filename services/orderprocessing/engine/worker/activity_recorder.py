@@ -20,7 +20,7 @@ from services.common.storage.lru_cache import LruCache
 from services.orderprocessing.domain.order import JsonObject
 from services.orderprocessing.engine.activity_run import ActivityRun, add_run, add_run_to_failure, add_tries, try_number
 from services.orderprocessing.engine.payload_codec import MessageStream
-from services.orderprocessing.engine.worker_identity import WorkerIdentity
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentity
 
 log = get_logger(__name__)
 

@@ -13,10 +13,10 @@ from dapr.ext.workflow import WorkflowRuntime
 
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
-from services.orderprocessing.engine.activity_recorder import ActivityRecorder
 from services.orderprocessing.engine.external_events import ExternalEvents
-from services.orderprocessing.engine.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from services.orderprocessing.engine.payload_codec import Codec
+from services.orderprocessing.engine.worker.activity_recorder import ActivityRecorder
+from services.orderprocessing.engine.worker.liveness import LIVENESS_WORKFLOW, LivenessProbe, liveness_name
 from services.orderprocessing.engine.workflow_client import Client, WorkflowSidecar, connected_workers, sdk_logging
 from services.orderprocessing.workflows.versions import version_of
 

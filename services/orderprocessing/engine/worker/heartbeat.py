@@ -10,7 +10,7 @@ from services.common.clock import rfc3339, utc_now
 from services.common.dapr.sidecar import TransientError
 from services.common.logs import get_logger
 from services.orderprocessing.adapters.worker_registry import WorkerRegistry, WorkerReport
-from services.orderprocessing.engine.worker_identity import WorkerIdentity
+from services.orderprocessing.engine.worker.worker_identity import WorkerIdentity
 
 log = get_logger(__name__)
 

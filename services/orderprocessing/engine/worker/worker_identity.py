@@ -15,7 +15,7 @@ from services.common.config import ServiceConfig
 
 MAX_LENGTH = 64
 _HASH_LENGTH = 10
-_ORDERPROCESSING = Path(__file__).resolve().parents[1]
+_ORDERPROCESSING = Path(__file__).resolve().parents[2]
 _SOURCES = ("workflows", "activities")
 
 Label = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
