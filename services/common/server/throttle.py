@@ -32,10 +32,14 @@ class _Rate:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._item = RateLimitItemPerSecond(limit * _WINDOW_SECONDS, _WINDOW_SECONDS)
         self._limit = limit
+        # The library starts a timer in two steps, so a concurrent call may start the same one again, which is an error.
+        self._guard = threading.Lock()
 
     def count(self, *client: str) -> None:
         """Count a request. Raises the 429 above the limit."""
-        if not self._limiter.hit(self._item, *client):
+        with self._guard:
+            accepted = self._limiter.hit(self._item, *client)
+        if not accepted:
             seconds = self._limiter.get_window_stats(self._item, *client).reset_time - time.time()
             retry_after = min(max(math.ceil(seconds), 1), _WINDOW_SECONDS)
             raise too_many_requests("rate", f"more than {self._limit} requests a second", retry_after)

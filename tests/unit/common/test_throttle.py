@@ -1,6 +1,8 @@
 """Throttling: floods get a 429; calls of other services and event deliveries never do."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from services.common.auth.access import NO_AUTHENTICATION, Authenticator, guard
 from services.common.auth.api_keys import KeyFile, add_key
 from services.common.config import ServiceConfig
 from services.common.identity import Role
-from services.common.server.throttle import throttle
+from services.common.server.throttle import _Rate, throttle
 from services.common.web.access_rules import SIDECAR, people, services
 from services.common.web.base_app import create_base_app
 
@@ -164,3 +166,22 @@ def test_calls_of_services_that_are_forbidden_are_not_throttled(service: Protect
 def test_probes_are_answered_during_a_flood(service: ProtectedService) -> None:
     service.statuses(100)
     assert service.statuses(20, path="/healthz") == [200] * 20
+
+
+def test_concurrent_requests_do_not_start_the_same_timer_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `limits` starts its timer in two steps: a request between them made the other one fail with a RuntimeError.
+    inside = threading.Barrier(2)
+
+    class SlowTimer(threading.Timer):
+        def is_alive(self) -> bool:
+            alive = super().is_alive()
+            with suppress(threading.BrokenBarrierError):
+                inside.wait(0.3)
+            return alive
+
+    monkeypatch.setattr(threading, "Timer", SlowTimer)
+    rate = _Rate(1000)
+    with ThreadPoolExecutor(2) as pool:
+        for call in [pool.submit(rate.count, "127.0.0.1") for _ in range(2)]:
+            call.result()
+    assert inside.broken
