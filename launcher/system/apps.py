@@ -74,11 +74,12 @@ class Apps:
             return _worker_spec(template, with_workers[app], name, probe, app_env)
 
         self.workers = WorkerPool(worker, list(with_workers), state_dir, added)
+        specs = []
         for app in apps:
             shared = self.tokens[app.name].environment()
-            specs = (_sidecar_spec(dapr, template, app, shared, env), _app_spec(template, app, {**shared, **env}))
-            for spec in specs:
-                self._processes[spec.name] = SupervisedProcess(spec, state_dir)
+            specs += [_sidecar_spec(dapr, template, app, shared, env), _app_spec(template, app, {**shared, **env})]
+        # All specifications are made first: no process has been started when a setting is invalid.
+        self._processes |= {spec.name: SupervisedProcess(spec, state_dir) for spec in specs}
         if with_workers:
             self.workers.start(count * len(with_workers))
 

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,10 +153,9 @@ def _number(name: str) -> int:
     return int(name.rpartition("-")[2])
 
 
-def _free_names(taken: Mapping[str, object], count: int) -> Iterator[str]:
+def _free_names(taken: Mapping[str, object], count: int) -> list[str]:
     names = (f"worker-{number}" for number in range(1, len(taken) + count + 1))
-    free = [name for name in names if name not in taken]
-    return iter(free[:count])
+    return [name for name in names if name not in taken][:count]
 
 
 def _most() -> int:

@@ -8,6 +8,8 @@ import pytest
 from launcher.errors import LaunchError
 from launcher.paths import ROOT
 from launcher.ports import ControlPorts
+from launcher.setup.dapr import Dapr
+from launcher.system import apps
 from launcher.system.apps import _app_spec
 from launcher.system.template import APP_PORTS, read_template, with_replicas, write_shifted
 
@@ -39,6 +41,15 @@ def test_apps_that_people_wait_for_have_priority_over_the_others() -> None:
     assert _app_spec(template, template.apps[1], {"NICENESS": "4"}).niceness == 4
     with pytest.raises(LaunchError, match="NICENESS is '20'"):
         _app_spec(template, template.apps[1], {"NICENESS": "20"})
+
+
+def test_no_process_is_started_with_an_invalid_niceness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(apps, "SupervisedProcess", lambda *arguments: started.append(arguments))
+    template = read_template(OURS)
+    with pytest.raises(LaunchError, match="NICENESS"):
+        apps.Apps(Dapr(tmp_path), template, template.apps, tmp_path, {"NICENESS": "20"})
+    assert started == []
 
 
 def test_ports_are_unique_with_nine_replicas() -> None:
