@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -30,6 +30,11 @@ class Request(ApiModel):
 def reason(error: ErrorDetails) -> str:
     """Return pydantic's message, without its prefix for our own messages."""
     return error["msg"].removeprefix("Value error, ")
+
+
+def field_errors(error: ValidationError, whole: str) -> list[tuple[str, str]]:
+    """Return every wrong field with the reason; `whole` names the object itself."""
+    return [(".".join(str(part) for part in item["loc"]) or whole, reason(item)) for item in error.errors()]
 
 
 def _printable(text: str) -> str:

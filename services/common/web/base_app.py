@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.common import logs, tracing
 from services.common.dapr.sidecar import TransientError
 from services.common.encryption.encryptor import UnreadableError
-from services.common.json_models import Request, reason
+from services.common.json_models import Request, field_errors
 from services.common.web import problems
 from services.common.web.origins import is_safe_or_same_site
 from services.common.web.problems import Problem, invalid, unavailable
@@ -114,8 +114,7 @@ def parse(kind: type[T], body: dict[str, Any]) -> T:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        errors = [(".".join(str(part) for part in item["loc"]) or "body", reason(item)) for item in error.errors()]
-        raise invalid(*errors) from error
+        raise invalid(*field_errors(error, whole="body")) from error
 
 
 def content_policy(*more: str) -> str:

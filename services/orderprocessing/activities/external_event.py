@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.common.errors import NotAllowedError
-from services.common.json_models import reason
+from services.common.json_models import field_errors
 from services.common.logs import get_logger
 from services.common.states import ShipmentStatus
 from services.orderprocessing.activities.dependencies import Dependencies
@@ -67,5 +67,5 @@ def _parsed(kind: Any, payload: str) -> Any:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        fields = [(".".join(str(part) for part in item["loc"]) or "payload", reason(item)) for item in error.errors()]
+        fields = field_errors(error, whole="payload")
         raise _RefusedError("; ".join(f"{field}: {detail}" for field, detail in fields)) from error

@@ -70,8 +70,11 @@ class WorkerRegistry:
 
     def live(self, within: timedelta = _LIVES_FOR) -> Mapping[str, WorkerReport]:
         """Return the reports of the workers that have reported `within` this time."""
-        now = self._clock()
-        return {name: report for name, report in self.all().items() if _age(report, now) < within}
+        return {name: report for name, report in self.all().items() if self.is_live(report, within)}
+
+    def is_live(self, report: WorkerReport, within: timedelta = _LIVES_FOR) -> bool:
+        """Return whether a worker has reported `within` this time."""
+        return _age(report, self._clock()) < within
 
     def count_elsewhere(self, sidecar: str) -> int:
         """Return how many workers live at other sidecars than this one."""

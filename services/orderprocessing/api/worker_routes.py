@@ -45,12 +45,11 @@ class WorkerRoutes:
 
 def workers_of(registry: WorkerRegistry) -> list[WorkerInfo]:
     """Return the workers of the registry: those that live, by name, then the others, the last one first."""
-    live = registry.live()
     workers = [
         WorkerInfo(
             name=name,
             version=report.version,
-            status=_status(name in live, report.alive),
+            status=_status(registry.is_live(report), report.alive),
             since=report.started_at,
             last_seen_at=report.seen_at,
         )
